@@ -1,0 +1,157 @@
+// Effects: what the core wants done, as values, and the sink that a step puts them into.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/base/time.h"
+#include "core/boundary/bytes.h"
+#include "core/boundary/event.h"
+#include "core/boundary/file_plan.h"
+#include "core/boundary/ids.h"
+#include "core/boundary/log_event.h"
+
+namespace postern {
+
+struct Send {
+  ConnId conn{};
+  Chain bytes;
+  bool secret = false;  // masked in recordings
+};
+enum class CloseKind : uint8_t {
+  kAfterDrain,  // what was sent still leaves first
+  kNow,
+};
+struct Close {
+  ConnId conn{};
+  CloseKind kind = CloseKind::kAfterDrain;
+};
+// Begin TLS as server once what was sent before has left. Bytes received in plaintext and not yet given to the core are
+// thrown away (RFC 3207 section 4.2); those it was given it throws away itself.
+struct StartTls {
+  ConnId conn{};
+};
+struct AwaitDrain {  // answered once by Drained
+  ConnId conn{};
+};
+// Back-pressure: no Received until ResumeReading. Pausing twice is pausing once.
+struct PauseReading {
+  ConnId conn{};
+};
+struct ResumeReading {
+  ConnId conn{};
+};
+// The connection goes to another shard, which gets Adopted. Nothing of it reaches this shard any more.
+struct Handoff {
+  ConnId conn{};
+  ShardId to{};
+  LoginFacts login;
+  std::string unread;
+};
+
+struct SetTimer {  // replaces a timer with the same OpId
+  OpId op;
+  Instant at;
+};
+struct CancelTimer {
+  OpId op;
+};
+
+struct Commit {  // -> PlanDone
+  OpId op;
+  FilePlan plan;
+};
+struct Read {  // -> ReadDone
+  OpId op;
+  Path path;
+  uint64_t offset_bytes = 0;
+  uint64_t length_bytes = UINT64_MAX;  // capped by the file's end
+};
+struct Scan {  // -> ScanDone
+  OpId op;
+  Path dir;
+};
+struct Stat {  // -> StatDone
+  OpId op;
+  std::vector<Path> paths;
+};
+struct Watch {  // -> DirChanged, any number of times until Unwatch
+  OpId op;
+  std::vector<Path> dirs;
+};
+struct Unwatch {
+  OpId op;
+};
+
+struct VerifyPassword {
+  Secret stored;    // "{SCHEME}data" as in a users file
+  Secret password;
+  std::string user;  // some schemes are salted with it
+};
+struct LookupClientName {
+  IpAddress address;
+};
+struct Ask {  // -> Answer
+  OpId op;
+  std::variant<VerifyPassword, LookupClientName> question;
+};
+
+struct Post {
+  ShardId to{};
+  Letter letter;
+};
+struct ContinueLater {  // -> Continue, after other ready events had their turn
+  MachineId machine{};
+};
+// The recorder replaces `length_bytes` bytes at `offset_bytes` of the Received event in this step.
+struct Redact {
+  ConnId conn{};
+  uint64_t offset_bytes = 0, length_bytes = 0;
+};
+struct Note {
+  LogEvent event;
+};
+
+using Effect = std::variant<Send, Close, StartTls, AwaitDrain, PauseReading, ResumeReading, Handoff, SetTimer, CancelTimer,
+                            Commit, Read, Scan, Stat, Watch, Unwatch, Ask, Post, ContinueLater, Redact, Note>;
+
+// The sink of a step. Effects are performed in order, after the step.
+class Effects {
+ public:
+  template <class E>
+  void Put(E effect) {
+    CloseText();
+    all_.emplace_back(std::move(effect));
+  }
+  // Consecutive texts to one connection leave as one Send.
+  void SendText(ConnId conn, std::string_view text) {
+    if (!text_.empty() && text_conn_ != conn) CloseText();
+    text_conn_ = conn;
+    text_.append(text);
+  }
+  void Log(LogEvent event) { Put(Note{std::move(event)}); }
+
+  // The effects so far, in order; the sink is empty afterwards.
+  std::vector<Effect> Take() {
+    CloseText();
+    return std::exchange(all_, {});
+  }
+  bool empty() const { return all_.empty() && text_.empty(); }
+
+ private:
+  void CloseText() {
+    if (text_.empty()) return;
+    all_.emplace_back(Send{.conn = text_conn_, .bytes = Chain(std::move(text_))});
+    text_.clear();
+  }
+
+  std::vector<Effect> all_;
+  ConnId text_conn_{};
+  std::string text_;  // a Send still growing
+};
+
+}  // namespace postern

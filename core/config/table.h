@@ -1,0 +1,48 @@
+// Lookup tables as the core sees them: immutable once loaded, shared between configurations and shards.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace postern::config {
+
+class Table {
+ public:
+  virtual ~Table() = default;
+  // The value of exactly this key (hash: and texthash: fold the key to lower case); nullopt where there is none.
+  // Partial keys (user+extension, @domain, parent domains) are the caller's: routing/ knows what is being looked up.
+  virtual std::optional<std::string> Find(std::string_view key) const = 0;
+  // Every row, in the source's order, where the table has rows (not static:, regexp:, pcre:).
+  virtual void ForEach(const std::function<void(std::string_view key, std::string_view value)>& visit) const = 0;
+  // regexp: and pcre: are asked the whole string only, never partial keys.
+  virtual bool is_pattern_table() const { return false; }
+  // "hash:/etc/postfix/vmailbox", as the configuration names it.
+  const std::string& name() const { return name_; }
+
+ protected:
+  explicit Table(std::string name) : name_(std::move(name)) {}
+
+ private:
+  std::string name_;
+};
+
+using TablePtr = std::shared_ptr<const Table>;
+
+// Several tables asked in order, the first answer wins: the value of a *_maps parameter.
+struct TableList {
+  std::vector<TablePtr> tables;
+  bool empty() const { return tables.empty(); }
+  std::optional<std::string> Find(std::string_view key) const {
+    for (const TablePtr& table : tables) {
+      if (auto value = table->Find(key)) return value;
+    }
+    return std::nullopt;
+  }
+};
+
+}  // namespace postern::config
