@@ -164,6 +164,8 @@ class Account : public Machine {
   void Refresh(Ticket, MailboxState& state, Context&);
   void Store(Ticket, MailboxState& state, StoreRequest request, Context&);
   void Expunge(Ticket, MailboxState& state, std::vector<uint32_t> uids, Context&);  // of these, those with \Deleted
+  // Of these, all, whatever their flags, in one plan (POP3's QUIT). -> ExpungeResult; a failure names what stayed.
+  void Remove(Ticket, MailboxState& state, std::vector<uint32_t> uids, Context&);
   // With `move` (RFC 6851) the sources are expunged once the copies are durable.
   void Copy(Ticket, MailboxState& state, std::vector<uint32_t> uids, std::string_view to, bool move, Context&);
   void ReadMessage(Ticket, MailboxState& state, uint32_t uid, uint64_t offset, uint64_t length, Context&);
@@ -205,7 +207,7 @@ class Directory {
   virtual const NodeFacts& node() const = 0;
   // A number for log lines, 1..4194303, unlike that of other living connections.
   virtual uint32_t LogPid(ConnId conn) const = 0;
-  // A queue or delivery id, unique in this process and, by the start counter, on this host: [0-9A-F]{11}.
+  // A queue or delivery id, unique in this process: [0-9A-F]{12}, growing with the clock.
   virtual std::string NextQueueId(Context&) = 0;
 };
 
