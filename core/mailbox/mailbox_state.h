@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,9 +54,10 @@ class MailboxState {
   std::vector<Gone> gone;
 
  private:
-  friend class MailboxFiles;  // mailbox_files.h: names, places and the log behind the columns
-  std::vector<std::string> base_names_;    // "1700000000.M1P2.host,S=12,W=13"
-  std::vector<std::string> extras_;        // sparse uidlist items (P, O, G ...), empty mostly
+  friend class Mailbox;  // mailbox.h: the files behind the columns
+  std::vector<std::string> names_;   // the current file name: base, info part
+  std::vector<uint8_t> in_new_;      // 1: in new/, 0: in cur/
+  std::map<uint32_t, std::string> items_;  // of the uidlist record, for the few UIDs that have any
 };
 
 }  // namespace postern::mailbox

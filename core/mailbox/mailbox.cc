@@ -1,0 +1,321 @@
+// The line of operations, reading, and the two append-only files of a mailbox.
+#include "core/mailbox/mailbox.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/boundary/planted.h"
+#include "core/mailbox/keywords.h"
+
+namespace postern::mailbox {
+namespace {
+
+// MODSEQs are reserved in blocks: one flush for so many changes.
+constexpr uint64_t kModseqBlock = 4096;
+
+// The size of file bytes with CRLF line ends: an LF behind a CR is one already.
+uint64_t CrlfBytes(std::string_view bytes) {
+  uint64_t count = bytes.size();
+  for (size_t at = bytes.find('\n'); at != std::string_view::npos; at = bytes.find('\n', at + 1)) {
+    if (at == 0 || bytes[at - 1] != '\r') ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+Mailbox::Mailbox(std::string name, Path dir, const AccountFacts& account, Io& io, UniqueNames& names)
+    : name_(std::move(name)),
+      dir_(std::move(dir)),
+      control_dir_(account.control_dir == account.maildir ? dir_ : account.control_dir + dir_.substr(account.maildir.size())),
+      account_(account),
+      io_(io),
+      names_(names),
+      state_(std::make_shared<MailboxState>()) {
+  state_->name = name_;
+  state_->dir = dir_;
+}
+
+Path Mailbox::In(std::string_view folder, std::string_view name) const {
+  Path path = dir_;
+  path += '/';
+  path += folder;
+  path += '/';
+  path += name;
+  return path;
+}
+
+void Mailbox::Enqueue(Operation operation, std::function<void(const Status&, Context&)> failed, Context& context) {
+  waiting_.push_back({std::move(operation), std::move(failed)});
+  Pump(context);
+}
+
+void Mailbox::EnqueueRaw(Operation operation, Context& context) {
+  waiting_.push_back({.operation = std::move(operation), .failed = nullptr, .raw = true});
+  Pump(context);
+}
+
+void Mailbox::Pump(Context& context) {
+  if (busy_ || loading_ || waiting_.empty()) return;
+  if (!ready_ && !waiting_.front().raw) return Load(context);
+  Waiting next = std::move(waiting_.front());
+  waiting_.pop_front();
+  busy_ = true;
+  next.operation(context);
+}
+
+void Mailbox::Finish(Context& context) {
+  busy_ = false;
+  Pump(context);
+}
+
+void Mailbox::LoadFailed(const Status& status, Context& context) {
+  loading_ = false;
+  for (Waiting& waiting : std::exchange(waiting_, {})) {
+    if (waiting.raw) {
+      waiting_.push_back(std::move(waiting));
+    } else if (waiting.failed) {
+      waiting.failed(status, context);
+    }
+  }
+  Pump(context);
+}
+
+std::string_view Mailbox::NameOf(uint32_t uid) const {
+  const size_t row = state_->RowOf(uid);
+  return row == state_->count() ? std::string_view() : std::string_view(state_->names_[row]);
+}
+
+Path Mailbox::PathOf(uint32_t uid) const {
+  const size_t row = state_->RowOf(uid);
+  return row == state_->count() ? Path() : In(state_->in_new_[row] ? "new" : "cur", state_->names_[row]);
+}
+
+uint32_t Mailbox::recent_count() const {
+  return static_cast<uint32_t>(std::count(state_->in_new_.begin(), state_->in_new_.end(), 1));
+}
+
+// ---- rows ---------------------------------------------------------------------------------------------------------------
+
+void Mailbox::SetRow(size_t row, std::string name, bool in_new, Flags flags, Keywords keywords, uint64_t modseq) {
+  state_->names_[row] = std::move(name);
+  state_->in_new_[row] = in_new;
+  state_->flags[row] = flags;
+  state_->keywords[row] = keywords;
+  state_->modseqs[row] = modseq;
+}
+
+void Mailbox::AddRow(uint32_t uid, std::string name, bool in_new, uint64_t modseq, Keywords high_keywords) {
+  const NameParts parts = ParseName(name);
+  state_->uids.push_back(uid);
+  state_->flags.push_back(FlagsOf(parts.letters));
+  state_->keywords.push_back(KeywordsOf(parts.letters) | high_keywords);
+  state_->modseqs.push_back(modseq);
+  state_->crlf_sizes.push_back(parts.crlf_size.value_or(kUnknownSize));
+  state_->internal_dates.push_back(kUnknownDate);
+  state_->in_new_.push_back(in_new);
+  state_->names_.push_back(std::move(name));
+}
+
+void Mailbox::RemoveRow(size_t row, uint64_t modseq) {
+  const auto at = static_cast<ptrdiff_t>(row);
+  state_->gone.push_back({modseq, state_->uids[row]});
+  state_->items_.erase(state_->uids[row]);
+  state_->uids.erase(state_->uids.begin() + at);
+  state_->flags.erase(state_->flags.begin() + at);
+  state_->keywords.erase(state_->keywords.begin() + at);
+  state_->modseqs.erase(state_->modseqs.begin() + at);
+  state_->crlf_sizes.erase(state_->crlf_sizes.begin() + at);
+  state_->internal_dates.erase(state_->internal_dates.begin() + at);
+  state_->in_new_.erase(state_->in_new_.begin() + at);
+  state_->names_.erase(state_->names_.begin() + at);
+}
+
+// ---- dovecot-uidlist and postern.changes ------------------------------------------------------------------------------------
+
+std::string Mailbox::FullUidList() const {
+  UidList list;
+  list.uidvalidity = state_->uidvalidity;
+  list.next_uid = state_->uidnext;
+  if (PLANTED("uidnext_max_plus_one")) list.next_uid = state_->uids.empty() ? 1 : state_->uids.back() + 1;
+  list.guid = state_->guid;
+  list.other_items = uidlist_.other_items;
+  list.records.reserve(state_->count());
+  for (size_t row = 0; row < state_->count(); ++row) {
+    const auto items = state_->items_.find(state_->uids[row]);
+    list.records.push_back({.uid = state_->uids[row],
+                            .base = std::string(ParseName(state_->names_[row]).base),
+                            .items = items == state_->items_.end() ? "" : items->second});
+  }
+  return FormatUidList(list);
+}
+
+std::string Mailbox::FullChangeLog() const {
+  std::string text = ChangeLogHeader(state_->uidvalidity);
+  AppendCeiling(std::max(ceiling_, pending_ceiling_), &text);
+  for (size_t i = 26; i < state_->keyword_names.size(); ++i) AppendKeyword(static_cast<int>(i), state_->keyword_names[i], &text);
+  for (size_t row = 0; row < state_->count(); ++row) {
+    AppendFlags(state_->uids[row], {state_->modseqs[row], state_->flags[row], state_->keywords[row]}, &text);
+  }
+  return text;
+}
+
+bool Mailbox::ReserveModseqs(uint64_t needed, std::string* log_records) {
+  const uint64_t last = state_->highestmodseq + needed;
+  if (last <= ceiling_ && !must_claim_) return false;
+  pending_ceiling_ = last + kModseqBlock;
+  AppendCeiling(pending_ceiling_, log_records);
+  return true;
+}
+
+// Both files anew: written aside, flushed, put in place, and their folder flushed.
+void Mailbox::AddRewriteStages(FilePlan* plan) {
+  const std::string unique = std::to_string(state_->highestmodseq) + "." + std::to_string(state_->uidnext);
+  const Path uid_tmp = Control("dovecot-uidlist.tmp"), log_tmp = Control("postern.changes.tmp");
+  plan->stages.push_back({Unlink{uid_tmp}, Unlink{log_tmp}});
+  plan->stages.push_back({Create{.path = uid_tmp, .bytes = Chain(FullUidList())},
+                          Create{.path = log_tmp, .bytes = Chain(FullChangeLog())}});
+  if (!PLANTED("compaction_renames_before_sync")) plan->stages.push_back({SyncFile{uid_tmp}, SyncFile{log_tmp}});
+  // The log first: a log without its UID list is thrown away, a list without its log only costs a refetch of flags.
+  plan->stages.push_back({Rename{.from = log_tmp, .to = Control("postern.changes"), .replace = true}});
+  plan->stages.push_back({Rename{.from = uid_tmp, .to = Control("dovecot-uidlist"), .replace = true}});
+  plan->stages.push_back({SyncDir{control_dir_}});
+}
+
+// Appends to both files, flushed where `durable`.
+void Mailbox::AddSupportStages(std::string uid_records, std::string log_records, bool durable, FilePlan* plan) const {
+  Stage append, sync;
+  if (!uid_records.empty()) {
+    append.push_back(Append{.path = Control("dovecot-uidlist"), .at_bytes = uidlist_bytes_, .bytes = Chain(std::move(uid_records))});
+    sync.push_back(SyncFile{Control("dovecot-uidlist")});
+  }
+  if (!log_records.empty()) {
+    append.push_back(Append{.path = Control("postern.changes"), .at_bytes = log_bytes_, .bytes = Chain(std::move(log_records))});
+    sync.push_back(SyncFile{Control("postern.changes")});
+  }
+  if (!append.empty()) plan->stages.push_back(std::move(append));
+  if (durable && !sync.empty()) plan->stages.push_back(std::move(sync));
+}
+
+void Mailbox::SupportDone(bool ok, size_t uid_bytes, size_t log_bytes) {
+  if (!ok) {
+    rewrite_ = true;  // how much of an append is there, nobody knows
+    return;
+  }
+  uidlist_bytes_ += uid_bytes;
+  log_bytes_ += log_bytes;
+  if (pending_ceiling_ > ceiling_) ceiling_ = pending_ceiling_;
+  must_claim_ = false;
+}
+
+void Mailbox::Close(Context& context) {
+  if (!ready_ || rewrite_ || must_claim_ || !idle()) return;
+  std::string record;
+  AppendClosed(state_->highestmodseq, &record);
+  FilePlan plan = NewPlan();
+  const size_t bytes = record.size();
+  AddSupportStages("", std::move(record), false, &plan);
+  busy_ = true;
+  io_.Commit(std::move(plan), context, [this, bytes](const PlanResult& result, Context& later) {
+    SupportDone(result.ok(), 0, bytes);
+    must_claim_ = true;
+    Finish(later);
+  });
+}
+
+void Mailbox::AddTo(Digest& digest) const {
+  digest.Add(name_);
+  digest.Add(uint64_t{ready_});
+  digest.Add(state_->uidvalidity);
+  digest.Add(state_->uidnext);
+  digest.Add(state_->highestmodseq);
+  for (size_t row = 0; row < state_->count(); ++row) {
+    digest.Add(state_->uids[row]);
+    digest.Add(state_->names_[row]);
+    digest.Add(state_->modseqs[row]);
+  }
+}
+
+// ---- reading ------------------------------------------------------------------------------------------------------------
+
+void Mailbox::ReadMessage(uint32_t uid, uint64_t offset, uint64_t length, Context& context,
+                          std::function<void(const Status&, std::string_view, uint64_t, Context&)> then, int tries_left) {
+  const Path path = PathOf(uid);
+  if (path.empty()) return then(NotFound("the message is gone"), "", 0, context);
+  io_.Read(path, offset, length, context,
+           [this, uid, offset, length, then = std::move(then), tries_left, path](const ReadDone& done, Context& later) {
+             // A rename was under way, ours or another program's: the message has another name now.
+             if (done.status.code() == StatusCode::kNotFound && tries_left > 0) {
+               if (PathOf(uid) != path) return ReadMessage(uid, offset, length, later, then, tries_left - 1);
+               Enqueue(
+                   [this, uid, offset, length, then, tries_left](Context& turn) {
+                     Refresh(/*force=*/true, turn, [this, uid, offset, length, then, tries_left](const Status&, Context& after) {
+                       ReadMessage(uid, offset, length, after, then, tries_left - 1);
+                     });
+                   },
+                   [then](const Status& status, Context& after) { then(status, "", 0, after); }, later);
+               return;
+             }
+             then(done.status, done.bytes, done.file_bytes, later);
+           });
+}
+
+// Counting a message's bytes reads all of it: a few at a time, however many are asked for.
+struct Mailbox::FactsRun {
+  static constexpr size_t kReadsAtOnce = 8;
+  std::vector<uint32_t> unsized;
+  size_t next = 0, open = 0;
+  bool dates_open = false;
+  std::function<void(Context&)> then;
+};
+
+void Mailbox::LoadFacts(std::vector<uint32_t> uids, bool sizes, bool dates, Context& context,
+                        std::function<void(Context&)> then) {
+  auto run = std::make_shared<FactsRun>();
+  run->then = std::move(then);
+  std::vector<uint32_t> undated;
+  std::vector<Path> paths;
+  for (const uint32_t uid : uids) {
+    const size_t row = state_->RowOf(uid);
+    if (row == state_->count()) continue;
+    if (sizes && state_->crlf_sizes[row] == kUnknownSize) run->unsized.push_back(uid);
+    if (dates && state_->internal_dates[row] == kUnknownDate) {
+      undated.push_back(uid);
+      paths.push_back(PathOf(uid));
+    }
+  }
+  if (!paths.empty()) {
+    run->dates_open = true;
+    io_.Stat(std::move(paths), context, [this, undated, run](const StatDone& done, Context& later) {
+      for (size_t i = 0; i < undated.size() && i < done.files.size(); ++i) {
+        const size_t row = state_->RowOf(undated[i]);
+        if (row < state_->count() && done.files[i].status.ok()) {
+          state_->internal_dates[row] = done.files[i].mtime_ns / 1'000'000'000;
+        }
+      }
+      run->dates_open = false;
+      PumpFacts(run, later);
+    });
+  }
+  PumpFacts(run, context);
+}
+
+void Mailbox::PumpFacts(const std::shared_ptr<FactsRun>& run, Context& context) {
+  while (run->next < run->unsized.size() && run->open < FactsRun::kReadsAtOnce) {
+    const uint32_t uid = run->unsized[run->next++];
+    if (state_->RowOf(uid) == state_->count()) continue;
+    ++run->open;
+    ReadMessage(uid, 0, UINT64_MAX, context,
+                [this, uid, run](const Status& status, std::string_view bytes, uint64_t, Context& later) {
+                  const size_t row = state_->RowOf(uid);
+                  if (status.ok() && row < state_->count()) state_->crlf_sizes[row] = CrlfBytes(bytes);
+                  --run->open;
+                  PumpFacts(run, later);
+                });
+  }
+  if (run->open == 0 && run->next >= run->unsized.size() && !run->dates_open && run->then) {
+    std::exchange(run->then, nullptr)(context);
+  }
+}
+
+}  // namespace postern::mailbox

@@ -1,0 +1,38 @@
+#include "core/mailbox/mailbox_state.h"
+
+#include <algorithm>
+
+#include "core/mailbox/names.h"
+#include "core/mailbox/uidlist.h"
+
+namespace postern::mailbox {
+
+size_t MailboxState::FirstRowFrom(uint32_t uid) const {
+  return static_cast<size_t>(std::lower_bound(uids.begin(), uids.end(), uid) - uids.begin());
+}
+
+size_t MailboxState::RowOf(uint32_t uid) const {
+  const size_t row = FirstRowFrom(uid);
+  return row < uids.size() && uids[row] == uid ? row : uids.size();
+}
+
+std::string MailboxState::Pop3UidlOf(uint32_t uid) const {
+  const auto items = items_.find(uid);
+  std::string_view value;
+  if (items == items_.end() || !UidItem(items->second, 'P', &value)) return "";
+  return value.empty() ? BaseNameOf(uid) : std::string(value);  // an empty P stands for the base name
+}
+
+std::string MailboxState::BaseNameOf(uint32_t uid) const {
+  const size_t row = RowOf(uid);
+  return row == count() ? "" : std::string(ParseName(names_[row]).base);
+}
+
+std::string MailboxState::GuidOf(uint32_t uid) const {
+  const auto items = items_.find(uid);
+  std::string_view value;
+  if (items != items_.end() && UidItem(items->second, 'G', &value)) return std::string(value);
+  return BaseNameOf(uid);
+}
+
+}  // namespace postern::mailbox

@@ -1,0 +1,123 @@
+#include "core/mailbox/uidlist.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+#include "core/base/base64.h"
+
+namespace postern::mailbox {
+namespace {
+
+bool TakeNumber(std::string_view* text, uint32_t* value) {
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), *value);
+  if (error != std::errc()) return false;
+  text->remove_prefix(static_cast<size_t>(end - text->data()));
+  return true;
+}
+
+bool ParseHeader(std::string_view line, UidList* list, bool* version_1) {
+  if (line.starts_with("1 ")) {
+    *version_1 = true;
+    line.remove_prefix(2);
+    if (!TakeNumber(&line, &list->uidvalidity) || !line.starts_with(' ')) return false;
+    line.remove_prefix(1);
+    return TakeNumber(&line, &list->next_uid) && list->uidvalidity != 0;
+  }
+  if (!line.starts_with("3 ")) return false;
+  line.remove_prefix(2);
+  while (!line.empty()) {
+    const std::string_view item = line.substr(0, line.find(' '));
+    line.remove_prefix(std::min(line.size(), item.size() + 1));
+    if (item.empty()) continue;
+    std::string_view value = item.substr(1);
+    if (item[0] == 'V') {
+      if (!TakeNumber(&value, &list->uidvalidity)) return false;
+    } else if (item[0] == 'N') {
+      if (!TakeNumber(&value, &list->next_uid)) return false;
+    } else if (item[0] == 'G') {
+      list->guid = value;
+    } else {
+      list->other_items += ' ';
+      list->other_items += item;
+    }
+  }
+  return list->uidvalidity != 0;
+}
+
+}  // namespace
+
+StatusOr<UidList> ParseUidList(std::string_view text) {
+  UidList list;
+  bool version_1 = false;
+  const size_t header_end = text.find('\n');
+  if (header_end == std::string_view::npos || !ParseHeader(text.substr(0, header_end), &list, &version_1)) {
+    return DataLoss("dovecot-uidlist: broken header");
+  }
+  size_t at = header_end + 1;
+  uint32_t last = 0;
+  while (at < text.size()) {
+    const size_t end = text.find('\n', at);
+    if (end == std::string_view::npos) break;  // a record that was never completed
+    std::string_view line = text.substr(at, end - at);
+    UidRecord record;
+    if (!TakeNumber(&line, &record.uid) || record.uid <= last || record.uid == UINT32_MAX) {
+      // A tail of zeros is what a power loss leaves of an append that was not flushed: no UID in it was ever shown.
+      if (text.substr(at).find_first_not_of('\0') == std::string_view::npos || line.find('\0') != std::string_view::npos) break;
+      return DataLoss("dovecot-uidlist: UIDs do not ascend after " + std::to_string(last));
+    }
+    const size_t name_at = version_1 ? line.find(' ') : line.find(" :");
+    if (name_at == std::string_view::npos) break;
+    if (!version_1) record.items = line.substr(0, name_at);
+    std::string_view name = line.substr(name_at + (version_1 ? 1 : 2));
+    record.base = name.substr(0, name.find(':'));
+    if (record.base.empty() || record.base.find('/') != std::string::npos || record.base.find('\0') != std::string::npos) {
+      break;
+    }
+    last = record.uid;
+    list.records.push_back(std::move(record));
+    at = end + 1;
+  }
+  list.parsed_bytes = at;
+  list.next_uid = std::max(list.next_uid, last + 1);
+  list.needs_rewrite = version_1 || list.guid.empty() || at != text.size();
+  return list;
+}
+
+void AppendUidRecord(const UidRecord& record, std::string* out) {
+  *out += std::to_string(record.uid);
+  *out += record.items;
+  *out += " :";
+  *out += record.base;
+  *out += '\n';
+}
+
+std::string FormatUidList(const UidList& list) {
+  std::string text = "3 V" + std::to_string(list.uidvalidity) + " N" + std::to_string(list.next_uid) + " G" + list.guid +
+                     list.other_items + "\n";
+  for (const UidRecord& record : list.records) AppendUidRecord(record, &text);
+  return text;
+}
+
+bool UidItem(std::string_view items, char key, std::string_view* value) {
+  while (!items.empty()) {
+    items.remove_prefix(std::min(items.find_first_not_of(' '), items.size()));
+    const std::string_view item = items.substr(0, items.find(' '));
+    items.remove_prefix(item.size());
+    if (!item.empty() && item[0] == key) {
+      *value = item.substr(1);
+      return true;
+    }
+  }
+  return false;
+}
+
+uint32_t NextUidValidity(std::string_view file_text, int64_t now_seconds) {
+  uint32_t last = 0;
+  std::from_chars(file_text.data(), file_text.data() + std::min<size_t>(file_text.size(), 8), last, 16);
+  // At most 2^31-1: some clients read it as a signed number.
+  const uint32_t now = static_cast<uint32_t>(std::clamp<int64_t>(now_seconds, 1, INT32_MAX - 1));
+  return std::max(last + 1, now);
+}
+
+}  // namespace postern::mailbox
