@@ -75,7 +75,8 @@ class Mailbox {
   const std::shared_ptr<MailboxState>& state() const { return state_; }
   bool ready() const { return ready_; }
   bool idle() const { return !busy_ && waiting_.empty(); }
-  uint32_t recent_count() const;
+  uint32_t recent_count() const;     // messages in new/
+  uint32_t FirstRecentUid() const { return first_recent_uid_; }
   void set_read_write(bool read_write) { read_write_ = read_write; }
   void AddTo(Digest& digest) const;
 
@@ -157,6 +158,7 @@ class Mailbox {
   bool must_claim_ = false;       // the log ends in order: a ceiling must be durable before anything new is shown
   int64_t cur_mtime_ns_ = 0, new_mtime_ns_ = 0;
   bool cur_changed_by_us_ = false;
+  uint32_t first_recent_uid_ = UINT32_MAX;  // the first that lay in new/ when the mailbox was opened
 };
 
 }  // namespace postern::mailbox

@@ -282,6 +282,9 @@ void Mailbox::Publish(std::shared_ptr<Loading> loading, Context& context) {
     const size_t row = state_->count() - 1;
     AppendFlags(uid, {state_->modseqs[row], state_->flags[row], state_->keywords[row]}, &log_records);
   }
+  for (size_t row = 0; row < state_->count() && first_recent_uid_ == UINT32_MAX; ++row) {
+    if (state_->in_new_[row]) first_recent_uid_ = state_->uids[row];
+  }
   const bool nothing_new = uid_records.empty() && log_records.empty();
   if (nothing_new && !rewrite_) {
     ready_ = true;
