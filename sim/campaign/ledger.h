@@ -19,6 +19,7 @@ struct Submission {
   std::set<std::string> local_users;   // whose RCPT was answered 250 and who have a Maildir
   std::set<std::string> refused_users;  // RCPT answered 4xx or 5xx
   size_t remote_recipients = 0;
+  bool aliased = false;                // some recipient is an alias: it may be anybody's
   enum class Outcome : uint8_t { kNone, kSent, kAccepted, kRefused } outcome = Outcome::kNone;
   uint64_t crashes_at_end = 0;         // crash count when the final dot was sent
 };
@@ -57,6 +58,38 @@ class Ledger {
     return Grows(uidvalidity_[{user, mailbox, 0, 0}], value);
   }
 
+  // Whose message this is, by everything that was sent or appended. Unknown tokens belong to nobody.
+  bool BelongsTo(const std::string& canary, const std::string& user) const {
+    if (appends_.contains({user, canary})) return true;
+    for (const Submission& submission : submissions_) {
+      if (submission.canary == canary) return submission.local_users.contains(user) || submission.aliased;
+    }
+    return false;
+  }
+
+  // APPEND: sent, and answered OK.
+  struct Append {
+    std::string body;
+    bool acknowledged = false;
+  };
+  void MayAppend(const std::string& user, const std::string& canary, std::string body) { appends_[{user, canary}].body = std::move(body); }
+  void Appended(const std::string& user, const std::string& canary) { appends_[{user, canary}].acknowledged = true; }
+  const std::map<std::pair<std::string, std::string>, Append>& appends() const { return appends_; }
+
+  // \Flagged is only ever set: once acknowledged it stays, but for a power loss after it (mail_fsync = optimized).
+  struct Flag {
+    UidKey key;
+    std::string canary;
+    uint64_t power_losses = 0;
+  };
+  void MayFlag(const std::string& user, const std::string& canary) { may_be_flagged_.insert({user, canary}); }
+  bool MayBeFlagged(const std::string& user, const std::string& canary) const { return may_be_flagged_.contains({user, canary}); }
+  void Flagged(const std::string& user, const std::string& mailbox, uint32_t uidvalidity, uint32_t uid, const std::string& canary,
+               uint64_t power_losses) {
+    flags_.push_back({{user, mailbox, uidvalidity, uid}, canary, power_losses});
+  }
+  const std::vector<Flag>& flags() const { return flags_; }
+
   // What broke a law while the run was on; the first one ends the seed.
   void Violated(std::string_view oracle, std::string what) { violations_.push_back(std::string(oracle) + ": " + what); }
   const std::vector<std::string>& violations() const { return violations_; }
@@ -78,6 +111,9 @@ class Ledger {
   std::deque<Submission> submissions_;
   std::set<std::pair<std::string, std::string>> may_be_gone_;
   std::map<std::pair<std::string, std::string>, uint64_t> copies_;
+  std::map<std::pair<std::string, std::string>, Append> appends_;
+  std::set<std::pair<std::string, std::string>> may_be_flagged_;
+  std::vector<Flag> flags_;
   std::map<UidKey, std::string> shown_;
   std::map<UidKey, uint64_t> uidnext_, modseq_, uidvalidity_;
   std::vector<std::string> violations_;

@@ -1,0 +1,259 @@
+#include "sim/clients/imap_client.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "sim/campaign/setting.h"
+
+namespace postern::sim {
+namespace {
+
+// The token in a message's Subject; empty: none.
+std::string CanaryIn(std::string_view message) {
+  const size_t at = message.find("Subject: canary-");
+  if (at == std::string_view::npos) return "";
+  const std::string_view rest = message.substr(at + 9);
+  return std::string(rest.substr(0, rest.find_first_of("\r\n")));
+}
+
+bool HasFlag(const imap::Value& list, std::string_view flag) {
+  return std::any_of(list.items.begin(), list.items.end(), [&](const imap::Value& v) { return v.text == flag; });
+}
+
+}  // namespace
+
+ImapClient::ImapClient(Ledger& ledger, ImapIntent intent, std::string name)
+    : ledger_(ledger), intent_(std::move(intent)), name_(std::move(name)), reader_(true) {}
+
+bool ImapClient::Begin(World& world) {
+  conn_ = world.Connect(this, intent_.listener, intent_.from);
+  tls_ = intent_.listener == kImaps;
+  return conn_.has_value();
+}
+
+void ImapClient::OnClosed(World&) {
+  closed_ = true;
+  ledger_.Tell(name_ + ": connection ended");
+}
+
+void ImapClient::Violated(std::string_view oracle, const std::string& what) {
+  ledger_.Violated(oracle, name_ + ": " + what);
+}
+
+void ImapClient::OnBytes(World& world, std::string_view bytes) {
+  if (closed_) return;
+  std::vector<imap::Response> responses;
+  const bool good = reader_.Feed(bytes, &responses);
+  for (const imap::Response& response : responses) {
+    if (closed_) return;
+    OnResponse(world, response);
+  }
+  if (!good) Violated("O19", "not IMAP: " + reader_.error());
+}
+
+void ImapClient::Say(World& world, Doing doing, std::string_view command) {
+  doing_ = doing;
+  tag_ = "a" + std::to_string(++tags_);
+  ledger_.Tell(name_ + ": " + tag_ + " " + std::string(command.substr(0, 80)));
+  world.SendToServer(*conn_, tag_ + " " + std::string(command) + "\r\n");
+}
+
+void ImapClient::OnResponse(World& world, const imap::Response& response) {
+  switch (response.kind) {
+    case imap::Response::Kind::kGreeting:
+      if (doing_ != Doing::kGreeting) return Violated("O19", "a second greeting");
+      if (response.condition == "BYE") return;
+      if (!tls_) {
+        if (response.code.arguments.find("AUTH=PLAIN") != std::string::npos) Violated("O15", "AUTH=PLAIN before TLS");
+        return Say(world, Doing::kStartTls, "STARTTLS");
+      }
+      return Say(world, Doing::kLogin, "LOGIN " + intent_.user + " " + PasswordOf(intent_.user));
+    case imap::Response::Kind::kContinuation:
+      if (doing_ == Doing::kAppend) return world.SendToServer(*conn_, append_body_ + "\r\n");
+      if (doing_ == Doing::kIdle) {
+        idling_ = true;
+        world.After(static_cast<int64_t>(world.random().Below(static_cast<uint64_t>(Seconds(30).ns))),
+                    [this, &world, tag = tag_] {
+                      if (closed_ || !idling_ || tag != tag_) return;
+                      idling_ = false;
+                      world.SendToServer(*conn_, "DONE\r\n");
+                    });
+        return;
+      }
+      return Violated("O19", "an unexpected continuation");
+    case imap::Response::Kind::kUntagged:
+      return OnUntagged(world, response);
+    case imap::Response::Kind::kTagged:
+      if (response.tag != tag_) return Violated("O19", "tag " + response.tag + " instead of " + tag_);
+      ledger_.Tell(name_ + ": " + response.tag + " " + response.condition + " " + response.text.substr(0, 60));
+      return OnTagged(world, response);
+  }
+}
+
+void ImapClient::OnTlsReady(World& world) {
+  tls_ = true;
+  Say(world, Doing::kLogin, "LOGIN " + intent_.user + " " + PasswordOf(intent_.user));
+}
+
+void ImapClient::OnUntagged(World& world, const imap::Response& response) {
+  if (!response.condition.empty()) {
+    uint64_t number = 0;
+    const std::string& text = response.code.arguments;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    if (response.code.name == "UIDVALIDITY") {
+      uidvalidity_ = static_cast<uint32_t>(number);
+      if (!ledger_.UidValiditySeen(intent_.user, selecting_, uidvalidity_)) Violated("O5", "UIDVALIDITY went back");
+    } else if (response.code.name == "UIDNEXT" && uidvalidity_ != 0) {
+      if (!ledger_.UidNextSeen(intent_.user, selecting_, uidvalidity_, number)) Violated("O5", "UIDNEXT went back to " + text);
+    } else if (response.code.name == "HIGHESTMODSEQ" && uidvalidity_ != 0) {
+      if (!ledger_.ModseqSeen(intent_.user, selecting_, uidvalidity_, number)) Violated("O7", "HIGHESTMODSEQ went back to " + text);
+    }
+    return;
+  }
+  if (response.name == "EXISTS") {
+    if (*response.number < rows_.size()) return Violated("O8", "EXISTS shrank");
+    rows_.resize(*response.number);
+  } else if (response.name == "EXPUNGE") {
+    // RFC 3501 section 7.4.1: never while a command that uses numbers is under way.
+    if (doing_ == Doing::kFetch || doing_ == Doing::kStore) Violated("O8", "EXPUNGE during FETCH or STORE");
+    if (*response.number == 0 || *response.number > rows_.size()) return Violated("O8", "EXPUNGE of no message");
+    rows_.erase(rows_.begin() + static_cast<ptrdiff_t>(*response.number - 1));
+  } else if (response.name == "FETCH") {
+    OnFetch(world, response);
+  }
+}
+
+void ImapClient::OnFetch(World&, const imap::Response& response) {
+  if (*response.number == 0 || *response.number > rows_.size()) return Violated("O8", "FETCH of no message");
+  Row& row = rows_[*response.number - 1];
+  if (const imap::Value* uid = response.Attribute("UID")) {
+    if (row.uid != 0 && row.uid != uid->number) Violated("O8", "number " + std::to_string(*response.number) + " changed its UID");
+    row.uid = static_cast<uint32_t>(uid->number);
+  }
+  if (const imap::Value* modseq = response.Attribute("MODSEQ"); modseq != nullptr && modseq->items.empty()) {
+    Violated("O9", "MODSEQ without a value");
+  }
+  const imap::Value* body = response.Attribute("BODY[]");
+  if (body == nullptr) return;
+  row.canary = CanaryIn(body->text);
+  if (row.uid == 0 || row.canary.empty()) return;
+  seen_[row.uid] = row.canary;
+  if (!ledger_.Shown({intent_.user, mailbox_, uidvalidity_, row.uid}, row.canary)) {
+    Violated("O6", "UID " + std::to_string(row.uid) + " names another message now");
+  }
+  if (!ledger_.BelongsTo(row.canary, intent_.user)) Violated("O17", "a message of somebody else: " + row.canary);
+  const imap::Value* flags = response.Attribute("FLAGS");
+  if (flags != nullptr && HasFlag(*flags, "\\Flagged") && !ledger_.MayBeFlagged(intent_.user, row.canary)) {
+    Violated("O7", "\\Flagged on a message that nobody flagged");
+  }
+}
+
+void ImapClient::OnTagged(World& world, const imap::Response& response) {
+  const bool ok = response.condition == "OK";
+  switch (doing_) {
+    case Doing::kStartTls:
+      if (ok) world.BeginTls(*conn_);
+      return;
+    case Doing::kLogin:
+      logged_in_ = ok;
+      break;
+    case Doing::kSelect:
+      mailbox_ = ok ? selecting_ : "";
+      if (!ok) rows_.clear();
+      break;
+    case Doing::kStore:
+      if (ok) {
+        for (const uint32_t uid : flagging_) {
+          const auto row = std::find_if(rows_.begin(), rows_.end(), [&](const Row& r) { return r.uid == uid; });
+          if (row != rows_.end() && !row->canary.empty()) {
+            ledger_.Flagged(intent_.user, mailbox_, uidvalidity_, uid, row->canary, world.power_loss_count());
+          }
+        }
+      }
+      break;
+    case Doing::kAppend:
+      if (ok) ledger_.Appended(intent_.user, append_canary_);
+      break;
+    case Doing::kLogout:
+      finished_ = true;
+      return;
+    default:
+      break;
+  }
+  if (!logged_in_) {
+    closed_ = true;
+    return world.CloseFromClient(*conn_);
+  }
+  Next(world);
+}
+
+void ImapClient::Next(World& world) {
+  Random& random = world.random();
+  if (intent_.reads_all) {
+    if (selecting_.empty()) return selecting_ = "INBOX", Say(world, Doing::kSelect, "SELECT INBOX (CONDSTORE)");
+    if (mailbox_.empty()) return Violated("liveness", "INBOX can't be selected in a healthy world");
+    if (doing_ == Doing::kSelect && !rows_.empty()) return Say(world, Doing::kFetch, "FETCH 1:* (UID FLAGS MODSEQ BODY.PEEK[])");
+    return Say(world, Doing::kLogout, "LOGOUT");
+  }
+  if (intent_.aborts && random.Chance(100)) {
+    closed_ = true;
+    return world.CloseFromClient(*conn_);
+  }
+  if (done_commands_++ >= intent_.commands) return Say(world, Doing::kLogout, "LOGOUT");
+  if (mailbox_.empty() || random.Chance(100)) {
+    selecting_ = random.Chance(800) ? "INBOX" : "Archive";
+    rows_.clear();
+    uidvalidity_ = 0;
+    if (selecting_ == "Archive" && random.Chance(500)) {
+      selecting_.clear();
+      mailbox_.clear();
+      return Say(world, Doing::kCreate, "CREATE Archive");
+    }
+    return Say(world, Doing::kSelect, "SELECT " + selecting_ + (random.Chance(500) ? " (CONDSTORE)" : ""));
+  }
+  const uint64_t draw = random.Below(100);
+  std::vector<const Row*> known;
+  for (const Row& row : rows_) {
+    if (row.uid != 0 && !row.canary.empty()) known.push_back(&row);
+  }
+  if (draw < 25 || (known.empty() && !rows_.empty() && draw < 70)) {
+    if (rows_.empty()) return Say(world, Doing::kNoop, "NOOP");
+    return Say(world, Doing::kFetch, "FETCH 1:* (UID FLAGS BODY.PEEK[])");
+  }
+  if (draw < 45 && !known.empty()) {
+    const Row& row = *known[random.Below(known.size())];
+    flagging_.clear();
+    if (random.Chance(500)) {
+      flagging_.push_back(row.uid);
+      ledger_.MayFlag(intent_.user, row.canary);
+      return Say(world, Doing::kStore, "UID STORE " + std::to_string(row.uid) + " +FLAGS (\\Flagged)");
+    }
+    return Say(world, Doing::kStore, "UID STORE " + std::to_string(row.uid) + (random.Chance(500) ? " +FLAGS.SILENT" : " -FLAGS") +
+                                         " (\\Seen $Work)");
+  }
+  if (draw < 52 && !known.empty()) {
+    const Row& row = *known[random.Below(known.size())];
+    ledger_.MayBeGone(intent_.user, row.canary);
+    flagging_.clear();
+    return Say(world, Doing::kStore, "UID STORE " + std::to_string(row.uid) + " +FLAGS.SILENT (\\Deleted)");
+  }
+  if (draw < 60) return Say(world, Doing::kExpunge, "EXPUNGE");
+  if (draw < 68 && !known.empty()) {
+    const Row& row = *known[random.Below(known.size())];
+    ledger_.MayBeCopied(intent_.user, row.canary);
+    ledger_.MayBeCopied(intent_.user, row.canary);  // a crash in the middle may leave one more
+    return Say(world, Doing::kCopy, "UID COPY " + std::to_string(row.uid) + " " + (random.Chance(500) ? "INBOX" : "Archive"));
+  }
+  if (draw < 78) {
+    append_canary_ = "canary-" + std::to_string(random.Next()) + "-";
+    append_body_ = "From: <a@example.test>\r\nSubject: " + append_canary_ + "\r\n\r\n" + std::string(random.Below(2000), 'y') + "\r\n";
+    ledger_.MayAppend(intent_.user, append_canary_, append_body_);
+    return Say(world, Doing::kAppend, "APPEND INBOX (\\Seen) {" + std::to_string(append_body_.size()) + "}");
+  }
+  if (draw < 86) return Say(world, Doing::kIdle, "IDLE");
+  if (draw < 92) return Say(world, Doing::kStatus, "STATUS INBOX (MESSAGES UIDNEXT UIDVALIDITY UNSEEN)");
+  return Say(world, Doing::kNoop, "NOOP");
+}
+
+}  // namespace postern::sim
