@@ -1,0 +1,169 @@
+#include "sim/campaign/audit.h"
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "sim/campaign/setting.h"
+
+namespace postern::sim {
+namespace {
+
+struct Message {
+  std::string path;
+  std::string bytes;
+};
+// canary -> the visible files of one user that hold it.
+using Found = std::map<std::string, std::vector<Message>>;
+
+bool IsVisible(std::string_view path) {
+  return path.find("/cur/") != std::string_view::npos || path.find("/new/") != std::string_view::npos;
+}
+
+std::string CanaryIn(std::string_view bytes) {
+  const size_t at = bytes.find("Subject: canary-");
+  if (at == std::string_view::npos) return "";
+  const std::string_view rest = bytes.substr(at + 9);
+  return std::string(rest.substr(0, rest.find_first_of("\r\n")));
+}
+
+// The body as a Maildir file has it.
+std::string OnDisk(std::string_view body) {
+  std::string lf;
+  for (size_t i = 0; i < body.size(); ++i) {
+    if (body[i] != '\r' || i + 1 == body.size() || body[i + 1] != '\n') lf += body[i];
+  }
+  return lf;
+}
+
+std::map<std::string, Found> Collect(World& world, Ledger& ledger) {
+  std::map<std::string, Found> found;
+  for (const std::string& user : UserNames()) {
+    for (const auto& [path, bytes] : world.disk().Files(MaildirOf(user))) {
+      if (!IsVisible(path)) continue;
+      const std::string canary = CanaryIn(bytes);
+      if (canary.empty()) {
+        ledger.Violated("O4", "a visible file without a whole message: " + path);
+        continue;
+      }
+      found[user][canary].push_back({path, bytes});
+    }
+  }
+  return found;
+}
+
+void AuditSubmission(const Submission& submission, const std::map<std::string, Found>& found, World& world, Ledger& ledger) {
+  const bool accepted = submission.outcome == Submission::Outcome::kAccepted;
+  const bool unknown = submission.outcome == Submission::Outcome::kSent;  // no reply was seen
+  for (const std::string& user : UserNames()) {
+    const auto of_user = found.find(user);
+    size_t copies = 0;
+    if (of_user != found.end()) {
+      const auto files = of_user->second.find(submission.canary);
+      if (files != of_user->second.end()) {
+        copies = files->second.size();
+        for (const Message& message : files->second) {
+          if (!submission.body.empty() && !message.bytes.ends_with(OnDisk(submission.body))) {
+            ledger.Violated("O4", "altered or cut: " + message.path);
+          }
+        }
+      }
+    }
+    const bool named = submission.local_users.contains(user);
+    const bool may_be_gone = ledger.IsMaybeGone(user, submission.canary);
+    if (accepted && named && copies == 0 && !may_be_gone) {
+      ledger.Violated("O1", submission.canary + " was answered 250 for " + user + " and is gone");
+    }
+    if (copies > 0 && !named) ledger.Violated("O17", submission.canary + " is in the mailbox of " + user + ", who was not named");
+    if (copies > 0 && !accepted && !unknown) ledger.Violated("O3", submission.canary + " was refused, and delivered to " + user);
+    const uint64_t allowed = 1 + ledger.CopiesAsked(user, submission.canary) + (world.crash_count() - submission.crashes_at_end);
+    if (copies > allowed) ledger.Violated("O2", submission.canary + " is there " + std::to_string(copies) + " times for " + user);
+  }
+}
+
+void AuditQueue(World& world, Ledger& ledger) {
+  std::string all;
+  for (const auto& [path, bytes] : world.disk().Files("/var/spool/postfix")) all += bytes;
+  for (const Submission& submission : ledger.submissions()) {
+    const bool queued = all.find(submission.canary) != std::string::npos;
+    if (submission.outcome == Submission::Outcome::kAccepted && submission.remote_recipients > 0 && !queued) {
+      ledger.Violated("O1", submission.canary + " was accepted for far away and is in no queue");
+    }
+    if (submission.outcome == Submission::Outcome::kRefused && queued) ledger.Violated("O3", submission.canary + " was refused, and queued");
+  }
+}
+
+void AuditAppends(const std::map<std::string, Found>& found, Ledger& ledger) {
+  for (const auto& [key, append] : ledger.appends()) {
+    const auto& [user, canary] = key;
+    const auto of_user = found.find(user);
+    const bool there = of_user != found.end() && of_user->second.contains(canary);
+    if (append.acknowledged && !there && !ledger.IsMaybeGone(user, canary)) {
+      ledger.Violated("O1", "APPEND of " + canary + " was answered OK and is gone");
+    }
+    if (!there) continue;
+    for (const Message& message : of_user->second.at(canary)) {
+      if (message.bytes != OnDisk(append.body)) ledger.Violated("O4", "altered or cut: " + message.path);
+    }
+  }
+}
+
+void AuditFlags(const std::map<std::string, Found>& found, World& world, Ledger& ledger) {
+  for (const Ledger::Flag& flag : ledger.flags()) {
+    if (flag.power_losses != world.power_loss_count() || ledger.IsMaybeGone(flag.key.user, flag.canary)) continue;
+    if (ledger.CopiesAsked(flag.key.user, flag.canary) > 0) continue;
+    const auto of_user = found.find(flag.key.user);
+    if (of_user == found.end() || !of_user->second.contains(flag.canary)) continue;  // O1 tells
+    const auto& files = of_user->second.at(flag.canary);
+    const bool flagged = std::any_of(files.begin(), files.end(), [](const Message& message) {
+      const size_t info = message.path.rfind(":2,");
+      return info != std::string::npos && message.path.find('F', info) != std::string::npos;
+    });
+    if (!flagged) ledger.Violated("O7", "\\Flagged of " + flag.canary + " was answered OK and is gone");
+  }
+}
+
+void AuditSightings(const std::map<std::string, Found>& found, Ledger& ledger, const Sightings& first, const Sightings& second) {
+  for (const auto& [user, seen] : first) {
+    const auto again = second.find(user);
+    if (again == second.end() || again->second != seen) {
+      ledger.Violated("O21", "INBOX of " + user + " differs after a restart in which nothing happened");
+    }
+    std::multiset<std::string> shown, stored;
+    for (const auto& [uid, canary] : seen.second) shown.insert(canary);
+    if (const auto of_user = found.find(user); of_user != found.end()) {
+      for (const auto& [canary, files] : of_user->second) {
+        for (const Message& message : files) {
+          if (message.path.find("/Maildir/.") == std::string::npos) stored.insert(canary);
+        }
+      }
+    }
+    if (shown != stored) {
+      ledger.Violated("O8", "INBOX of " + user + " shows " + std::to_string(shown.size()) + " messages and holds " +
+                                std::to_string(stored.size()));
+    }
+  }
+}
+
+void AuditSecrets(World& world, Ledger& ledger) {
+  for (const LogLine& line : world.log()) {
+    if (line.event.text.find("canary-secret-of-") != std::string::npos) ledger.Violated("O16", "a password in the log: " + line.event.text);
+  }
+  for (const auto& [path, bytes] : world.disk().Files("/")) {
+    if (bytes.find("canary-secret-of-") != std::string::npos) ledger.Violated("O16", "a password in " + path);
+  }
+}
+
+}  // namespace
+
+void Audit(World& world, Ledger& ledger, const Sightings& first, const Sightings& second) {
+  const std::map<std::string, Found> found = Collect(world, ledger);
+  for (const Submission& submission : ledger.submissions()) AuditSubmission(submission, found, world, ledger);
+  AuditQueue(world, ledger);
+  AuditAppends(found, ledger);
+  AuditFlags(found, world, ledger);
+  AuditSightings(found, ledger, first, second);
+  AuditSecrets(world, ledger);
+}
+
+}  // namespace postern::sim

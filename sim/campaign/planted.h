@@ -1,0 +1,28 @@
+// The planted bugs by name, and where each is. docs/simulator.md explains them.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace postern::sim {
+
+inline constexpr std::array<std::string_view, 16> kPlantedBugs{
+    "ack_before_plan_done",
+    "smtp_ack_before_plan_done",
+    "rename_without_sync_file",
+    "delivery_without_sync_dir",
+    "uid_shown_before_durable",
+    "uidnext_max_plus_one",
+    "change_log_torn_record_accepted",
+    "compaction_renames_before_sync",
+    "bytes_after_starttls_kept",
+    "auth_before_tls_after_rset",
+    "relay_check_skipped_after_local",
+    "bare_lf_ends_data",
+    "refused_message_delivered",
+    "expunge_during_fetch",
+    "handoff_drops_unread",
+    "exists_lost_in_view",
+};
+
+}  // namespace postern::sim
