@@ -2,11 +2,14 @@
 // the same shape as a machine. Protocols (SMTP AUTH, IMAP AUTHENTICATE, POP3 AUTH, the Dovecot auth socket) only carry its
 // bytes; they do base64, the empty-challenge forms and their own replies.
 //
-//   Start --(initial response or none)--> [kChallenge <-> Respond]* --> kVerify --Verified--> kSuccess | kFailure
+//   Start --(initial response or none)--> [kChallenge <-> Respond]* --> kVerify --Verified--> kVerify | kSuccess | kFailure
 //                                                                   \-> kSuccess | kFailure
 //
 // kVerify: a password must be compared with a stored one, which may cost much: the session asks its driver
-// (Ask{VerifyPassword}) and gives the answer back. Everything else is computed here.
+// (Ask{VerifyPassword}) and gives the answer back; with several passdbs it may be asked again. A user who does not exist is
+// asked about too, with a stand-in, so that the time does not tell. Everything else is computed here.
+// What a mechanism says last (SCRAM's server signature, DIGEST-MD5's rspauth) is sent as a challenge that the client answers
+// with an empty response, since SMTP, IMAP and POP3 have no place for data beside their success (RFC 4422 section 5).
 // Owner: one session, one exchange. Bounded: a response is at most kResponseBytesMax long.
 #pragma once
 
@@ -45,6 +48,14 @@ enum class FailureReason : uint8_t {
   kAuthorizationDenied,  // another authorization identity than one's own
 };
 
+// One line of the auth log; FormatAuthLine (auth_log.h) makes it Dovecot's. Never holds a secret.
+struct LogLine {
+  std::string source;  // passdb driver or mechanism, "passwd-file", "cram-md5"; empty: the text stands alone
+  std::string user;    // as looked up; empty: not known yet
+  std::string text;    // "Password mismatch"
+  bool is_error = false;  // the administrator has something to mend
+};
+
 struct Step {
   enum class Kind : uint8_t { kChallenge, kVerify, kSuccess, kFailure } kind = Kind::kFailure;
   std::string challenge;      // kChallenge; kSuccess: additional data, empty mostly (RFC 4422 section 5)
@@ -53,13 +64,17 @@ struct Step {
   std::string verify_user;    // kVerify: the name some schemes are salted with
   FailureReason reason = FailureReason::kMalformed;
   std::string log_text;       // kFailure: Dovecot's text for its log line, e.g. "Password mismatch"; never a secret
+  std::string log_source;     // kFailure: what comes before it, "passwd-file"
+  std::vector<LogLine> log_lines;  // kSuccess, kFailure: every line Dovecot would write, in order; the last is log_text
+  bool no_delay = false;      // kFailure: the passdb's `nodelay` says to answer at once
 };
 
 // The name a login ends with, after auth_username_format and the passdb's `user` field.
 struct Identity {
   std::string user;           // "alice@example.test"
   std::string original_user;  // as the client sent it
-  std::string authorization_id;  // empty: the same
+  std::string authorization_id;  // who the client asked to be, normalized; empty: the same
+  std::string master_user;    // who proved to be a master user (passdb { master = yes }), then `user` is another
 };
 
 class Exchange {

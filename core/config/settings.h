@@ -152,6 +152,9 @@ class UserTable {
   virtual ~UserTable() = default;
   virtual const UserRecord* Find(std::string_view name) const = 0;
   virtual void ForEach(const std::function<void(std::string_view name, const UserRecord&)>& visit) const = 0;
+  // A record whose password scheme is the most common here: what an unknown user is compared with, so that the time a
+  // login takes does not tell who exists. Null: no record, or not known.
+  virtual const UserRecord* Sample() const { return nullptr; }
 };
 using UserTablePtr = std::shared_ptr<const UserTable>;
 
@@ -188,6 +191,7 @@ struct Auth {
   std::string default_realm;
   std::vector<std::string> realms;
   bool allow_weak_schemes = false;
+  Secret decoy_key;  // makes up what unknown users' SCRAM salts are; the same after a restart. Empty: new each time
   Duration failure_delay = Seconds(2);
   bool disable_plaintext_auth = true;
   std::vector<Network> login_trusted_networks;
