@@ -20,13 +20,10 @@ FilePlan PlanDelivery(const std::vector<DeliveryTarget>& targets, const SharedBy
     const Path tmp = target.spilled_path.empty() ? target.maildir + "/tmp/" + target.base : target.spilled_path;
     if (make_folders) {
       for (const char* part : {"/cur", "/new", "/tmp"}) folders.push_back(MakeDir{target.maildir + part});
-      // The new folders' own names must last: their parents are flushed up to the mail root's child.
+      // The new folders' own names must last, too: every parent may have been made just now.
       parents.push_back(SyncDir{target.maildir});
-      Path parent = target.maildir;
-      for (int level = 0; level < 3; ++level) {
-        const size_t slash = parent.rfind('/');
-        if (slash == 0 || slash == Path::npos) break;
-        parent.resize(slash);
+      for (Path parent = target.maildir; parent.rfind('/') != Path::npos && parent != "/";) {
+        parent.resize(std::max<size_t>(parent.rfind('/'), 1));
         parents.push_back(SyncDir{parent});
       }
     }

@@ -58,7 +58,7 @@ class MessageWriter {
   std::vector<Target> targets_;
   FileOwner owner_;
   std::string pending_;      // converted, not written yet
-  char before_last_ = '\0', last_ = '\0';
+  char before_last_ = '\0';  // the byte before a held CR, else the last one
   bool held_cr_ = false;     // a CR that may belong to a CRLF
   bool spilled_ = false, plan_open_ = false, ended_ = false;
   uint64_t written_bytes_ = 0;  // of the message, in each file
