@@ -107,6 +107,14 @@ Step ExchangeBase::FailAs(const PassDbWalk& walk) {
   return step;
 }
 
+Step ExchangeBase::FailMismatch(const PassDbWalk& walk) {
+  std::vector<LogLine> lines = walk.lines();
+  lines.push_back({.source = walk.last_driver(), .user = walk.user(), .text = "Password mismatch"});
+  Step step = FailureStep(FailureReason::kPasswordMismatch, std::move(lines));
+  step.no_delay = HasField(walk, "nodelay");
+  return step;
+}
+
 Step ExchangeBase::Succeed(const PassDbWalk& walk) {
   identity_.user = walk.user();
   identity_.master_user = walk.master_user();

@@ -34,7 +34,7 @@ class CramMd5Exchange final : public ExchangeBase {
     const Secret stored = found ? walk.stored() : Secret(std::string_view("{PLAIN}-"));
     const bool matches = EqualInConstantTime(CramMd5Response(CredentialsFrom(stored), challenge_), digest);
     if (walk.result() != PassResult::kOk) return FailAs(walk);
-    if (!found || !matches) return Fail(FailureReason::kPasswordMismatch, "Password mismatch");
+    if (!found || !matches) return FailMismatch(walk);
     return Succeed(walk);
   }
 

@@ -61,6 +61,7 @@ class PassDbWalk {
   const FieldList& fields() const { return fields_.extra; }         // without `user` and other consumed ones
   const FieldList& userdb_fields() const { return fields_.userdb; }  // without the prefix userdb_
   const std::vector<LogLine>& lines() const { return lines_; }
+  const std::string& last_driver() const { return last_driver_; }  // of the section looked at last
 
  private:
   struct Fields {
