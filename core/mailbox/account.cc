@@ -37,6 +37,7 @@ void Account::Impl::Forget(std::string_view name) {
   if (found == boxes.end()) return;
   found->second->state()->deleted = true;
   Changed(*found->second);
+  recent_from.erase(found->second.get());
   graveyard.push_back(std::move(found->second));
   boxes.erase(found);
 }
@@ -95,6 +96,11 @@ void Account::Select(Ticket ticket, std::string_view name, bool read_only, Conte
               impl->SettleReadWrite(*raw);
               // The first UID whose file still lies in new/: from there on messages are \Recent to this session.
               raw->Refresh(/*force=*/false, turn, [impl, ticket, read_only, raw](const Status& status, Context&) {
+                if (!status.ok()) {
+                  impl->selections.erase(ticket.session);
+                  impl->SettleReadWrite(*raw);
+                  return impl->Answer(ticket, status, Done{});
+                }
                 SelectResult result{.state = raw->state(), .read_only = read_only};
                 result.recent_first_uid = impl->TakeRecent(*raw, !read_only);
                 impl->Answer(ticket, status, std::move(result));
