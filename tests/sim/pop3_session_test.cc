@@ -170,7 +170,7 @@ TEST(Pop3Session, ServesAMailboxAsDovecotDoes) {
   EXPECT_EQ(dialogue.Say("STAT\r\n"), "+OK 2 56\r\n");
   EXPECT_EQ(dialogue.Say("LIST\r\n"), "+OK 2 messages:\r\n1 31\r\n2 25\r\n.\r\n");
   // "%08Xu%08Xv": UID 94, UIDVALIDITY 0x6b000028, as a recorded Dovecot printed them.
-  EXPECT_EQ(dialogue.Say("UIDL 1\r\n"), "+OK 1 0000005e6b0005e8\r\n");
+  EXPECT_EQ(dialogue.Say("UIDL 1\r\n"), "+OK 1 0000005e6b000028\r\n");
   EXPECT_EQ(dialogue.Say("RETR 1\r\n"), "+OK 31 octets\r\nSubject: one\r\n\r\nbody 1\r\n..\r\n...\r\n.\r\n");
   EXPECT_EQ(dialogue.Say("TOP 2 1\r\n"), "+OK\r\nSubject: two\r\n\r\na\r\n.\r\n");
   EXPECT_EQ(dialogue.Say("TOP 2 0\r\n"), "+OK\r\nSubject: two\r\n\r\n.\r\n");
