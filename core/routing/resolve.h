@@ -1,0 +1,72 @@
+// What happens to a recipient: whether it exists, and where its mail goes. Pure and synchronous on the configuration's
+// tables, so that RCPT, the end of DATA, the queue and `postern explain` all say the same.
+//
+//   RCPT TO:<x> -> Complete -> Canonical -> Known? --no--> "User unknown in ... table"
+//                                             |
+//                                           Expand (virtual aliases) -> each final address -> Maildir | user's mailbox | queue
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/base/status.h"
+#include "core/boundary/file_plan.h"
+#include "core/config/settings.h"
+#include "core/routing/address.h"
+#include "core/routing/address_class.h"
+#include "core/routing/rewrite.h"
+
+namespace postern::routing {
+
+// A virtual(8) mailbox: the Maildir that virtual_mailbox_maps names, and whose files it holds.
+struct MaildirTarget {
+  Path maildir;  // without a final '/'
+  FileOwner owner;
+  bool operator==(const MaildirTarget&) const = default;
+};
+// A mailbox that Dovecot's userdb locates (virtual_transport = lmtp:...): `user` is the whole address.
+struct UserTarget {
+  std::string user;
+  bool operator==(const UserTarget&) const = default;
+};
+// Everything else waits in the queue for the transport that takes it.
+struct QueueTarget {
+  std::string transport;  // "smtp", "relay", "local", or what transport_maps or a *_transport parameter names
+  std::string nexthop;    // empty: the address's domain
+  bool operator==(const QueueTarget&) const = default;
+};
+using Target = std::variant<MaildirTarget, UserTarget, QueueTarget>;
+
+struct Destination {
+  Mailbox address;
+  Target target;
+};
+
+// Why a recipient (or sender) is not known. `table` as Postfix says it: "virtual mailbox table".
+struct Unknown {
+  std::string_view table;
+  AddressClass address_class = AddressClass::kDefault;
+  std::string transport_text;  // transport_maps says error: with this text, instead
+};
+
+// `mailbox` as Complete() and Canonical() leave it.
+Mailbox Rewrite(const Mailbox& mailbox, Role role, const config::Routing& routing);
+
+// nullopt: the tables know the address, or its class has no table that could.
+std::optional<Unknown> FindUnknown(const Mailbox& mailbox, const config::Routing& routing);
+
+// Where one final address (after aliases) goes. Errors: kNotFound where no mailbox is there, kInvalidArgument or
+// kUnavailable where the tables say something unusable (an mbox, a forbidden uid).
+StatusOr<Target> ResolveFinal(const Mailbox& mailbox, const config::Routing& routing);
+
+// Aliases expanded, each target resolved. Final addresses that are in no table are named in `unknown` and left out.
+struct Resolution {
+  std::vector<Destination> destinations;
+  std::vector<Mailbox> unknown;
+};
+StatusOr<Resolution> Resolve(const Mailbox& mailbox, const config::Routing& routing);
+
+}  // namespace postern::routing
