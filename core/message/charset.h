@@ -4,6 +4,7 @@
 // Invalid bytes become one U+FFFD a run. Output is at most three times the input, for folding eighteen times.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,6 +33,8 @@ class CharsetDecoder {
   struct Converter;  // ICU's, hidden
   void ConvertUtf8(std::string_view bytes, std::string* out);
   void Convert(std::string_view bytes, bool flush, std::string* out);
+  void AppendUnit(uint16_t unit, std::string* out);
+  void Replace(std::string* out);
 
   std::unique_ptr<Converter> converter_;  // nullptr: UTF-8
   std::string pending_;                   // the beginning of a UTF-8 sequence, less than four bytes

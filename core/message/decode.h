@@ -13,9 +13,10 @@ namespace postern::message {
 
 enum class TransferEncoding : uint8_t { kIdentity, kQuotedPrintable, kBase64, kUnknown };
 
-// `value`: that of the field, or "" without one. kIdentity: 7bit, 8bit, binary.
+// `value`: that of the field. kIdentity: 7bit, 8bit, binary.
 TransferEncoding ParseTransferEncoding(std::string_view value);
-TransferEncoding EncodingOf(const Part& part);
+// That of a part with this header block: of several fields the last counts; kIdentity without any.
+TransferEncoding EncodingOf(std::string_view header);
 
 // Decodes a body in pieces of any size. Output is never longer than the input, but for LFs that get a CR.
 class TransferDecoder {
@@ -23,6 +24,7 @@ class TransferDecoder {
   explicit TransferDecoder(TransferEncoding encoding) : encoding_(encoding) {}
 
   // Appends what `bytes` stands for. Behind an error base64 yields nothing more, quoted-printable shows what it met.
+  // kUnknown yields nothing.
   void Feed(std::string_view bytes, std::string* out);
   void Finish(std::string* out);
   // Something was not as it should be.
@@ -31,30 +33,34 @@ class TransferDecoder {
  private:
   enum class QpState : uint8_t { kText, kSpace, kEquals, kEqualsSpace, kHex, kCr, kSoftCr };
   void FeedBase64(std::string_view bytes, std::string* out);
+  void FeedBase64Byte(char c, std::string* out);
   void FeedQuotedPrintable(std::string_view bytes, std::string* out);
-  void ShowDamage(std::string* out);
+  size_t FeedQpText(std::string_view bytes, std::string* out);
+  // False: `c` was not taken and is to be looked at again.
+  bool FeedQpByte(char c, std::string* out);
+  void ShowQpDamage(std::string* out);
 
   TransferEncoding encoding_;
   bool damaged_ = false;
   // base64
-  uint32_t bits_ = 0;
-  uint8_t digit_count_ = 0;    // of the group, 0..3
-  uint8_t padding_count_ = 0;  // seen
-  bool ended_ = false;
+  uint8_t bits_ = 0;         // those of the last digit that are still to come
+  uint8_t digit_count_ = 0;  // of the group, 0..3
+  bool padding_ = false;     // one "=" of two was seen
+  bool ended_ = false;       // the padding is complete
   // quoted-printable
   QpState state_ = QpState::kText;
   char hex_ = 0;
-  std::string space_;  // white space that may be at the end of a line; bounded
+  std::string space_;  // white space that may be at the end of a line; at most kQpSpaceBytesMax + 1
 };
 
 // The content of `part` without its transfer encoding, nested parts included (their headers then say "binary"), as
-// BINARY[...] gives it. Appends.
+// BINARY[...] gives it. `with_header`: BINARY[] of a whole message. Appends.
 enum class BinaryResult : uint8_t {
   kOk,
   kUnknownEncoding,  // RFC 3516 section 4.3: NO [UNKNOWN-CTE]
   kDamaged,          // cannot be decoded; what was appended is to be thrown away
 };
-BinaryResult AppendBinary(std::string_view message, const Part& part, std::string* out);
+BinaryResult AppendBinary(std::string_view message, const Part& part, bool with_header, std::string* out);
 
 // ---- encoded words (RFC 2047) ---------------------------------------------------------------------------------------
 

@@ -30,9 +30,14 @@ class Needle {
   bool empty_;
 };
 
-// HEADER name needle, SUBJECT, FROM and so on: one of the fields called `name` in `header` (a header block) contains
-// `needle`. From, To, Cc, Bcc, Sender and Reply-To are compared in a normal form (address.h's AppendAddressList).
-bool HeaderContains(std::string_view header, std::string_view name, const Needle& needle);
+// In which form a field's value is looked at.
+enum class HeaderForm : uint8_t {
+  kAsWritten,  // HEADER: decoded, on one line
+  kAddresses,  // FROM, TO, CC, BCC: in the normal form of address.h's AppendAddressList()
+  kPacked,     // SUBJECT: runs of white space are one space
+};
+// One of the fields called `name` in `header` (a header block) contains `needle`.
+bool HeaderContains(std::string_view header, std::string_view name, const Needle& needle, HeaderForm form);
 
 enum class SearchIn : uint8_t {
   kBody,  // BODY: the bodies of text and message parts
