@@ -80,6 +80,9 @@ void ShardLoop::Turn() {
   if (std::exchange(watcher_woken_, false)) {
     for (const OpId& op : watcher_.Changed()) Step(DirChanged{op});
   }
+  for (const size_t listener : std::exchange(listeners_ready_, {})) {
+    if (listening_) Accept((*listeners_)[listener]);
+  }
   ReadConnections();
   AnswerAsked();
   RunPlans();
@@ -112,7 +115,7 @@ void ShardLoop::OnEpoll(uint64_t data, uint32_t what) {
   } else if (data == kWatcher) {
     watcher_woken_ = true;
   } else if (data >= kFirstListener) {
-    if (!stopping_) Accept((*listeners_)[data - kFirstListener]);
+    listeners_ready_.push_back(data - kFirstListener);
   } else if (net::Connection* const connection = Find(static_cast<ConnId>(data))) {
     if ((what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
       connection->MarkReadable((what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);

@@ -1,8 +1,8 @@
 // The loop of one shard: what happened becomes events, each event is one step, the step's effects are performed. One
 // thread, one epoll; nothing in it waits but epoll itself.
 //
-//   a turn:  epoll_wait -> inbox (other threads) -> timers -> connections that can be read, a step each -> reads and
-//            continuations that were asked for -> file plans, all of the turn together -> output, log
+//   a turn:  epoll_wait -> inbox (other threads) -> timers -> new connections, connections that can be read, a step each ->
+//            reads and continuations that were asked for -> file plans, all of the turn together -> output, log
 //
 // Order: the events of one connection come in order; its output leaves in order. What a step asked for is answered in a
 // later step, never inside it.
@@ -189,6 +189,7 @@ class ShardLoop {
 
   absl::flat_hash_map<ConnId, std::unique_ptr<net::Connection>, ConnIdHash> connections_;  // looked up, never walked
   std::atomic<size_t> load_{0};  // connections_.size(), for the other loops
+  std::vector<size_t> listeners_ready_;  // that have connections to be accepted
   std::vector<ConnId> ready_, dirty_, drained_;
   std::deque<Asked> asked_;
   std::vector<PlanDone> plans_done_;

@@ -5,7 +5,9 @@
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <condition_variable>
+#include <csignal>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -33,7 +35,10 @@ class Client {
     connected_ = connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), length) == 0;
   }
   ~Client() {
-    if (ssl_ != nullptr) SSL_free(ssl_);
+    if (ssl_ != nullptr) {
+      SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);  // else its session counts as broken
+      SSL_free(ssl_);
+    }
     if (context_ != nullptr) SSL_CTX_free(context_);
     if (session_ != nullptr) SSL_SESSION_free(session_);
   }
@@ -55,7 +60,7 @@ class Client {
     if (!options.server_name.empty()) SSL_set_tlsext_host_name(ssl_, options.server_name.c_str());
     if (options.session != nullptr) SSL_set_session(ssl_, options.session);
     SSL_set_fd(ssl_, fd_.get());
-    return SSL_connect(ssl_) == 1;
+    return Retry([this] { return SSL_connect(ssl_); }) == 1;
   }
   bool StartTls() { return StartTls(TlsOptions{}); }
   SSL* ssl() { return ssl_; }
@@ -71,8 +76,9 @@ class Client {
 
   bool Send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t sent = ssl_ != nullptr ? SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size()))
+      const ssize_t sent = ssl_ != nullptr ? Retry([&] { return SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())); })
                                            : send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno == EINTR) continue;
       if (sent <= 0) return false;
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
@@ -91,9 +97,7 @@ class Client {
     while (all.size() < count) {
       char buffer[65536];
       const size_t wanted = std::min(sizeof buffer, count - all.size());
-      const ssize_t got = ssl_ != nullptr ? SSL_read(ssl_, buffer, static_cast<int>(wanted)) : recv(fd_.get(), buffer, wanted, 0);
-      // The end of an io_uring interrupts the thread that made it, and a recv with a timeout is not begun anew.
-      if (got < 0 && errno == EINTR) continue;
+      const ssize_t got = ReadOnce(buffer, wanted);
       if (got <= 0) break;
       all.append(buffer, static_cast<size_t>(got));
     }
@@ -111,15 +115,25 @@ class Client {
   // The stream ends here, in order: not by a reset, not by the client's patience.
   bool AtEnd() {
     char byte = 0;
-    ssize_t got = 0;
-    do {
-      got = ssl_ == nullptr ? recv(fd_.get(), &byte, 1, 0) : SSL_read(ssl_, &byte, 1);
-    } while (got < 0 && errno == EINTR);
+    const ssize_t got = ReadOnce(&byte, 1);
     if (ssl_ == nullptr) return got == 0;
     return got <= 0 && SSL_get_error(ssl_, static_cast<int>(got)) == SSL_ERROR_ZERO_RETURN;
   }
 
  private:
+  // The end of an io_uring interrupts the thread that made it, and a socket call with a timeout is not begun anew.
+  template <class Call>
+  ssize_t Retry(Call call) {
+    while (true) {
+      errno = 0;
+      const ssize_t result = call();
+      if (result > 0 || errno != EINTR) return result;
+    }
+  }
+  ssize_t ReadOnce(char* to, size_t count) {
+    return Retry([&] { return ssl_ != nullptr ? SSL_read(ssl_, to, static_cast<int>(count)) : recv(fd_.get(), to, count, 0); });
+  }
+
   host::UniqueFd fd_;
   bool connected_ = false;
   SSL_CTX* context_ = nullptr;
@@ -134,6 +148,7 @@ class Harness {
  public:
   explicit Harness(Toy toy, size_t loop_count = 1, std::function<void(loop::ShardLoop::Options*)> adjust = {})
       : root_(*host::Root::Open(dir_.path())) {
+    signal(SIGPIPE, SIG_IGN);  // OpenSSL's client writes to sockets that the server closed
     for (size_t i = 0; i < loop_count; ++i) {
       const auto id = static_cast<ShardId>(i);
       loop::ShardLoop::Options options{
