@@ -138,6 +138,14 @@ struct Routing {
   Duration minimal_backoff_time = Seconds(300), maximal_backoff_time = Seconds(4000);
 };
 
+// ---- mail to other servers (main.cf smtp_*) ----------------------------------------------------------------------------------
+
+struct SmtpClient {
+  std::string helo_name;                 // smtp_helo_name
+  TlsLevel tls_level = TlsLevel::kNone;  // smtp_tls_security_level: kMay uses TLS where it is offered, kEncrypt demands it
+  uint16_t port = 25;                    // smtp_tcp_port, of servers found by MX; the port offset is not added
+};
+
 // ---- Dovecot: authentication ------------------------------------------------------------------------------------------------
 
 // The users of one passwd-file, by name after username_format. Immutable; replaced when the file changes.
@@ -285,6 +293,7 @@ struct Config {
   uint64_t generation = 0;      // counts re-reads
   std::vector<Listener> listeners;
   Routing routing;
+  SmtpClient smtp_client;
   Auth auth;
   Storage storage;
   ImapService imap;

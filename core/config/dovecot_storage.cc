@@ -1,0 +1,158 @@
+// mail_location, namespaces, and what IMAP and POP3 sessions read.
+#include "core/config/dovecot_settings.h"
+#include "core/config/value.h"
+
+namespace postern::config {
+namespace {
+
+bool FlagOf(const DovecotSettings& settings, const DovecotSection& section, std::string_view key, bool fallback) {
+  const DovecotSetting* setting = section.Find(key);
+  if (setting == nullptr) return fallback;
+  if (const auto parsed = ParseDovecotBool(setting->value)) return *parsed;
+  if (key == "list" && setting->value == "children") return true;
+  settings.findings().Error("dovecot-bad-value", setting->place,
+                            std::string(key) + " is \"" + setting->value + "\": Dovecot would not start",
+                            "write yes or no");
+  return fallback;
+}
+
+void AddMailbox(const DovecotSettings& settings, const DovecotSection& section, Namespace* ns) {
+  SpecialMailbox mailbox;
+  mailbox.name = section.name;
+  const std::string_view automatic = section.Value("auto");
+  if (automatic == "create") {
+    mailbox.auto_create = SpecialMailbox::Auto::kCreate;
+  } else if (automatic == "subscribe") {
+    mailbox.auto_create = SpecialMailbox::Auto::kSubscribe;
+  } else if (!automatic.empty() && automatic != "no") {
+    settings.findings().Error("dovecot-bad-value", section.Find("auto")->place,
+                              "auto is \"" + std::string(automatic) + "\": Dovecot would not start",
+                              "write no, create or subscribe");
+  }
+  mailbox.special_use = SplitWords(section.Value("special_use"));
+  if (const DovecotSetting* setting = section.Find("autoexpunge"); setting != nullptr && setting->value != "0") {
+    settings.findings().Warning("dovecot-autoexpunge-ignored", setting->place,
+                                "old messages in " + section.name + " will not be removed on their own",
+                                "remove them by other means");
+  }
+  ns->mailboxes.push_back(std::move(mailbox));
+}
+
+void AddNamespace(const DovecotSettings& settings, const DovecotSection& section, Storage* storage) {
+  if (FlagOf(settings, section, "disabled", false)) return;
+  const std::string_view type = section.Value("type");
+  if ((!type.empty() && type != "private") || section.Find("alias_for") != nullptr) {
+    settings.findings().Error("dovecot-namespace-unsupported", section.place,
+                              "namespace " + section.name + " is " +
+                                  (section.Find("alias_for") != nullptr ? "an alias" : std::string(type)) +
+                                  ": only private namespaces are supported, its mailboxes would be missing",
+                              "remove it if you can do without");
+    return;
+  }
+  Namespace ns;
+  ns.prefix = section.Value("prefix");
+  const std::string_view separator = section.Value("separator");
+  if (!separator.empty()) ns.separator = separator.front();
+  if (separator.size() > 1) {
+    settings.findings().Error("dovecot-bad-value", section.Find("separator")->place,
+                              "a separator is one character: Dovecot would not start", "write \"/\" or \".\"");
+  }
+  ns.inbox = FlagOf(settings, section, "inbox", false);
+  ns.hidden = FlagOf(settings, section, "hidden", false);
+  ns.list = FlagOf(settings, section, "list", true);
+  ns.subscriptions = FlagOf(settings, section, "subscriptions", true);
+  ns.location = section.Value("location");
+  for (const auto& inner : section.sections) {
+    if (inner->type == "mailbox") AddMailbox(settings, *inner, &ns);
+  }
+  storage->namespaces.push_back(std::move(ns));
+}
+
+void CheckLocation(const DovecotSettings& settings, const std::string& location, const Place& place) {
+  if (location.starts_with("maildir:")) return;
+  settings.findings().Error("dovecot-mail-location", place,
+                            location.empty() ? "mail_location is not set: where mail is cannot be guessed"
+                                             : "\"" + location + "\" is no Maildir: it cannot be read",
+                            "write mail_location = maildir:PATH");
+}
+
+}  // namespace
+
+Storage BuildStorage(const DovecotSettings& settings) {
+  Storage storage;
+  storage.mail_location = settings.Text("mail_location");
+  CheckLocation(settings, storage.mail_location, settings.PlaceOf("mail_location"));
+  for (const auto& section : settings.root().sections) {
+    if (section->type != "namespace") continue;
+    AddNamespace(settings, *section, &storage);
+    if (const DovecotSetting* location = section->Find("location"); location != nullptr && !location->value.empty()) {
+      CheckLocation(settings, location->value, location->place);
+    }
+  }
+  bool has_inbox = false;
+  for (const Namespace& ns : storage.namespaces) has_inbox = has_inbox || ns.inbox;
+  if (storage.namespaces.empty()) {
+    storage.namespaces.push_back(Namespace());
+  } else if (!has_inbox) {
+    settings.findings().Error("dovecot-no-inbox", {settings.root().place.file, 0},
+                              "no namespace has inbox = yes: Dovecot would refuse every login",
+                              "write inbox = yes into one namespace");
+  }
+  const std::string fsync = Lower(settings.Text("mail_fsync"));
+  storage.fsync = fsync == "always" ? MailFsync::kAlways : fsync == "never" ? MailFsync::kNever : MailFsync::kOptimized;
+  if (fsync != "always" && fsync != "never" && fsync != "optimized") {
+    settings.findings().Error("dovecot-bad-value", settings.PlaceOf("mail_fsync"), "mail_fsync is \"" + fsync +
+                              "\": Dovecot would not start", "write optimized, always or never");
+  }
+  storage.first_valid_uid = static_cast<int64_t>(settings.Number("first_valid_uid"));
+  storage.last_valid_uid = static_cast<int64_t>(settings.Number("last_valid_uid"));
+  storage.first_valid_gid = static_cast<int64_t>(settings.Number("first_valid_gid"));
+  storage.mail_uid = settings.Id(settings.Text("mail_uid"), true, settings.PlaceOf("mail_uid"));
+  storage.mail_gid = settings.Id(settings.Text("mail_gid"), false, settings.PlaceOf("mail_gid"));
+  storage.maildir_copy_with_hardlinks = settings.Bool("maildir_copy_with_hardlinks");
+  storage.maildir_broken_filename_sizes = settings.Bool("maildir_broken_filename_sizes");
+  storage.maildir_very_dirty_syncs = settings.Bool("maildir_very_dirty_syncs");
+  storage.mailbox_list_index = settings.Bool("mailbox_list_index");
+  storage.mail_max_keyword_length = static_cast<uint32_t>(settings.Number("mail_max_keyword_length"));
+  storage.mail_max_userip_connections = static_cast<uint32_t>(settings.Number("mail_max_userip_connections"));
+  storage.pop3_uidl_format = settings.Text("pop3_uidl_format");
+  if (storage.pop3_uidl_format.find('%') == std::string::npos) {
+    settings.findings().Error("dovecot-bad-value", settings.PlaceOf("pop3_uidl_format"),
+                              "pop3_uidl_format contains no variable: all messages would look the same",
+                              "write %08Xu%08Xv");
+  }
+  return storage;
+}
+
+ImapService BuildImapService(const DovecotSettings& imap) {
+  ImapService service;
+  service.capability = imap.Text("imap_capability");
+  if (imap.IsSet("login_greeting")) service.greeting = imap.Text("login_greeting");
+  service.id_send = imap.Text("imap_id_send");
+  service.idle_notify_interval = imap.Time("imap_idle_notify_interval");
+  service.max_line_length = static_cast<uint32_t>(std::min<uint64_t>(imap.Size("imap_max_line_length"), UINT32_MAX));
+  service.logout_format = imap.Text("imap_logout_format");
+  service.client_workarounds = imap.Words("imap_client_workarounds");
+  service.max_userip_connections = static_cast<uint32_t>(imap.Number("mail_max_userip_connections"));
+  service.ssl_required = imap.Text("ssl") == "required";
+  return service;
+}
+
+Pop3Service BuildPop3Service(const DovecotSettings& pop3) {
+  Pop3Service service;
+  if (pop3.IsSet("login_greeting")) service.greeting = pop3.Text("login_greeting");
+  service.no_flag_updates = pop3.Bool("pop3_no_flag_updates");
+  service.enable_last = pop3.Bool("pop3_enable_last");
+  service.reuse_xuidl = pop3.Bool("pop3_reuse_xuidl");
+  service.lock_session = pop3.Bool("pop3_lock_session");
+  service.fast_size_lookups = pop3.Bool("pop3_fast_size_lookups");
+  service.delete_type_flag = pop3.Text("pop3_delete_type") == "flag";
+  service.uidl_duplicates = pop3.Text("pop3_uidl_duplicates");
+  service.client_workarounds = pop3.Words("pop3_client_workarounds");
+  service.logout_format = pop3.Text("pop3_logout_format");
+  service.max_userip_connections = static_cast<uint32_t>(pop3.Number("mail_max_userip_connections"));
+  service.ssl_required = pop3.Text("ssl") == "required";
+  return service;
+}
+
+}  // namespace postern::config

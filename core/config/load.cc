@@ -1,0 +1,112 @@
+#include "core/config/load.h"
+
+#include <algorithm>
+
+#include "core/base/hash.h"
+#include "core/config/check.h"
+#include "core/config/host_configuration.h"
+#include "core/config/postfix_names.h"
+#include "core/config/postfix_routing.h"
+#include "core/config/postfix_services.h"
+#include "core/config/registry.h"
+
+namespace postern::config {
+namespace {
+
+// Passes everything on and remembers which files were read.
+class ReadLog : public FileSource {
+ public:
+  explicit ReadLog(FileSource& files) : files_(files) {}
+
+  StatusOr<std::string> Read(std::string_view path) override {
+    if (std::find(read_.begin(), read_.end(), path) == read_.end()) read_.emplace_back(path);
+    return files_.Read(path);
+  }
+  std::vector<std::string> Glob(std::string_view pattern) override { return files_.Glob(pattern); }
+  StatusOr<Facts> Stat(std::string_view path) override { return files_.Stat(path); }
+  int64_t UserId(std::string_view name) override { return files_.UserId(name); }
+  int64_t GroupId(std::string_view name) override { return files_.GroupId(name); }
+  int64_t PrimaryGroupOf(std::string_view user) override { return files_.PrimaryGroupOf(user); }
+  uint16_t ServicePort(std::string_view name) override { return files_.ServicePort(name); }
+  std::vector<IpAddress> InterfaceAddresses() override { return files_.InterfaceAddresses(); }
+  std::vector<IpAddress> HostAddresses(std::string_view name) override { return files_.HostAddresses(name); }
+  std::string HostName() override { return files_.HostName(); }
+
+  // Missing files, too: they may appear.
+  std::vector<std::string> read() const { return read_; }
+
+ private:
+  FileSource& files_;
+  std::vector<std::string> read_;
+};
+
+void ReadAll(HostConfiguration* host) {
+  ReadPostfix(host->options.postfix_dir, &host->postfix);
+  host->dovecot = ParseDovecot(host->files(), host->options.dovecot_file, &DovecotDefault, &host->findings);
+  CheckPostfixNames(&host->postfix);
+  CheckDovecotNames(*host->dovecot, &host->findings);
+}
+
+// LMTP sessions take mail for local mailboxes from neighbours: no relaying, no logins, no access rules.
+std::shared_ptr<const SmtpService> LmtpService(HostConfiguration* host, const Listener* like) {
+  auto service = std::make_shared<SmtpService>();
+  if (like != nullptr && like->smtp != nullptr) {
+    service->message_size_limit = like->smtp->message_size_limit;
+    service->smtputf8 = like->smtp->smtputf8;
+  }
+  service->service_name = "lmtp";
+  service->syslog_name = "postfix/lmtp";
+  service->banner = host->Main().Text("myhostname") + " Dovecot ready.";
+  service->client_connection_count_limit = 0;
+  service->relay_restrictions = {{.name = "permit_auth_destination"}, {.name = "reject"}};
+  return service;
+}
+
+void BuildAll(HostConfiguration* host) {
+  Config& config = *host->config;
+  const PostfixParameters main = host->Main();
+  host->postfix.computed["mynetworks"] = main.IsSet("mynetworks") ? "" : DefaultMynetworks(main);
+  config.routing = BuildRouting(main);
+  config.smtp_client = BuildSmtpClient(main);
+  AddSmtpListeners(&host->postfix, host->options.port_offset, &config.listeners);
+  const auto lmtp = LmtpService(host, config.listeners.empty() ? nullptr : &config.listeners.front());
+  const DovecotSettings dovecot = host->Dovecot();
+  config.auth = BuildAuth(dovecot);
+  config.storage = BuildStorage(dovecot);
+  config.imap = BuildImapService(host->Dovecot("imap"));
+  config.pop3 = BuildPop3Service(host->Dovecot("pop3"));
+  AddDovecotListeners(dovecot, host->options.port_offset, lmtp, &config.listeners);
+  config.log.maillog_file = main.Text("maillog_file");
+  const std::string log_path = dovecot.Text("log_path");
+  config.log.dovecot_log_path = log_path == "/dev/stderr" ? "-" : log_path;
+  config.log.syslog_facility = main.Text("syslog_facility");
+  config.state_directory = main.Text("data_directory");
+  // A secret of the host that stays the same: what unknown users' salts are made from.
+  for (const Listener& listener : config.listeners) {
+    if (listener.tls == nullptr || listener.tls->key_pem.empty()) continue;
+    config.auth.decoy_key = Secret(Hmac(HashKind::kSha256, listener.tls->key_pem, "postern: salts of unknown users"));
+    break;
+  }
+}
+
+}  // namespace
+
+Loaded Load(FileSource& files, const LoadOptions& options) {
+  ReadLog log(files);
+  HostConfiguration host;
+  host.options = options;
+  host.postfix.files = &log;
+  host.postfix.findings = &host.findings;
+  host.config = std::make_shared<Config>();
+  ReadAll(&host);
+  BuildAll(&host);
+  CheckConfiguration(&host);
+  Loaded loaded;
+  loaded.findings = host.findings.Sorted();
+  if (host.findings.has_errors()) return loaded;
+  host.config->files_read = log.read();
+  loaded.config = host.config;
+  return loaded;
+}
+
+}  // namespace postern::config

@@ -1,0 +1,140 @@
+#include "core/config/postfix_names.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/config/value.h"
+
+namespace postern::config {
+namespace {
+
+class NameChecker {
+ public:
+  explicit NameChecker(PostfixSource* source) : source_(source), main_(source, nullptr) {
+    for (const Assignment& assignment : source->main.assignments) Collect(assignment.value);
+    for (const MasterService& service : source->master.services) {
+      for (const Assignment& override : service.overrides) Collect(override.value);
+      for (const std::string& argument : service.arguments) Collect(argument);
+    }
+    for (const std::string& name : main_.List("smtpd_restriction_classes")) referenced_.insert(name);
+  }
+
+  void CheckMain() {
+    for (const Assignment& assignment : source_->main.assignments) {
+      if (source_->main.Find(assignment.name) == &assignment) Check(main_, assignment, nullptr);
+    }
+  }
+
+  void CheckOverrides() {
+    for (const MasterService& service : source_->master.services) {
+      const PostfixParameters parameters(source_, &service);
+      for (const Assignment& override : service.overrides) {
+        if (service.FindOverride(override.name) == &override) Check(parameters, override, &service);
+      }
+    }
+  }
+
+ private:
+  void Collect(std::string_view text) {
+    for (std::string& name : ReferencedParameters(text)) referenced_.insert(std::move(name));
+  }
+
+  void Check(const PostfixParameters& parameters, const Assignment& assignment, const MasterService* service) {
+    const std::string& name = assignment.name;
+    if (const ParameterFacts* facts = FindPostfixParameter(name)) {
+      if (service != nullptr && !IsServer(*service)) return NoteIdleOverride(assignment, *service, *facts);
+      return CheckEffect(parameters, assignment, *facts);
+    }
+    FindingList& findings = *source_->findings;
+    if (name.starts_with("postern_")) {
+      findings.Error("postfix-unknown-own-setting", assignment.place, "\"" + name + "\" is no setting of ours",
+                     "remove it");
+    } else if (IsTransport(TransportOfParameter(name))) {
+      findings.Notice("setting-unsupported-harmless", assignment.place,
+                      name + " (how one transport is scheduled) is not supported; nothing else depends on it",
+                      "leave it for Postfix, or remove it");
+    } else if (referenced_.count(name) == 0) {
+      const std::string_view nearest = NearestPostfixParameter(name);
+      findings.Warning("postfix-unknown-parameter", assignment.place,
+                       name + " is no parameter, and nothing refers to it: it does nothing",
+                       nearest.empty() ? "correct its name, or remove it" : "did you mean " + std::string(nearest) + "?");
+    }
+  }
+
+  static bool IsServer(const MasterService& service) {
+    return service.command == "smtpd" || service.command == "postscreen";
+  }
+
+  bool IsTransport(std::string_view name) const {
+    static constexpr std::string_view kAlways[] = {"smtp", "lmtp", "local", "virtual", "relay", "error", "retry"};
+    if (name.empty()) return false;
+    if (std::find(std::begin(kAlways), std::end(kAlways), name) != std::end(kAlways)) return true;
+    return std::any_of(source_->master.services.begin(), source_->master.services.end(),
+                       [name](const MasterService& service) { return service.name == name; });
+  }
+
+  // An override of a service that is no process here: main.cf's value holds for it.
+  void NoteIdleOverride(const Assignment& assignment, const MasterService& service, const ParameterFacts& facts) {
+    const bool matters = facts.effect == SettingEffect::kHonoured || facts.effect == SettingEffect::kProtects ||
+                         facts.effect == SettingEffect::kChangesMail;
+    if (!matters || assignment.name == "syslog_name") return;
+    source_->findings->Notice("master-cf-override-ignored", assignment.place,
+                              "-o " + assignment.name + " of service \"" + service.name + "\" (" + service.command +
+                                  ") has no effect: only smtpd services have settings of their own",
+                              "set it in main.cf, or remove it");
+  }
+
+  void CheckEffect(const PostfixParameters& parameters, const Assignment& assignment, const ParameterFacts& facts) {
+    FindingList& findings = *source_->findings;
+    const std::string meaning(facts.meaning);
+    if (facts.effect == SettingEffect::kHonoured) return;
+    if (facts.effect == SettingEffect::kNoEffect) {
+      if (IsInstallation(assignment.name)) return;
+      findings.Notice("setting-without-effect", assignment.place, assignment.name + " has no effect: " + meaning,
+                      "leave it for Postfix, or remove it");
+      return;
+    }
+    const std::string value = parameters.Text(assignment.name);
+    const std::string usual(Trim(parameters.Expand(facts.default_value).text));
+    if (value == usual || Harmless(assignment.name, value)) return;
+    if (facts.effect == SettingEffect::kHarmless) {
+      findings.Notice("setting-unsupported-harmless", assignment.place,
+                      assignment.name + " (" + meaning + ") is not supported; nothing else depends on it",
+                      "leave it for Postfix, or remove it");
+      return;
+    }
+    findings.Error("setting-unsupported", assignment.place,
+                   assignment.name + " (" + meaning + ") is not supported" +
+                       (facts.effect == SettingEffect::kProtects ? ": what it protects would be open"
+                                                                 : ": mail would not go where it should"),
+                   "remove it if you can do without");
+  }
+
+  // Where programs and documents are: every installation sets them, nobody expects an effect.
+  static bool IsInstallation(std::string_view name) {
+    return name.ends_with("_directory") || name.ends_with("_path") || name == "mail_owner" || name == "setgid_group" ||
+           name == "alias_database" || name == "debugger_command";
+  }
+
+  // Values that ask for nothing, other than the default.
+  static bool Harmless(std::string_view name, const std::string& value) {
+    if (value.empty() && name != "smtpd_sasl_mechanism_filter") return true;
+    if (name.starts_with("smtpd_client_") && name.ends_with("_rate_limit")) return value == "0";
+    if (name == "smtp_host_lookup") return true;
+    return false;
+  }
+
+  PostfixSource* source_;
+  const PostfixParameters main_;
+  std::set<std::string, std::less<>> referenced_;
+};
+
+}  // namespace
+
+void CheckPostfixNames(PostfixSource* source) {
+  NameChecker checker(source);
+  checker.CheckMain();
+  checker.CheckOverrides();
+}
+
+}  // namespace postern::config

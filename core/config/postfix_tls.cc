@@ -1,0 +1,168 @@
+#include "core/config/postfix_tls.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/config/value.h"
+
+namespace postern::config {
+namespace {
+
+constexpr std::array<std::string_view, 6> kVersions = {"SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+
+size_t VersionIndex(std::string_view name) {
+  for (size_t i = 0; i < kVersions.size(); ++i) {
+    if (EqualsIgnoreCase(kVersions[i], name)) return i;
+  }
+  return kVersions.size();
+}
+
+// ">=TLSv1.2", "!SSLv2 !SSLv3 !TLSv1", "TLSv1.2 TLSv1.3": the lowest version allowed.
+std::string LowestVersion(const PostfixParameters& p, std::string_view parameter) {
+  std::array<bool, kVersions.size()> excluded{}, included{};
+  size_t floor = 0;
+  bool any_included = false;
+  std::string text = p.Text(parameter);
+  std::replace(text.begin(), text.end(), ':', ' ');
+  for (const std::string& word : SplitPostfixList(text)) {
+    std::string_view name = word;
+    const bool at_least = name.starts_with(">="), at_most = name.starts_with("<="), negated = name.starts_with('!');
+    name.remove_prefix(at_least || at_most ? 2 : negated ? 1 : 0);
+    const size_t index = VersionIndex(name);
+    if (index == kVersions.size()) {
+      p.findings().Error("postfix-tls-version", p.PlaceOf(parameter),
+                         std::string(parameter) + " names \"" + word + "\", which is no version of TLS",
+                         "write \">=TLSv1.2\"");
+    } else if (at_least) {
+      floor = index;
+    } else if (negated) {
+      excluded[index] = true;
+    } else if (!at_most) {
+      included[index] = any_included = true;
+    }
+  }
+  for (size_t i = std::max<size_t>(floor, 2); i < kVersions.size(); ++i) {  // SSL itself is gone from the library
+    if (!excluded[i] && (!any_included || included[i])) return std::string(kVersions[i]);
+  }
+  return "TLSv1.2";
+}
+
+// An OpenSSL list for the grade, empty where grade and lists are the defaults.
+std::string Ciphers(const PostfixParameters& p, bool mandatory) {
+  const std::string grade = Lower(p.Text(mandatory ? "smtpd_tls_mandatory_ciphers" : "smtpd_tls_ciphers"));
+  const std::string list_name = "tls_" + grade + "_cipherlist";
+  std::vector<std::string> excluded = p.List("smtpd_tls_exclude_ciphers");
+  if (mandatory) {
+    for (std::string& cipher : p.List("smtpd_tls_mandatory_exclude_ciphers")) excluded.push_back(std::move(cipher));
+  }
+  if (grade != "high" && grade != "medium" && grade != "low" && grade != "export" && grade != "null") {
+    p.findings().Error("postfix-bad-value", p.PlaceOf(mandatory ? "smtpd_tls_mandatory_ciphers" : "smtpd_tls_ciphers"),
+                       "\"" + grade + "\" is no grade of ciphers", "write high or medium");
+    return "";
+  }
+  if (grade == "medium" && !p.IsSet(list_name) && excluded.empty()) return "";
+  std::string list = p.Text(list_name);
+  for (const std::string& cipher : excluded) list += ":!" + cipher;
+  return list;
+}
+
+struct CertificateFiles {
+  std::string certificate, key;
+  std::string_view certificate_setting, key_setting;
+};
+
+CertificateFiles FilesOf(const PostfixParameters& p) {
+  const std::vector<std::string> chain = p.List("smtpd_tls_chain_files");
+  if (!chain.empty()) {
+    if (chain.size() > 1) {
+      p.findings().Notice("postfix-tls-second-certificate", p.PlaceOf("smtpd_tls_chain_files"),
+                          "of several chain files only the first is used", "put the one for all clients first");
+    }
+    return {chain[0], chain[0], "smtpd_tls_chain_files", "smtpd_tls_chain_files"};
+  }
+  const std::string rsa = p.Text("smtpd_tls_cert_file"), ecdsa = p.Text("smtpd_tls_eccert_file");
+  if (!rsa.empty() && !ecdsa.empty()) {
+    p.findings().Notice("postfix-tls-second-certificate", p.PlaceOf("smtpd_tls_eccert_file"),
+                        "of the two certificates only smtpd_tls_cert_file is used", "keep one certificate");
+  }
+  if (rsa.empty() && !ecdsa.empty()) {
+    return {ecdsa, p.Text("smtpd_tls_eckey_file"), "smtpd_tls_eccert_file", "smtpd_tls_eckey_file"};
+  }
+  return {rsa, p.Text("smtpd_tls_key_file"), "smtpd_tls_cert_file", "smtpd_tls_key_file"};
+}
+
+}  // namespace
+
+TlsLevel SmtpTlsLevel(const PostfixParameters& p) {
+  const std::string level = Lower(p.Text("smtpd_tls_security_level"));
+  if (level.empty()) {
+    if (p.Bool("smtpd_enforce_tls")) return TlsLevel::kEncrypt;
+    return p.Bool("smtpd_use_tls") ? TlsLevel::kMay : TlsLevel::kNone;
+  }
+  if (level == "none") return TlsLevel::kNone;
+  if (level == "may") return TlsLevel::kMay;
+  if (level != "encrypt") {
+    p.findings().Error("postfix-bad-value", p.PlaceOf("smtpd_tls_security_level"),
+                       "smtpd_tls_security_level is \"" + level + "\", which a server does not know",
+                       "write none, may or encrypt");
+  }
+  return TlsLevel::kEncrypt;
+}
+
+TlsLevel SmtpClientTlsLevel(const PostfixParameters& p) {
+  const std::string level = Lower(p.Text("smtp_tls_security_level"));
+  if (level.empty()) {
+    if (p.Bool("smtp_enforce_tls")) return TlsLevel::kEncrypt;
+    return p.Bool("smtp_use_tls") ? TlsLevel::kMay : TlsLevel::kNone;
+  }
+  if (level == "none") return TlsLevel::kNone;
+  if (level == "may") return TlsLevel::kMay;
+  if (level != "encrypt") {
+    p.findings().Error("postfix-smtp-tls-level", p.PlaceOf("smtp_tls_security_level"),
+                       "smtp_tls_security_level is \"" + level +
+                           "\": other servers' certificates cannot be checked yet, so that mail could reach an impostor",
+                       "write encrypt or may");
+  }
+  return TlsLevel::kEncrypt;
+}
+
+std::string ReadPem(FileSource& files, const std::string& path, std::string_view setting, const Place& place,
+                    FindingList* findings) {
+  auto text = files.Read(path);
+  if (text.ok()) return std::move(*text);
+  findings->Error("tls-file-unreadable", place,
+                  std::string(setting) + " names " + path + ", which cannot be read (" +
+                      std::string(Message(text.status())) + "): there would be no TLS",
+                  "create the file, or correct its name or rights");
+  return "";
+}
+
+std::shared_ptr<const TlsContext> BuildSmtpTls(const PostfixParameters& p, TlsContextCache* cache) {
+  const CertificateFiles files = FilesOf(p);
+  if (files.certificate.empty() || Lower(files.certificate) == "none") {
+    const Place place = p.PlaceOf(p.Bool("smtpd_tls_wrappermode") ? "smtpd_tls_wrappermode" : "smtpd_tls_security_level");
+    p.findings().Error("tls-no-certificate", place, "TLS is asked for and smtpd_tls_cert_file is not set",
+                       "set smtpd_tls_cert_file and smtpd_tls_key_file");
+    return nullptr;
+  }
+  const bool mandatory = SmtpTlsLevel(p) == TlsLevel::kEncrypt || p.Bool("smtpd_tls_wrappermode");
+  TlsContext context;
+  context.certificate_path = files.certificate;
+  context.key_path = files.key;
+  context.min_protocol = LowestVersion(p, mandatory ? "smtpd_tls_mandatory_protocols" : "smtpd_tls_protocols");
+  context.ciphers = Ciphers(p, mandatory);
+  context.prefer_server_ciphers = p.Bool("tls_preempt_cipherlist");
+  context.name = "smtpd";
+  const std::string key = context.certificate_path + "\n" + context.key_path + "\n" + context.min_protocol + "\n" +
+                          context.ciphers + (context.prefer_server_ciphers ? "\n1" : "\n0");
+  if (const auto at = cache->find(key); at != cache->end()) return at->second;
+  FileSource& source = *p.source().files;
+  context.certificate_pem = ReadPem(source, context.certificate_path, files.certificate_setting,
+                                    p.PlaceOf(files.certificate_setting), &p.findings());
+  context.key_pem = ReadPem(source, context.key_path, files.key_setting, p.PlaceOf(files.key_setting), &p.findings());
+  auto shared = std::make_shared<const TlsContext>(std::move(context));
+  cache->emplace(key, shared);
+  return shared;
+}
+
+}  // namespace postern::config

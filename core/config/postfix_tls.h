@@ -1,0 +1,27 @@
+// TLS of Postfix's side as values: level, certificate, key, versions, ciphers.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/config/postfix_parameters.h"
+#include "core/config/settings.h"
+
+namespace postern::config {
+
+// smtpd_tls_security_level, or what smtpd_use_tls and smtpd_enforce_tls say where it is empty.
+TlsLevel SmtpTlsLevel(const PostfixParameters& parameters);
+// smtp_tls_security_level, the same for mail to others. Levels that check certificates are errors.
+TlsLevel SmtpClientTlsLevel(const PostfixParameters& parameters);
+
+using TlsContextCache = std::map<std::string, std::shared_ptr<const TlsContext>>;
+
+// The certificate a service shows; null with a finding where it has none. Services with equal values share one.
+std::shared_ptr<const TlsContext> BuildSmtpTls(const PostfixParameters& parameters, TlsContextCache* cache);
+
+// The file `path`, named by `setting` at `place`; empty with an error where it cannot be read.
+std::string ReadPem(FileSource& files, const std::string& path, std::string_view setting, const Place& place,
+                    FindingList* findings);
+
+}  // namespace postern::config
