@@ -17,6 +17,7 @@ std::string FormatAuthLine(const LogLine& line, const IpAddress& remote, std::st
     text += line.user.empty() ? "?" : Printable(line.user);
     text += ',';
     text += remote.ToString();
+    if (line.is_master) text += ",master";
     if (!session.empty()) {
       text += ",<";
       text += session;

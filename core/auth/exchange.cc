@@ -54,9 +54,8 @@ std::vector<std::string_view> OfferedMechanisms(const config::Auth& auth, bool a
 
 std::unique_ptr<Exchange> MakeExchange(std::string_view name, const config::Auth& auth, const ClientFacts& client) {
   const Mechanism* mechanism = Find(name);
-  if (mechanism == nullptr ||
-      std::none_of(auth.mechanisms.begin(), auth.mechanisms.end(),
-                   [&](const std::string& configured) { return SameName(configured, name); })) {
+  if (mechanism == nullptr || std::none_of(auth.mechanisms.begin(), auth.mechanisms.end(),
+                                           [&](const std::string& configured) { return SameName(configured, name); })) {
     return nullptr;
   }
   return mechanism->make(auth, client);

@@ -9,13 +9,20 @@ namespace {
 
 FailureReason ReasonOf(PassResult result) {
   switch (result) {
-    case PassResult::kOk: break;
-    case PassResult::kUserUnknown: return FailureReason::kUnknownUser;
-    case PassResult::kPasswordMismatch: return FailureReason::kPasswordMismatch;
-    case PassResult::kUserDisabled: return FailureReason::kUserDisabled;
-    case PassResult::kSchemeNotAvailable: return FailureReason::kNoUsableScheme;
-    case PassResult::kInternalFailure: return FailureReason::kTemporary;
-    case PassResult::kNext: break;
+    case PassResult::kOk:
+      break;
+    case PassResult::kUserUnknown:
+      return FailureReason::kUnknownUser;
+    case PassResult::kPasswordMismatch:
+      return FailureReason::kPasswordMismatch;
+    case PassResult::kUserDisabled:
+      return FailureReason::kUserDisabled;
+    case PassResult::kSchemeNotAvailable:
+      return FailureReason::kNoUsableScheme;
+    case PassResult::kInternalFailure:
+      return FailureReason::kTemporary;
+    case PassResult::kNext:
+      break;
   }
   return FailureReason::kTemporary;
 }
@@ -33,7 +40,8 @@ Step FailureStep(FailureReason reason, std::vector<LogLine> lines) {
 }
 
 bool HasField(const PassDbWalk& walk, std::string_view name) {
-  return std::any_of(walk.fields().begin(), walk.fields().end(), [&](const auto& field) { return field.first == name; });
+  return std::any_of(walk.fields().begin(), walk.fields().end(),
+                     [&](const auto& field) { return field.first == name; });
 }
 
 }  // namespace
@@ -83,8 +91,7 @@ std::optional<Step> ExchangeBase::SetAuthorization(std::string_view authorizatio
       std::any_of(auth_.passdbs.begin(), auth_.passdbs.end(), [](const config::PassDb& p) { return p.master; });
   // Only a plaintext mechanism can take a master's password to his passdb.
   if (!has_masters || !FindMechanism(mechanism_)->plaintext) {
-    return Fail(FailureReason::kAuthorizationDenied,
-                "login user: Master user login attempted without master passdbs");
+    return Fail(FailureReason::kAuthorizationDenied, "login user: Master user login attempted without master passdbs");
   }
   identity_.authorization_id = *user;
   return std::nullopt;
@@ -102,7 +109,10 @@ Step ExchangeBase::Fail(FailureReason reason, std::string text) {
 }
 
 Step ExchangeBase::FailAs(const PassDbWalk& walk) {
-  Step step = FailureStep(ReasonOf(walk.result()), walk.lines());
+  FailureReason reason = ReasonOf(walk.result());
+  // The master user is who he says; it is the other one he can't be.
+  if (!walk.master_user().empty() && reason != FailureReason::kTemporary) reason = FailureReason::kAuthorizationDenied;
+  Step step = FailureStep(reason, walk.lines());
   step.no_delay = HasField(walk, "nodelay");
   return step;
 }
@@ -121,7 +131,8 @@ Step ExchangeBase::Succeed(const PassDbWalk& walk) {
   // `nologin` keeps people out of mailboxes; Dovecot tells Postfix that the password is right all the same.
   if (client_.service != "smtp" && HasField(walk, "nologin")) {
     auto lines = walk.lines();
-    lines.push_back({.source = LowerCase(mechanism_), .user = identity_.user, .text = "Login is not allowed (nologin)"});
+    lines.push_back(
+        {.source = LowerCase(mechanism_), .user = identity_.user, .text = "Login is not allowed (nologin)"});
     return FailureStep(FailureReason::kUserDisabled, std::move(lines));
   }
   Step step;
@@ -139,8 +150,9 @@ Secret DecoyStored(const config::Auth& auth) {
       return Secret("{" + std::string(parts.scheme_name) + "}" + std::string(parts.data));
     }
     if (default_scheme != "CRYPT") break;
-    return Secret(std::string_view("{CRYPT}$6$postern.decoy...$/////////////////////////////////////////////////////"
-                                   "/////////////////////////////////"));
+    return Secret(
+        std::string_view("{CRYPT}$6$postern.decoy...$/////////////////////////////////////////////////////"
+                         "/////////////////////////////////"));
   }
   return Secret(std::string_view("{PLAIN}-"));
 }

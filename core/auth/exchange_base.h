@@ -43,8 +43,8 @@ class ExchangeBase : public Exchange {
   // The same, but without a line of its own: `walk` has said it.
   Step FailAs(const PassDbWalk& walk);
   // The passdbs gave credentials, and the client's answer doesn't fit them.
-  // Deviation: the line names the passdb, where Dovecot names the mechanism: fail2ban's filter of Dovecot's lines takes no
-  // digits there, so that guesses by CRAM-MD5 or SCRAM-SHA-256 would never be counted.
+  // Deviation: the line names the passdb, where Dovecot names the mechanism: fail2ban's filter of Dovecot's lines takes
+  // no digits there, so that guesses by CRAM-MD5 or SCRAM-SHA-256 would never be counted.
   Step FailMismatch(const PassDbWalk& walk);
   // The password was right. Takes the name that the passdbs gave.
   Step Succeed(const PassDbWalk& walk);

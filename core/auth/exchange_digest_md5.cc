@@ -20,8 +20,7 @@ constexpr size_t kNonceBytes = 16;  // RFC 2831 section 2.1.1: at least 64 bits
 class DigestMd5Exchange final : public ExchangeBase {
  public:
   DigestMd5Exchange(const config::Auth& auth, const ClientFacts& client)
-      : ExchangeBase("DIGEST-MD5", auth, client),
-        walk_(auth, client, PassDbWalk::Purpose::kCredentials, mechanism_) {}
+      : ExchangeBase("DIGEST-MD5", auth, client), walk_(auth, client, PassDbWalk::Purpose::kCredentials, mechanism_) {}
 
  private:
   // An initial response would be subsequent authentication: the challenge starts over (section 2.2.2).
@@ -78,7 +77,8 @@ class DigestMd5Exchange final : public ExchangeBase {
     if (!EqualInConstantTime(*value("nonce"), facts_.nonce)) return malformed("Invalid nonce");
     if (value("cnonce") == nullptr || value("cnonce")->empty()) return malformed("Missing cnonce parameter");
     if (value("username") == nullptr) return malformed("Missing username parameter");
-    if (value("nc") != nullptr && *value("nc") != facts_.nonce_count) return malformed("re-auth not supported currently");
+    if (value("nc") != nullptr && *value("nc") != facts_.nonce_count)
+      return malformed("re-auth not supported currently");
     if (value("qop") != nullptr && *value("qop") != "auth") return malformed("Nonallowed QoP requested");
     if (value("charset") != nullptr && LowerCase(*value("charset")) != "utf-8") {
       return malformed("Only utf-8 charset is allowed");

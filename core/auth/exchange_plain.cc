@@ -8,8 +8,7 @@ namespace {
 class PasswordExchange : public ExchangeBase {
  public:
   PasswordExchange(std::string_view mechanism, const config::Auth& auth, const ClientFacts& client)
-      : ExchangeBase(mechanism, auth, client),
-        walk_(auth, client, PassDbWalk::Purpose::kPassword, mechanism) {}
+      : ExchangeBase(mechanism, auth, client), walk_(auth, client, PassDbWalk::Purpose::kPassword, mechanism) {}
 
  protected:
   Step Check(std::string_view authorization_id, std::string_view login, Secret password) {
@@ -118,7 +117,8 @@ class AnonymousExchange final : public ExchangeBase {
   Step OnStart(const std::string_view* initial, Entropy& entropy, WallTime) override {
     return initial == nullptr ? Challenge("") : OnResponse(*initial, entropy);
   }
-  Step OnResponse(std::string_view, Entropy&) override {  // the trace is the client's to choose: nothing is done with it
+  Step OnResponse(std::string_view,
+                  Entropy&) override {  // the trace is the client's to choose: nothing is done with it
     identity_.user = identity_.original_user = "anonymous";
     Step step;
     step.kind = Step::Kind::kSuccess;

@@ -2,8 +2,8 @@
 //
 //   kFirst --client-first: server-first--> kFinal --client-final: v=...--> kAcknowledge --empty--> success
 //
-// A user who does not exist gets a salt that follows from his name and auth.decoy_key, and is refused only where a wrong
-// password is. Users with {PLAIN} get their salts the same way, so that the two look alike.
+// A user who does not exist gets a salt that follows from his name and auth.decoy_key, and is refused only where a
+// wrong password is. Users with {PLAIN} get their salts the same way, so that the two look alike.
 #include "core/auth/exchange_base.h"
 #include "core/auth/saslprep.h"
 #include "core/auth/scheme.h"
@@ -39,8 +39,10 @@ class ScramExchange final : public ExchangeBase {
 
   Step OnResponse(std::string_view response, Entropy& entropy) override {
     switch (state_) {
-      case State::kFirst: return OnFirst(response, entropy);
-      case State::kFinal: return OnFinal(response);
+      case State::kFirst:
+        return OnFirst(response, entropy);
+      case State::kFinal:
+        return OnFinal(response);
       case State::kAcknowledge:
         if (!response.empty()) return Fail(FailureReason::kMalformed, "Invalid final client message");
         return Succeed(walk_);

@@ -10,9 +10,7 @@
 namespace postern::auth {
 namespace {
 
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return LowerCase(a) == LowerCase(b);
-}
+bool EqualsIgnoringCase(std::string_view a, std::string_view b) { return LowerCase(a) == LowerCase(b); }
 
 void Replace(FieldList* fields, std::string_view name, std::string value) {
   for (auto& field : *fields) {
@@ -177,8 +175,8 @@ bool PassDbWalk::UseRecord(const config::PassDb& section, const config::UserReco
   }
   if (purpose_ == Purpose::kCredentials) {
     const Scheme* wanted = FindScheme(mechanism_);
-    const bool fits = IsAliasOf(*scheme.scheme, *FindScheme("PLAIN")) ||
-                      (wanted != nullptr && IsAliasOf(*scheme.scheme, *wanted));
+    const bool fits =
+        IsAliasOf(*scheme.scheme, *FindScheme("PLAIN")) || (wanted != nullptr && IsAliasOf(*scheme.scheme, *wanted));
     if (!fits) {
       std::string name(parts.scheme_name);
       for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
@@ -214,19 +212,7 @@ bool PassDbWalk::Settle(const config::PassDb& section, PassResult result) {
     if (purpose_ == Purpose::kCredentials && !skip_check_) stored_ = Secret();
   }
 
-  if (in_masters_) {
-    if (result != PassResult::kOk) return false;
-    // The master has proved who he is; from here on it is about the user he wants to be.
-    master_user_ = user_;
-    user_ = login_user_;
-    in_masters_ = false;
-    skip_check_ = true;
-    next_section_ = 0;
-    result_ = PassResult::kOk;
-    last_ = PassResult::kUserUnknown;
-    return !section.pass && !section.result_success.starts_with("continue");
-  }
-
+  if (in_masters_) return result == PassResult::kOk && BecomeAnother(section);
   std::string_view rule = result == PassResult::kOk                ? std::string_view(section.result_success)
                           : result == PassResult::kInternalFailure ? std::string_view(section.result_internalfail)
                           : result == PassResult::kNext            ? std::string_view("continue")
@@ -254,6 +240,20 @@ bool PassDbWalk::Settle(const config::PassDb& section, PassResult result) {
   return false;
 }
 
+bool PassDbWalk::BecomeAnother(const config::PassDb& section) {
+  // The master has proved who he is; from here on it is about the user he wants to be.
+  lines_.push_back({.source = "", .user = user_, .text = "Master user logging in as " + login_user_});
+  master_user_ = user_;
+  user_ = login_user_;
+  in_masters_ = false;
+  skip_check_ = true;
+  next_section_ = 0;
+  last_ = PassResult::kUserUnknown;
+  if (section.pass || section.result_success.starts_with("continue")) return false;  // he must exist in the others
+  result_ = section.result_success == "return-ok" ? PassResult::kOk : PassResult::kUserUnknown;
+  return true;
+}
+
 void PassDbWalk::FinishWithoutNext() {
   result_ = last_;
   if (!tried_any_) {
@@ -279,11 +279,9 @@ bool PassDbWalk::SetFields(const config::PassDb& section, const FieldList& field
       continue;
     }
     const std::string remote = client_.remote.ToString(), local = client_.local.ToString();
-    auto expanded = config::ExpandVariables(value, {.user = user_,
-                                                    .service = client_.service,
-                                                    .remote_ip = remote,
-                                                    .local_ip = local,
-                                                    .mechanism = mechanism_});
+    auto expanded = config::ExpandVariables(
+        value,
+        {.user = user_, .service = client_.service, .remote_ip = remote, .local_ip = local, .mechanism = mechanism_});
     if (!expanded.ok()) {
       Say(section.driver, "Failed to expand extra field " + Printable(name), true);
       return false;
@@ -338,7 +336,11 @@ void PassDbWalk::CheckNetworks(std::string_view source, std::string_view name, s
 }
 
 void PassDbWalk::Say(std::string_view source, std::string text, bool is_error) {
-  lines_.push_back({.source = std::string(source), .user = user_, .text = std::move(text), .is_error = is_error});
+  lines_.push_back({.source = std::string(source),
+                    .user = user_,
+                    .text = std::move(text),
+                    .is_error = is_error,
+                    .is_master = in_masters_});
 }
 
 }  // namespace postern::auth

@@ -1,11 +1,12 @@
-// The walk through the passdb sections for one login or lookup, with Dovecot 2.3's rules (doc: "Passdb: result values"):
-// which sections are skipped, what a section's answer means, when the next one is asked.
+// The walk through the passdb sections for one login or lookup, with Dovecot 2.3's rules (doc: "Passdb: result
+// values"): which sections are skipped, what a section's answer means, when the next one is asked.
 //
 //   Start --> [section: skipped | looked up --(kPassword: kVerify, Verified)--> rule] * --> kDone
 //
 // State that goes from section to section: `success` (what continue-ok and continue-fail set; at first failure) and
 // `skip_check` (a section before has verified the password, so the following ones only add their fields).
-// A failed section leaves no field behind, but the name that it gave the user (`user=`) stays, as in Dovecot. Owner: one exchange, or one LookupUser. Bounded by the number of sections.
+// A failed section leaves no field behind, but the name that it gave the user (`user=`) stays, as in Dovecot. Owner:
+// one exchange, or one LookupUser. Bounded by the number of sections.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,7 @@ enum class PassResult : uint8_t {
   kUserDisabled,
   kSchemeNotAvailable,
   kInternalFailure,
-  kNext,            // the record has `noauthenticate`
+  kNext,  // the record has `noauthenticate`
 };
 
 using FieldList = std::vector<std::pair<std::string, std::string>>;
@@ -44,8 +45,8 @@ class PassDbWalk {
   // `mechanism` in upper case; it names the scheme that kCredentials wants. `auth` must outlive the walk.
   PassDbWalk(const config::Auth& auth, const ClientFacts& client, Purpose purpose, std::string_view mechanism);
 
-  // `user` normalized, `original_user` as the client sent it. `login_user` not empty: `user` wants to be this other user
-  // and must be found in a passdb with master = yes.
+  // `user` normalized, `original_user` as the client sent it. `login_user` not empty: `user` wants to be this other
+  // user and must be found in a passdb with master = yes.
   Turn Start(std::string_view user, std::string_view original_user, std::string_view login_user = {});
   // After kVerify: whether the password matches stored().
   Turn Verified(bool matches);
@@ -58,7 +59,7 @@ class PassDbWalk {
 
   const std::string& user() const { return user_; }
   const std::string& master_user() const { return master_user_; }
-  const FieldList& fields() const { return fields_.extra; }         // without `user` and other consumed ones
+  const FieldList& fields() const { return fields_.extra; }          // without `user` and other consumed ones
   const FieldList& userdb_fields() const { return fields_.userdb; }  // without the prefix userdb_
   const std::vector<LogLine>& lines() const { return lines_; }
   const std::string& last_driver() const { return last_driver_; }  // of the section looked at last
@@ -77,6 +78,8 @@ class PassDbWalk {
   bool UseRecord(const config::PassDb& section, const config::UserRecord& record, PassResult* result);
   // True: the walk is over, result_ is set.
   bool Settle(const config::PassDb& section, PassResult result);
+  // After a master's password was right. True: the walk is over.
+  bool BecomeAnother(const config::PassDb& section);
   void FinishWithoutNext();
   bool SetFields(const config::PassDb& section, const FieldList& fields);
   void SetField(std::string_view source, std::string_view name, std::string value);

@@ -1,6 +1,6 @@
-// Slows down those who guess passwords, by address, as Dovecot's anvil does: after a failure the next attempts from there
-// wait 2, 4, 8 and then 15 seconds, counted from the failure. A success forgets it all, an hour of quiet too. The same
-// wrong password again is a badly configured program rather than a guess, and adds nothing.
+// Slows down those who guess passwords, by address, as Dovecot's anvil does: after a failure the next attempts from
+// there wait 2, 4, 8 and then 15 seconds, counted from the failure. A success forgets it all, an hour of quiet too. The
+// same wrong password again is a badly configured program rather than a guess, and adds nothing.
 //
 // IPv6 clients count by /48, since one customer has that many addresses.
 // Owner: one shard or node (approximate on purpose: nobody is refused, only made to wait). Bounded: at most

@@ -1,14 +1,16 @@
-// SASL on the server's side (RFC 4422): one exchange between a client and the users of the configuration, as a value with
-// the same shape as a machine. Protocols (SMTP AUTH, IMAP AUTHENTICATE, POP3 AUTH, the Dovecot auth socket) only carry its
-// bytes; they do base64, the empty-challenge forms and their own replies.
+// SASL on the server's side (RFC 4422): one exchange between a client and the users of the configuration, as a value
+// with the same shape as a machine. Protocols (SMTP AUTH, IMAP AUTHENTICATE, POP3 AUTH, the Dovecot auth socket) only
+// carry its bytes; they do base64, the empty-challenge forms and their own replies.
 //
-//   Start --(initial response or none)--> [kChallenge <-> Respond]* --> kVerify --Verified--> kVerify | kSuccess | kFailure
-//                                                                   \-> kSuccess | kFailure
+//   Start --(initial response or none)--> [kChallenge <-> Respond]* --> kVerify --Verified--> kSuccess | kFailure
+//                                                         |              ^        |
+//                                                         |              +--------+ (the next passdb)
+//                                                         \-> kSuccess | kFailure
 //
 // kVerify: a password must be compared with a stored one, which may cost much: the session asks its driver
-// (Ask{VerifyPassword}) and gives the answer back; with several passdbs it may be asked again. A user who does not exist is
-// asked about too, with a stand-in, so that the time does not tell. Everything else is computed here.
-// What a mechanism says last (SCRAM's server signature, DIGEST-MD5's rspauth) is sent as a challenge that the client answers
+// (Ask{VerifyPassword}) and gives the answer back; with several passdbs it may be asked again. A user who does not
+// exist is asked about too, with a stand-in, so that the time does not tell. Everything else is computed here. What a
+// mechanism says last (SCRAM's server signature, DIGEST-MD5's rspauth) is sent as a challenge that the client answers
 // with an empty response, since SMTP, IMAP and POP3 have no place for data beside their success (RFC 4422 section 5).
 // Owner: one session, one exchange. Bounded: a response is at most kResponseBytesMax long.
 #pragma once
@@ -31,7 +33,7 @@ inline constexpr size_t kResponseBytesMax = 12288;  // Postfix's response limit,
 
 // Who asks: decides which mechanisms are offered and what is logged.
 struct ClientFacts {
-  std::string service;   // "smtp", "imap", "pop3"
+  std::string service;  // "smtp", "imap", "pop3"
   IpAddress remote, local;
   bool tls = false;
   std::string local_host_name;  // for DIGEST-MD5's digest-uri and CRAM-MD5's challenge
@@ -40,8 +42,8 @@ struct ClientFacts {
 enum class FailureReason : uint8_t {
   kUnknownUser,
   kPasswordMismatch,
-  kNoUsableScheme,   // the stored scheme can't serve the mechanism
-  kMalformed,        // the client's message breaks the mechanism's grammar
+  kNoUsableScheme,  // the stored scheme can't serve the mechanism
+  kMalformed,       // the client's message breaks the mechanism's grammar
   kAborted,
   kUserDisabled,
   kTemporary,
@@ -50,31 +52,32 @@ enum class FailureReason : uint8_t {
 
 // One line of the auth log; FormatAuthLine (auth_log.h) makes it Dovecot's. Never holds a secret.
 struct LogLine {
-  std::string source;  // passdb driver or mechanism, "passwd-file", "cram-md5"; empty: the text stands alone
-  std::string user;    // as looked up; empty: not known yet
-  std::string text;    // "Password mismatch"
+  std::string source;     // passdb driver or mechanism, "passwd-file", "cram-md5"; empty: the text stands alone
+  std::string user;       // as looked up; empty: not known yet
+  std::string text;       // "Password mismatch"
   bool is_error = false;  // the administrator has something to mend
+  bool is_master = false;  // it is about a master user's passdb
 };
 
 struct Step {
   enum class Kind : uint8_t { kChallenge, kVerify, kSuccess, kFailure } kind = Kind::kFailure;
-  std::string challenge;      // kChallenge; kSuccess: additional data, empty mostly (RFC 4422 section 5)
+  std::string challenge;  // kChallenge; kSuccess: additional data, empty mostly (RFC 4422 section 5)
   bool has_success_data = false;
-  Secret stored, password;    // kVerify
-  std::string verify_user;    // kVerify: the name some schemes are salted with
+  Secret stored, password;  // kVerify
+  std::string verify_user;  // kVerify: the name some schemes are salted with
   FailureReason reason = FailureReason::kMalformed;
-  std::string log_text;       // kFailure: Dovecot's text for its log line, e.g. "Password mismatch"; never a secret
-  std::string log_source;     // kFailure: what comes before it, "passwd-file"
+  std::string log_text;    // kFailure: Dovecot's text for its log line, e.g. "Password mismatch"; never a secret
+  std::string log_source;  // kFailure: what comes before it, "passwd-file"
   std::vector<LogLine> log_lines;  // kSuccess, kFailure: every line Dovecot would write, in order; the last is log_text
-  bool no_delay = false;      // kFailure: the passdb's `nodelay` says to answer at once
+  bool no_delay = false;           // kFailure: the passdb's `nodelay` says to answer at once
 };
 
 // The name a login ends with, after auth_username_format and the passdb's `user` field.
 struct Identity {
-  std::string user;           // "alice@example.test"
-  std::string original_user;  // as the client sent it
+  std::string user;              // "alice@example.test"
+  std::string original_user;     // as the client sent it
   std::string authorization_id;  // who the client asked to be, normalized; empty: the same
-  std::string master_user;    // who proved to be a master user (passdb { master = yes }), then `user` is another
+  std::string master_user;       // who proved to be a master user (passdb { master = yes }), then `user` is another
 };
 
 class Exchange {
@@ -100,32 +103,36 @@ struct MechanismFacts {
 };
 const MechanismFacts* FindMechanism(std::string_view name);
 
-// The mechanisms to announce to this client, in configured order. `allow_plaintext`: TLS is on, or plaintext is allowed.
+// The mechanisms to announce to this client, in configured order. `allow_plaintext`: TLS is on, or plaintext is
+// allowed.
 std::vector<std::string_view> OfferedMechanisms(const config::Auth& auth, bool allow_plaintext);
 
 // USER/PASS, LOGIN: the same as PLAIN with the parts given.
 std::unique_ptr<Exchange> MakePlainExchange(std::string_view user, const Secret& password, const config::Auth& auth,
                                             const ClientFacts& client);
 
-// ---- users ----------------------------------------------------------------------------------------------------------------
+// ---- users
+// ----------------------------------------------------------------------------------------------------------------
 
 // Where a user's mail is, as the userdb says: found without a password, after login and for delivery checks.
 struct UserFacts {
   std::string user;
   int64_t uid = -1, gid = -1;
   std::string home;
-  std::string mail;           // the userdb's own mail_location; empty: the setting's
+  std::string mail;  // the userdb's own mail_location; empty: the setting's
 };
 // kNotFound: no such user.
 StatusOr<UserFacts> LookupUser(std::string_view user, const config::Auth& auth, std::string_view service);
 
-// auth_username_format and auth_username_chars applied to what a client sent; kInvalidArgument for a forbidden character.
+// auth_username_format and auth_username_chars applied to what a client sent; kInvalidArgument for a forbidden
+// character.
 StatusOr<std::string> NormalizeUser(std::string_view login, const config::Auth& auth);
 
-// ---- stored passwords (scheme.h has the schemes one by one) ---------------------------------------------------------------
+// ---- stored passwords (scheme.h has the schemes one by one)
+// ---------------------------------------------------------------
 
-// Does `password` match `stored` ("{SCHEME}data")? Pure, may take tens of milliseconds and megabytes: drivers call it on a
-// worker. kInvalidArgument: the scheme is unknown or the data is broken.
+// Does `password` match `stored` ("{SCHEME}data")? Pure, may take tens of milliseconds and megabytes: drivers call it
+// on a worker. kInvalidArgument: the scheme is unknown or the data is broken.
 StatusOr<bool> VerifyStoredPassword(std::string_view stored, std::string_view password, std::string_view user);
 
 }  // namespace postern::auth

@@ -42,8 +42,10 @@ class LoginClient final : public ClientExchange {
   std::optional<std::string> Initial(Entropy&) override { return std::nullopt; }
   StatusOr<std::string> Respond(std::string_view, Entropy&) override {
     switch (prompts_++) {
-      case 0: return credentials_.user;
-      case 1: return std::string(credentials_.password.Reveal());
+      case 0:
+        return credentials_.user;
+      case 1:
+        return std::string(credentials_.password.Reveal());
     }
     return InvalidArgument("LOGIN: a third prompt");
   }
@@ -81,8 +83,7 @@ struct Maker {
 
 // Best first.
 constexpr std::array kMakers = {
-    Maker{"scram-sha-256", false,
-          [](ClientCredentials c) { return MakeScramClient(HashKind::kSha256, std::move(c)); }},
+    Maker{"scram-sha-256", false, [](ClientCredentials c) { return MakeScramClient(HashKind::kSha256, std::move(c)); }},
     Maker{"scram-sha-1", false, [](ClientCredentials c) { return MakeScramClient(HashKind::kSha1, std::move(c)); }},
     Maker{"plain", true,
           [](ClientCredentials c) -> std::unique_ptr<ClientExchange> {

@@ -1,8 +1,8 @@
 // SASL on the client's side: for outbound SMTP, for the simulator's clients and for replaying recordings.
 //
-//   Initial --(text or none)--> [Respond(challenge)]* ; the server's own success reply ends it, and then complete() must
-//   be true: a server that says yes before it has proved itself (SCRAM, DIGEST-MD5) is not the one that knows the password.
+//   Initial --(text or none)--> [Respond(challenge)]* --> the server's own reply of success, and complete()
 //
+// A server that says yes before complete() has not proved itself (SCRAM, DIGEST-MD5): it may not know the password.
 // Owner: one session, one exchange.
 #pragma once
 
@@ -21,17 +21,17 @@ namespace postern::auth {
 struct ClientCredentials {
   std::string user;
   Secret password;
-  std::string authorization_id;      // empty: the same
-  std::string service;               // "smtp", "imap", "pop": for DIGEST-MD5's digest-uri
-  std::string host_name;             // the server's
+  std::string authorization_id;       // empty: the same
+  std::string service;                // "smtp", "imap", "pop": for DIGEST-MD5's digest-uri
+  std::string host_name;              // the server's
   uint32_t iterations_max = 600'000;  // of SCRAM: a server could keep us busy otherwise
 };
 
 class ClientExchange {
  public:
   virtual ~ClientExchange() = default;
-  // The initial response; nullopt where the server speaks first. Call once, first. Where the protocol has no room for an
-  // initial response, it is the answer to an empty challenge.
+  // The initial response; nullopt where the server speaks first. Call once, first. Where the protocol has no room for
+  // an initial response, it is the answer to an empty challenge.
   virtual std::optional<std::string> Initial(Entropy& entropy) = 0;
   // The answer to a challenge. Errors: kInvalidArgument: the server breaks the mechanism's grammar;
   // kPermissionDenied: the server doesn't know the password, or refuses in its own words.

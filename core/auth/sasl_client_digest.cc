@@ -17,9 +17,12 @@ class DigestMd5Client final : public ClientExchange {
 
   StatusOr<std::string> Respond(std::string_view challenge, Entropy& entropy) override {
     switch (state_) {
-      case State::kNew: return OnChallenge(challenge, entropy);
-      case State::kSaid: return OnResponseAuth(challenge);
-      case State::kComplete: return InvalidArgument("DIGEST-MD5: a challenge after everything was said");
+      case State::kNew:
+        return OnChallenge(challenge, entropy);
+      case State::kSaid:
+        return OnResponseAuth(challenge);
+      case State::kComplete:
+        return InvalidArgument("DIGEST-MD5: a challenge after everything was said");
     }
     return InvalidArgument("DIGEST-MD5: unexpected");
   }

@@ -1,7 +1,7 @@
 // SCRAM on the client's side (RFC 5802): proves the password and lets the server prove that it knows it too.
 #include "core/auth/credentials.h"
-#include "core/auth/saslprep.h"
 #include "core/auth/sasl_client_mechanisms.h"
+#include "core/auth/saslprep.h"
 #include "core/auth/scram_message.h"
 #include "core/base/base64.h"
 
@@ -23,10 +23,14 @@ class ScramClient final : public ClientExchange {
 
   StatusOr<std::string> Respond(std::string_view challenge, Entropy&) override {
     switch (state_) {
-      case State::kNew: return InvalidArgument("SCRAM: the client speaks first");
-      case State::kFirstSaid: return OnServerFirst(challenge);
-      case State::kFinalSaid: return OnServerFinal(challenge);
-      case State::kComplete: return InvalidArgument("SCRAM: a challenge after everything was said");
+      case State::kNew:
+        return InvalidArgument("SCRAM: the client speaks first");
+      case State::kFirstSaid:
+        return OnServerFirst(challenge);
+      case State::kFinalSaid:
+        return OnServerFinal(challenge);
+      case State::kComplete:
+        return InvalidArgument("SCRAM: a challenge after everything was said");
     }
     return InvalidArgument("SCRAM: unexpected");
   }

@@ -137,9 +137,12 @@ StatusOr<std::string> GenerateStored(std::string_view scheme_name, std::string_v
   if (!raw.ok()) return raw.status();
   std::string stored = "{" + upper + "}";
   switch (parsed.encoding) {
-    case kNone: return stored += *raw;
-    case kHex: return stored += EncodeHex(*raw);
-    case kBase64: return stored += EncodeBase64(*raw);
+    case kNone:
+      return stored += *raw;
+    case kHex:
+      return stored += EncodeHex(*raw);
+    case kBase64:
+      return stored += EncodeBase64(*raw);
   }
   return stored;
 }

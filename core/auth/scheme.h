@@ -24,10 +24,10 @@ struct GenerateOptions {
 };
 
 struct Scheme {
-  std::string_view name;     // upper case
-  SchemeEncoding encoding;   // of the data, unless a suffix says otherwise
-  size_t raw_bytes;          // decoded length; 0: varies
-  bool weak;                 // cheap to guess, or as good as the password itself when stolen
+  std::string_view name;    // upper case
+  SchemeEncoding encoding;  // of the data, unless a suffix says otherwise
+  size_t raw_bytes;         // decoded length; 0: varies
+  bool weak;                // cheap to guess, or as good as the password itself when stolen
   // Errors: kInvalidArgument when `raw` (decoded) is not this scheme's data; the message has Dovecot's words.
   StatusOr<bool> (*verify)(std::string_view password, std::string_view user, std::string_view raw);
   // Decoded data for `password`. Errors: kInvalidArgument when the options don't do.

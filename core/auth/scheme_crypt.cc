@@ -104,12 +104,10 @@ StatusOr<std::string> GenerateMd5Crypt(std::string_view password, const Generate
 StatusOr<std::string> GenerateMd5(std::string_view password, const GenerateOptions& options, Entropy& entropy) {
   return GenerateMd5Crypt(password, options, entropy);
 }
-StatusOr<std::string> GenerateSha256Crypt(std::string_view password, const GenerateOptions& options,
-                                          Entropy& entropy) {
+StatusOr<std::string> GenerateSha256Crypt(std::string_view password, const GenerateOptions& options, Entropy& entropy) {
   return GenerateWithPrefix("$5$", options.rounds, password, entropy);
 }
-StatusOr<std::string> GenerateSha512Crypt(std::string_view password, const GenerateOptions& options,
-                                          Entropy& entropy) {
+StatusOr<std::string> GenerateSha512Crypt(std::string_view password, const GenerateOptions& options, Entropy& entropy) {
   return GenerateWithPrefix("$6$", options.rounds, password, entropy);
 }
 

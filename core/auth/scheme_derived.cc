@@ -16,7 +16,7 @@
 namespace postern::auth {
 namespace {
 
-constexpr uint32_t kPbkdf2Rounds = 5000;       // Dovecot's default
+constexpr uint32_t kPbkdf2Rounds = 5000;            // Dovecot's default
 constexpr uint32_t kPbkdf2RoundsMax = 100'000'000;  // about a minute; more is a mistake in the users file
 constexpr size_t kPbkdf2SaltChars = 16;
 constexpr size_t kPbkdf2KeyBytes = 20;
@@ -70,8 +70,7 @@ StatusOr<bool> VerifyPbkdf2(std::string_view password, std::string_view, std::st
   const auto key = DecodeHex(raw.substr(rounds_end + 1));
   if (!key || key->size() != kPbkdf2KeyBytes) return InvalidArgument("PBKDF2 hash not 160bit hex-encoded");
   if (rounds == 0) return false;
-  return EqualInConstantTime(Pbkdf2(HashKind::kSha1, password, raw.substr(0, salt_end), rounds, kPbkdf2KeyBytes),
-                             *key);
+  return EqualInConstantTime(Pbkdf2(HashKind::kSha1, password, raw.substr(0, salt_end), rounds, kPbkdf2KeyBytes), *key);
 }
 
 StatusOr<std::string> GeneratePbkdf2(std::string_view password, const GenerateOptions& options, Entropy& entropy) {
@@ -92,9 +91,10 @@ StatusOr<bool> VerifyArgon2id(std::string_view password, std::string_view, std::
 // Rounds choose the memory too: libsodium's interactive, moderate or sensitive amount.
 StatusOr<std::string> GenerateArgon2i(std::string_view password, const GenerateOptions& options, Entropy& entropy) {
   const uint64_t passes = options.rounds == 0 ? crypto_pwhash_argon2i_OPSLIMIT_INTERACTIVE : options.rounds;
-  const size_t memory_bytes = passes >= crypto_pwhash_argon2i_OPSLIMIT_SENSITIVE  ? crypto_pwhash_argon2i_MEMLIMIT_SENSITIVE
-                              : passes >= crypto_pwhash_argon2i_OPSLIMIT_MODERATE ? crypto_pwhash_argon2i_MEMLIMIT_MODERATE
-                                                                                  : crypto_pwhash_argon2i_MEMLIMIT_INTERACTIVE;
+  const size_t memory_bytes =
+      passes >= crypto_pwhash_argon2i_OPSLIMIT_SENSITIVE  ? crypto_pwhash_argon2i_MEMLIMIT_SENSITIVE
+      : passes >= crypto_pwhash_argon2i_OPSLIMIT_MODERATE ? crypto_pwhash_argon2i_MEMLIMIT_MODERATE
+                                                          : crypto_pwhash_argon2i_MEMLIMIT_INTERACTIVE;
   return GenerateArgon2(crypto_pwhash_ALG_ARGON2I13, "argon2i", {passes, memory_bytes}, password, entropy);
 }
 StatusOr<std::string> GenerateArgon2id(std::string_view password, const GenerateOptions& options, Entropy& entropy) {

@@ -1,12 +1,13 @@
-// The functions behind the table of schemes (scheme.cc), by family. See Scheme::verify and Scheme::generate in scheme.h.
+// The functions behind the table of schemes (scheme.cc), by family. See Scheme::verify and Scheme::generate in
+// scheme.h.
 #pragma once
 
 #include "core/auth/scheme.h"
 
 namespace postern::auth {
 
-#define POSTERN_SCHEME(Name)                                                                               \
-  StatusOr<bool> Verify##Name(std::string_view password, std::string_view user, std::string_view raw);     \
+#define POSTERN_SCHEME(Name)                                                                           \
+  StatusOr<bool> Verify##Name(std::string_view password, std::string_view user, std::string_view raw); \
   StatusOr<std::string> Generate##Name(std::string_view password, const GenerateOptions& options, Entropy& entropy);
 
 // scheme_plain.cc

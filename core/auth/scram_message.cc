@@ -19,12 +19,11 @@ std::optional<std::string_view> TakeAttribute(char name, std::string_view* rest)
 
 // RFC 5802 section 7: printable without comma, and not empty.
 bool IsNonce(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f && c != ','; });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f && c != ','; });
 }
 
-Status Invalid(std::string_view why) {
-  return InvalidArgument("Invalid initial client message: " + std::string(why));
-}
+Status Invalid(std::string_view why) { return InvalidArgument("Invalid initial client message: " + std::string(why)); }
 
 }  // namespace
 

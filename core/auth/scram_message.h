@@ -17,7 +17,7 @@ struct ScramClientFirst {
   std::string authorization_id;  // decoded; empty: none
   std::string user;              // decoded
   std::string nonce;
-  std::string bare;              // what is signed
+  std::string bare;  // what is signed
 };
 // Errors: kInvalidArgument, with Dovecot's words.
 StatusOr<ScramClientFirst> ParseScramClientFirst(std::string_view message);
@@ -35,8 +35,8 @@ std::optional<ScramServerFirst> ParseScramServerFirst(std::string_view message);
 struct ScramClientFinal {
   std::string_view channel_binding;  // base64 as sent
   std::string_view nonce;
-  std::string proof;                 // decoded
-  std::string_view without_proof;    // what is signed
+  std::string proof;               // decoded
+  std::string_view without_proof;  // what is signed
 };
 // Views into `message`.
 std::optional<ScramClientFinal> ParseScramClientFinal(std::string_view message);

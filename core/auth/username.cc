@@ -14,7 +14,8 @@ Status CheckCharacters(std::string_view user, std::string_view allowed, std::str
   constexpr std::string_view kDigits = "0123456789abcdef";
   for (const char c : user) {
     const auto byte = static_cast<uint8_t>(c);
-    // Deviation: control characters never pass, also where auth_username_chars is empty: names end up in paths and logs.
+    // Deviation: control characters never pass, also where auth_username_chars is empty: names end up in paths and
+    // logs.
     if (byte >= 0x20 && byte != 0x7f && (allowed.empty() || allowed.find(c) != std::string_view::npos)) continue;
     return InvalidArgument(std::string("Username character disallowed by auth_username_chars: 0x") +
                            kDigits[byte >> 4] + kDigits[byte & 15] + " (username: " + Printable(login) + ")");

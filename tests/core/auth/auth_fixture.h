@@ -24,9 +24,7 @@ class FakeUsers final : public config::UserTable {
   void ForEach(const std::function<void(std::string_view, const config::UserRecord&)>& visit) const override {
     for (const auto& [name, record] : records_) visit(name, record);
   }
-  const config::UserRecord* Sample() const override {
-    return records_.empty() ? nullptr : &records_.begin()->second;
-  }
+  const config::UserRecord* Sample() const override { return records_.empty() ? nullptr : &records_.begin()->second; }
 
   config::UserRecord& Add(std::string_view name, std::string_view password,
                           std::vector<std::pair<std::string, std::string>> fields = {}) {

@@ -17,9 +17,14 @@ TEST(AuthLog, DovecotsLine) {
             "auth: passwd-file(alice,192.0.2.1): unknown user");
   EXPECT_EQ(FormatAuthLine({.source = "plain", .text = "invalid input"}, kClient, "S1"),
             "auth: plain(?,192.0.2.1,<S1>): invalid input");
-  EXPECT_EQ(FormatAuthLine({.source = "passwd-file", .user = "b", .text = "Unknown scheme X", .is_error = true}, kClient, "S1"),
+  EXPECT_EQ(FormatAuthLine({.source = "passwd-file", .user = "b", .text = "Unknown scheme X", .is_error = true},
+                           kClient, "S1"),
             "auth: Error: passwd-file(b,192.0.2.1,<S1>): Unknown scheme X");
-  EXPECT_EQ(FormatAuthLine({.text = "User found from deny passdb"}, kClient, "S1"), "auth: User found from deny passdb");
+  EXPECT_EQ(FormatAuthLine({.source = "passwd-file", .user = "root", .text = "unknown user", .is_master = true},
+                           kClient, "S1"),
+            "auth: passwd-file(root,192.0.2.1,master,<S1>): unknown user");
+  EXPECT_EQ(FormatAuthLine({.text = "User found from deny passdb"}, kClient, "S1"),
+            "auth: User found from deny passdb");
 }
 
 TEST(AuthLog, NothingBreaksTheLine) {
@@ -39,10 +44,12 @@ TEST(AuthLog, PostfixsLine) {
 
 // fail2ban's dovecot filter (1.0.2), after its prefix.
 TEST(AuthLog, Fail2banMatches) {
-  const std::regex filter(R"(^[a-z\-]{3,15}\(\S*,(\d+\.\d+\.\d+\.\d+)(?:,\S*)?\): (?:[Uu]nknown user|[Pp]assword mismatch))");
+  const std::regex filter(
+      R"(^[a-z\-]{3,15}\(\S*,(\d+\.\d+\.\d+\.\d+)(?:,\S*)?\): (?:[Uu]nknown user|[Pp]assword mismatch))");
   for (const char* source : {"passwd-file", "static"}) {
     for (const char* text : {"Password mismatch", "unknown user"}) {
-      const std::string line = FormatAuthLine({.source = source, .user = "u@example.test", .text = text}, kClient, "Sx");
+      const std::string line =
+          FormatAuthLine({.source = source, .user = "u@example.test", .text = text}, kClient, "Sx");
       EXPECT_TRUE(std::regex_search(line.substr(6), filter)) << line;
     }
   }

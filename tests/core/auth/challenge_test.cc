@@ -27,7 +27,8 @@ TEST(CramMd5, LongPasswordsAreHashedFirst) {
 
 // RFC 2831 section 4.
 TEST(DigestMd5, ExampleOfTheRfc) {
-  const DigestFacts facts{.nonce = "OA6MG9tEQGm2hh", .cnonce = "OA6MHXh6VqTrRk", .digest_uri = "imap/elwood.innosoft.com"};
+  const DigestFacts facts{
+      .nonce = "OA6MG9tEQGm2hh", .cnonce = "OA6MHXh6VqTrRk", .digest_uri = "imap/elwood.innosoft.com"};
   const std::string credentials = DigestMd5Credentials("chris", "elwood.innosoft.com", "secret");
   EXPECT_EQ(DigestResponse(credentials, facts, false), "d388dad90d4bbd760a152321f2143af7");
   EXPECT_EQ(DigestResponse(credentials, facts, true), "ea40f60335c427b5527b84dbabcdfffd");
@@ -41,7 +42,8 @@ TEST(DigestMd5, DirectivesAreParsed) {
   EXPECT_EQ(*FindDirective(*parsed, "nonce"), "x");
   EXPECT_EQ(*FindDirective(*parsed, "empty"), "");
   EXPECT_EQ(QuotedDirective("realm", R"(a "b" \c)"), R"(realm="a \"b\" \\c")");
-  for (const std::string_view bad : {"realm", "realm=", "=x", "realm=\"x", "realm=\"x\\", "a=b c=d", "a=b\"c\"", "a b=c"}) {
+  for (const std::string_view bad :
+       {"realm", "realm=", "=x", "realm=\"x", "realm=\"x\\", "a=b c=d", "a=b\"c\"", "a b=c"}) {
     EXPECT_FALSE(ParseDigestDirectives(bad).has_value()) << bad;
   }
   std::string many;

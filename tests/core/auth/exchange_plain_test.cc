@@ -12,9 +12,10 @@ class PlainTest : public ::testing::Test {
  protected:
   PlainTest() {
     users_->Add("alice@example.test", "{PLAIN}alice-secret");
-    users_->Add("bob@example.test",
-                "{SHA512-CRYPT}$6$ZfAj5fMvX2jb36qW$yQ9JP3ZkfYe08u2mATg5Ibp8wnDbMAkeuAWAAG3LbdKS3iZs/Rfl8g8BnyTRF3skfXaV."
-                "819q2fr4igy3gNsB1");  // made by doveadm from "pass word"
+    users_->Add(
+        "bob@example.test",
+        "{SHA512-CRYPT}$6$ZfAj5fMvX2jb36qW$yQ9JP3ZkfYe08u2mATg5Ibp8wnDbMAkeuAWAAG3LbdKS3iZs/Rfl8g8BnyTRF3skfXaV."
+        "819q2fr4igy3gNsB1");  // made by doveadm from "pass word"
   }
 
   Step StartWith(Exchange& exchange, std::string_view initial) {
@@ -111,7 +112,8 @@ TEST_F(PlainTest, WithoutInitialResponseAnEmptyChallengeIsSent) {
   Step step = exchange->Start(nullptr, entropy_, {});
   ASSERT_EQ(step.kind, Kind::kChallenge);
   EXPECT_EQ(step.challenge, "");
-  step = AnswerVerifies(*exchange, exchange->Respond(std::string_view("\0alice@example.test\0alice-secret", 32), entropy_));
+  step = AnswerVerifies(*exchange,
+                        exchange->Respond(std::string_view("\0alice@example.test\0alice-secret", 32), entropy_));
   EXPECT_EQ(step.kind, Kind::kSuccess);
 }
 
@@ -130,7 +132,8 @@ TEST_F(PlainTest, OversizedResponseFails) {
 TEST_F(PlainTest, NothingGoesOnAfterTheEnd) {
   auto exchange = MakeExchange("PLAIN", auth_, Client());
   EXPECT_EQ(StartWith(*exchange, "nonsense").kind, Kind::kFailure);
-  EXPECT_EQ(exchange->Respond(std::string_view("\0alice@example.test\0alice-secret", 32), entropy_).kind, Kind::kFailure);
+  EXPECT_EQ(exchange->Respond(std::string_view("\0alice@example.test\0alice-secret", 32), entropy_).kind,
+            Kind::kFailure);
   EXPECT_EQ(exchange->Verified(true).kind, Kind::kFailure);
 }
 

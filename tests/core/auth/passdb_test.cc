@@ -25,8 +25,12 @@ class RulesTest : public ::testing::Test {
   // '+' in, '-' refused, for: both/one both/two both/bad only1/one only2/two none/x.
   std::string Answers() {
     std::string answers;
-    for (const auto& [user, password] :
-         {std::pair("both", "one"), {"both", "two"}, {"both", "bad"}, {"only1", "one"}, {"only2", "two"}, {"none", "x"}}) {
+    for (const auto& [user, password] : {std::pair("both", "one"),
+                                         {"both", "two"},
+                                         {"both", "bad"},
+                                         {"only1", "one"},
+                                         {"only2", "two"},
+                                         {"none", "x"}}) {
       answers += PlainLogin(auth_, user, password).ok() ? '+' : '-';
     }
     return answers;
@@ -300,6 +304,7 @@ TEST_F(MasterTest, MasterBecomesAnother) {
   EXPECT_TRUE(outcome.ok());
   EXPECT_EQ(outcome.identity.user, "both");
   EXPECT_EQ(outcome.identity.master_user, "root");
+  EXPECT_EQ(outcome.step.log_lines.back().text, "Master user logging in as both");
 }
 
 TEST_F(MasterTest, OnlyWithAMastersPassword) {
@@ -315,7 +320,21 @@ TEST_F(MasterTest, PassLooksTheUserUp) {
   auth_.passdbs[0].pass = true;
   EXPECT_TRUE(PlainLogin(auth_, "root", "master-secret", "both").ok());
   EXPECT_TRUE(PlainLogin(auth_, "root", "master-secret", "only2").ok());
+  const Outcome outcome = PlainLogin(auth_, "root", "master-secret", "nobody");
+  EXPECT_EQ(outcome.step.reason, FailureReason::kAuthorizationDenied);
+  EXPECT_EQ(outcome.step.log_text, "unknown user");
+  auth_.passdbs[0].pass = false;
+  auth_.passdbs[0].result_success = "continue";
+  EXPECT_TRUE(PlainLogin(auth_, "root", "master-secret", "both").ok());
   EXPECT_FALSE(PlainLogin(auth_, "root", "master-secret", "nobody").ok());
+  auth_.passdbs[0].result_success = "return-fail";
+  EXPECT_EQ(PlainLogin(auth_, "root", "master-secret", "both").step.reason, FailureReason::kAuthorizationDenied);
+}
+
+TEST_F(MasterTest, LinesAboutMastersSaySo) {
+  const Outcome outcome = PlainLogin(auth_, "root", "bad", "both");
+  EXPECT_TRUE(outcome.step.log_lines.back().is_master);
+  EXPECT_FALSE(PlainLogin(auth_, "both", "bad").step.log_lines.back().is_master);
 }
 
 }  // namespace

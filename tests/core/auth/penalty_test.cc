@@ -78,8 +78,8 @@ TEST(Penalty, TheTableIsBounded) {
     table.OnFailure(address, 1, At(i));
     ASSERT_LE(table.size(), 100u);
   }
-  EXPECT_EQ(table.DelayBefore(Address("10.0.0.0"), At(0)), Seconds(0));        // forgotten first
-  EXPECT_EQ(table.DelayBefore(Address("10.0.3.231"), At(999)), Seconds(2));    // the last one
+  EXPECT_EQ(table.DelayBefore(Address("10.0.0.0"), At(0)), Seconds(0));      // forgotten first
+  EXPECT_EQ(table.DelayBefore(Address("10.0.3.231"), At(999)), Seconds(2));  // the last one
   PenaltyTable nothing(0);
   nothing.OnFailure(Address("10.0.0.1"), 1, At(0));
   EXPECT_EQ(nothing.size(), 0u);

@@ -36,8 +36,8 @@ TEST(Pw, Hashes) {
   EXPECT_EQ(Pw({.scheme = "DIGEST-MD5", .password = "pw", .user = "bob"}).out,
             "{DIGEST-MD5}8e3a2777327b2c93b7369679d9a02bfe\n");
   EXPECT_TRUE(Pw({.password = "pw"}).out.starts_with("{CRYPT}$2y$05$"));
-  EXPECT_TRUE(Pw({.scheme = "SHA512-CRYPT", .password = "pw", .rounds = 1234}).out.starts_with(
-      "{SHA512-CRYPT}$6$rounds=1234$"));
+  EXPECT_TRUE(Pw({.scheme = "SHA512-CRYPT", .password = "pw", .rounds = 1234})
+                  .out.starts_with("{SHA512-CRYPT}$6$rounds=1234$"));
 }
 
 TEST(Pw, ReadsThePasswordTwice) {

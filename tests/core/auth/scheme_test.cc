@@ -55,7 +55,8 @@ TEST(Scheme, RefusesOtherPasswords) {
   for (const Vector& vector : DoveadmVectors()) {
     if (vector.stored.starts_with("{ARGON2")) continue;  // slow; one below
     if (vector.stored.starts_with("{PLAIN-TRUNC}")) continue;
-    for (const std::string& other : {vector.password + "x", vector.password.substr(1), std::string("PW"), std::string()}) {
+    for (const std::string& other :
+         {vector.password + "x", vector.password.substr(1), std::string("PW"), std::string()}) {
       // DES sees only eight characters, bcrypt 72.
       if (vector.stored.starts_with("{DES-CRYPT}") && other.substr(0, 8) == vector.password.substr(0, 8)) continue;
       if ((vector.stored.starts_with("{BLF-CRYPT}") || vector.stored.starts_with("{CRYPT}")) &&
@@ -66,7 +67,8 @@ TEST(Scheme, RefusesOtherPasswords) {
     }
   }
   EXPECT_EQ(VerifyError("{ARGON2I}$argon2i$v=19$m=32768,t=4,p=1$UhqXjANedWnFG7RhJwQ0kg$"
-                        "YlVa0YQKBeuB5MptmnnkAPASA8VShLy0I4+3ILKtark", "pass words"),
+                        "YlVa0YQKBeuB5MptmnnkAPASA8VShLy0I4+3ILKtark",
+                        "pass words"),
             "Password mismatch");
 }
 

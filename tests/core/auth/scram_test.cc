@@ -42,8 +42,7 @@ TEST(ScramMessages, ExamplesOfTheRfcs) {
     ASSERT_TRUE(final_message.has_value());
     EXPECT_EQ(FormatScramClientFinalWithoutProof("n,,", server->nonce), final_message->without_proof);
     const ScramCredentials credentials = DeriveScram(example.kind, "pencil", server->salt, server->iterations);
-    const std::string auth_message =
-        ScramAuthMessage(first->bare, example.server_first, final_message->without_proof);
+    const std::string auth_message = ScramAuthMessage(first->bare, example.server_first, final_message->without_proof);
     EXPECT_TRUE(ScramProofFits(example.kind, credentials, auth_message, final_message->proof));
     EXPECT_EQ(FormatScramServerFinal(example.kind, credentials.server_key, auth_message), example.server_final);
   }
@@ -121,8 +120,7 @@ TEST_F(ScramTest, ChannelBindingMustRepeatTheHeader) {
     const std::string without_proof = "c=" + std::string(sent) + ",r=" + server->nonce;
     const std::string signature = Hmac(HashKind::kSha256, Digest(HashKind::kSha256, key),
                                        ScramAuthMessage("n=alice@example.test,r=abc", first.challenge, without_proof));
-    const Step final_step =
-        exchange_->Respond(without_proof + ",p=" + EncodeBase64(Xor(key, signature)), entropy_);
+    const Step final_step = exchange_->Respond(without_proof + ",p=" + EncodeBase64(Xor(key, signature)), entropy_);
     EXPECT_EQ(final_step.kind == Kind::kChallenge, good) << header << sent;
     if (!good) EXPECT_EQ(final_step.log_text, "Invalid final client message");
   }
@@ -136,8 +134,8 @@ TEST_F(ScramTest, FinalMessageMustBeWhole) {
 }
 
 TEST_F(ScramTest, TheServersProofIsAcknowledgedWithNothing) {
-  auto client = MakeClientExchange("SCRAM-SHA-256", {.user = "stored@example.test",
-                                                     .password = Secret(std::string_view("stored-secret"))});
+  auto client = MakeClientExchange(
+      "SCRAM-SHA-256", {.user = "stored@example.test", .password = Secret(std::string_view("stored-secret"))});
   Step step = First(*client->Initial(entropy_));
   step = exchange_->Respond(*client->Respond(step.challenge, entropy_), entropy_);
   ASSERT_EQ(step.kind, Kind::kChallenge);
@@ -150,7 +148,7 @@ TEST_F(ScramTest, TheServersProofIsAcknowledgedWithNothing) {
 TEST_F(ScramTest, UnknownUsersLookLikeKnownOnes) {
   const std::string salt = SaltShownTo("carol@example.test");
   EXPECT_EQ(salt.size(), 16u);
-  EXPECT_EQ(SaltShownTo("carol@example.test"), salt);   // the same each time
+  EXPECT_EQ(SaltShownTo("carol@example.test"), salt);  // the same each time
   EXPECT_EQ(SaltShownTo("CAROL@example.test"), salt);
   EXPECT_NE(SaltShownTo("dave@example.test"), salt);
   EXPECT_EQ(SaltShownTo("alice@example.test"), SaltShownTo("alice@example.test"));
@@ -170,8 +168,8 @@ TEST_F(ScramTest, UnknownUserFailsOnlyAtTheEndWithAnyPassword) {
   // Also with the password of the user whose record the decoy is made of.
   for (const std::string_view password : {"alice-secret", "stored-secret", "-", ""}) {
     for (const std::string_view user : {"carol@example.test", "hashed@example.test"}) {
-      auto client = MakeClientExchange(
-          "SCRAM-SHA-256", {.user = std::string(user), .password = Secret(std::string_view(password))});
+      auto client = MakeClientExchange("SCRAM-SHA-256",
+                                       {.user = std::string(user), .password = Secret(std::string_view(password))});
       Step step = First(*client->Initial(entropy_));
       ASSERT_EQ(step.kind, Kind::kChallenge);
       step = exchange_->Respond(*client->Respond(step.challenge, entropy_), entropy_);
@@ -190,16 +188,18 @@ TEST_F(ScramTest, WrongSchemeIsSaidInDovecotsWords) {
 }
 
 TEST_F(ScramTest, PasswordsAreCompatibleAfterPreparation) {
-  users_->Add("nfkc@example.test", "{PLAIN}\xE2\x85\xA8");  // ROMAN NUMERAL NINE, "IX" after SASLprep (RFC 4013 section 3)
-  auto client = MakeClientExchange("SCRAM-SHA-1", {.user = "nfkc@example.test", .password = Secret(std::string_view("IX"))});
+  users_->Add("nfkc@example.test",
+              "{PLAIN}\xE2\x85\xA8");  // ROMAN NUMERAL NINE, "IX" after SASLprep (RFC 4013 section 3)
+  auto client =
+      MakeClientExchange("SCRAM-SHA-1", {.user = "nfkc@example.test", .password = Secret(std::string_view("IX"))});
   Step step = First(*client->Initial(entropy_), "SCRAM-SHA-1");
   step = exchange_->Respond(*client->Respond(step.challenge, entropy_), entropy_);
   EXPECT_EQ(step.kind, Kind::kChallenge);
 }
 
 TEST_F(ScramTest, ClientRefusesServersThatDontKnowThePassword) {
-  auto client = MakeClientExchange("SCRAM-SHA-256", {.user = "alice@example.test",
-                                                     .password = Secret(std::string_view("alice-secret"))});
+  auto client = MakeClientExchange(
+      "SCRAM-SHA-256", {.user = "alice@example.test", .password = Secret(std::string_view("alice-secret"))});
   Step step = First(*client->Initial(entropy_));
   client->Respond(step.challenge, entropy_).value();
   EXPECT_FALSE(client->complete());

@@ -1,5 +1,5 @@
-// LookupUser: where a user's mail is, from static, passwd-file and prefetch sections, with and without the check that he
-// exists.
+// LookupUser: where a user's mail is, from static, passwd-file and prefetch sections, with and without the check that
+// he exists.
 #include <gtest/gtest.h>
 
 #include "tests/core/auth/auth_fixture.h"
@@ -70,8 +70,8 @@ TEST_F(UserDbTest, StaticFieldsAndOverrides) {
 }
 
 TEST_F(UserDbTest, PasswdFileGivesItsColumnsAndUserDbFields) {
-  config::UserRecord& record = users_->Add("carol@example.test", "{PLAIN}pw",
-                                           {{"userdb_mail", "maildir:~/%n"}, {"mail", "not this"}, {"userdb_gid", "44"}});
+  config::UserRecord& record = users_->Add(
+      "carol@example.test", "{PLAIN}pw", {{"userdb_mail", "maildir:~/%n"}, {"mail", "not this"}, {"userdb_gid", "44"}});
   record.uid = 1001;
   record.gid = 1002;
   record.home = "/home/carol";
