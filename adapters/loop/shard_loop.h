@@ -94,6 +94,9 @@ class ShardLoop {
   // Until stopped. False: something was cut off.
   bool Run();
 
+  // After Run(): no file plan was left half done.
+  bool files_idle() const { return plans_.idle(); }
+
   struct Counts {
     uint64_t turns = 0, steps = 0, accepted = 0;
   };

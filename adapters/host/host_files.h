@@ -1,0 +1,41 @@
+// The host's files and names, as core/config's loader asks for them: real files below the root folder, the user and group
+// databases, services, interfaces. Owner: whoever loads; one thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapters/host/root.h"
+#include "core/config/load.h"
+
+namespace postern::host {
+
+class HostFiles final : public config::FileSource {
+ public:
+  // A file that is longer is no configuration.
+  static constexpr uint64_t kFileBytesMax = 256ull << 20;
+
+  explicit HostFiles(const Root* root) : root_(root) {}
+
+  StatusOr<std::string> Read(std::string_view path) override;
+  std::vector<std::string> Glob(std::string_view pattern) override;
+  StatusOr<Facts> Stat(std::string_view path) override;
+  // With a root folder that has an etc/passwd and etc/group of its own, those are asked.
+  int64_t UserId(std::string_view name) override;
+  int64_t GroupId(std::string_view name) override;
+  int64_t PrimaryGroupOf(std::string_view user) override;
+  uint16_t ServicePort(std::string_view name) override;
+  std::vector<IpAddress> InterfaceAddresses() override;
+  std::vector<IpAddress> HostAddresses(std::string_view name) override;
+  std::string HostName() override;
+
+  // Every pattern that Glob() was asked for: a new file that matches changes the configuration.
+  const std::vector<std::string>& globbed() const { return globbed_; }
+
+ private:
+  const Root* root_;
+  std::vector<std::string> globbed_;
+};
+
+}  // namespace postern::host
