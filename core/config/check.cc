@@ -3,7 +3,12 @@
 namespace postern::config {
 
 void CheckConfiguration(HostConfiguration* host) {
-  (void)host;
+  CheckMailboxPaths(host);
+  CheckAddresses(host);
+  CheckAccess(host);
+  CheckAuthentication(host);
+  CheckTls(host);
+  CheckHabits(host);
 }
 
 }  // namespace postern::config

@@ -30,7 +30,7 @@ std::string LowestVersion(const PostfixParameters& p, std::string_view parameter
     name.remove_prefix(at_least || at_most ? 2 : negated ? 1 : 0);
     const size_t index = VersionIndex(name);
     if (index == kVersions.size()) {
-      p.findings().Error("postfix-tls-version", p.PlaceOf(parameter),
+      p.findings().Error("tls-version", p.PlaceOf(parameter),
                          std::string(parameter) + " names \"" + word + "\", which is no version of TLS",
                          "write \">=TLSv1.2\"");
     } else if (at_least) {
