@@ -20,6 +20,8 @@ constexpr int kAcceptsPerTurn = 16;
 // How long accepting pauses when descriptors are used up. The kernel keeps the clients waiting meanwhile.
 constexpr Duration kExhaustionPause = Milliseconds(250);
 constexpr Duration kExhaustionLogged = Seconds(60);
+// A peer that does not end its side holds the end of the process up no longer than this.
+constexpr Duration kLastLinger = Seconds(1);
 // A loop that has this many connections more than another gives new ones away.
 constexpr size_t kLoadSlack = 2;
 
@@ -247,8 +249,8 @@ void ShardLoop::AfterDrain(Connection* connection) {
   }
   if (connection->phase() != Connection::Phase::kClosing) return;
   if (!connection->FinishClosing(&scratch_)) return Destroy(conn);
-  deadlines_.Set(conn, clock_.Read().mono + options_.linger_patience);
-  MarkReady(connection);
+  deadlines_.Set(conn, clock_.Read().mono + (stopping_ ? kLastLinger : options_.linger_patience));
+  if (connection->readable()) MarkReady(connection);
 }
 
 void ShardLoop::MarkDirty(Connection* connection) {

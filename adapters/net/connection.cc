@@ -191,8 +191,7 @@ bool Connection::FinishClosing(Scratch* scratch) {
     tls_->Close(&scratch->ciphertext);
     (void)send(fd_.get(), scratch->ciphertext.data(), scratch->ciphertext.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
-  // Nothing of the peer is unread: close(2) ends the connection in order.
-  if (!readable_ || hang_up_) return false;
+  if (hang_up_) return false;  // the peer has ended, too: nothing is on its way that would be answered with a reset
   shutdown(fd_.get(), SHUT_WR);
   phase_ = Phase::kLingering;
   return true;

@@ -86,7 +86,8 @@ class Connection {
   bool tls_asked() const { return tls_next_ != nullptr; }
   // No more bytes are read for the core; ends once drained.
   void CloseAfterDrain() { phase_ = Phase::kClosing; }
-  // To be called when drained in kClosing: says good-bye. True: the connection lingers until the peer's end.
+  // To be called when drained in kClosing: says good-bye. True: the connection lingers until the peer's end, since what
+  // the peer still sends would be answered with a reset that can overtake the last reply.
   bool FinishClosing(Scratch* scratch);
   // In kLingering: reads off; true: the peer has ended.
   bool ReadOff(Scratch* scratch);
