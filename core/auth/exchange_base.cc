@@ -113,7 +113,7 @@ Step ExchangeBase::FailAs(const PassDbWalk& walk) {
   // The master user is who he says; it is the other one he can't be.
   if (!walk.master_user().empty() && reason != FailureReason::kTemporary) reason = FailureReason::kAuthorizationDenied;
   Step step = FailureStep(reason, walk.lines());
-  step.no_delay = HasField(walk, "nodelay");
+  step.no_delay = walk.no_delay();
   return step;
 }
 
@@ -121,7 +121,7 @@ Step ExchangeBase::FailMismatch(const PassDbWalk& walk) {
   std::vector<LogLine> lines = walk.lines();
   lines.push_back({.source = walk.last_driver(), .user = walk.user(), .text = "Password mismatch"});
   Step step = FailureStep(FailureReason::kPasswordMismatch, std::move(lines));
-  step.no_delay = HasField(walk, "nodelay");
+  step.no_delay = walk.no_delay();
   return step;
 }
 

@@ -84,6 +84,7 @@ PassDbWalk::Turn PassDbWalk::Advance() {
     tried_any_ = true;
     fields_before_ = fields_;
     last_driver_ = section->driver;
+    no_delay_ = false;
     PassResult result = PassResult::kUserUnknown;
     if (!Look(*section, &result)) {
       section_ = section;
@@ -306,6 +307,8 @@ void PassDbWalk::SetField(std::string_view source, std::string_view name, std::s
     fields_.no_password = true;
   } else if (name == "noauthenticate") {
     fields_.no_authenticate = true;
+  } else if (name == "nodelay") {
+    no_delay_ = true;
   } else if (name == "password" || name == "original_user" || name == "login_user") {
     return;  // not an administrator's to set here
   } else if (name.starts_with("userdb_")) {

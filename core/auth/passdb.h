@@ -61,6 +61,7 @@ class PassDbWalk {
   const std::string& master_user() const { return master_user_; }
   const FieldList& fields() const { return fields_.extra; }          // without `user` and other consumed ones
   const FieldList& userdb_fields() const { return fields_.userdb; }  // without the prefix userdb_
+  bool no_delay() const { return no_delay_; }                        // the record looked at last has `nodelay`
   const std::vector<LogLine>& lines() const { return lines_; }
   const std::string& last_driver() const { return last_driver_; }  // of the section looked at last
 
@@ -96,6 +97,7 @@ class PassDbWalk {
   const config::PassDb* section_ = nullptr;  // the one waiting for Verified
   std::string last_driver_;
   bool in_masters_ = false;
+  bool no_delay_ = false;
   bool success_ = false, skip_check_ = false;
   bool tried_any_ = false, seen_internal_failure_ = false, asked_ = false;
   PassResult last_ = PassResult::kUserUnknown, result_ = PassResult::kUserUnknown;

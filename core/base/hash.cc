@@ -17,11 +17,16 @@ namespace {
 
 const EVP_MD* Evp(HashKind kind) {
   switch (kind) {
-    case HashKind::kMd4: return nullptr;
-    case HashKind::kMd5: return EVP_md5();
-    case HashKind::kSha1: return EVP_sha1();
-    case HashKind::kSha256: return EVP_sha256();
-    case HashKind::kSha512: return EVP_sha512();
+    case HashKind::kMd4:
+      return nullptr;
+    case HashKind::kMd5:
+      return EVP_md5();
+    case HashKind::kSha1:
+      return EVP_sha1();
+    case HashKind::kSha256:
+      return EVP_sha256();
+    case HashKind::kSha512:
+      return EVP_sha512();
   }
   return nullptr;
 }
@@ -57,11 +62,16 @@ uint32_t TakeLittleEndian(const uint8_t* in) {
 
 size_t DigestSize(HashKind kind) {
   switch (kind) {
-    case HashKind::kMd4: return 16;
-    case HashKind::kMd5: return 16;
-    case HashKind::kSha1: return 20;
-    case HashKind::kSha256: return 32;
-    case HashKind::kSha512: return 64;
+    case HashKind::kMd4:
+      return 16;
+    case HashKind::kMd5:
+      return 16;
+    case HashKind::kSha1:
+      return 20;
+    case HashKind::kSha256:
+      return 32;
+    case HashKind::kSha512:
+      return 64;
   }
   return 0;
 }
@@ -94,8 +104,8 @@ std::string Pbkdf2(HashKind kind, std::string_view password, std::string_view sa
                    size_t size_bytes) {
   MustSucceed(kind != HashKind::kMd4 && iterations > 0 && iterations <= INT32_MAX && size_bytes > 0);
   std::string key(size_bytes, '\0');
-  MustSucceed(PKCS5_PBKDF2_HMAC(password.empty() ? "" : password.data(), static_cast<int>(password.size()),
-                                Bytes(salt), static_cast<int>(salt.size()), static_cast<int>(iterations), Evp(kind),
+  MustSucceed(PKCS5_PBKDF2_HMAC(password.empty() ? "" : password.data(), static_cast<int>(password.size()), Bytes(salt),
+                                static_cast<int>(salt.size()), static_cast<int>(iterations), Evp(kind),
                                 static_cast<int>(size_bytes), Bytes(key)) == 1);
   return key;
 }

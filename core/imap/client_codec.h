@@ -64,9 +64,11 @@ class ResponseReader {
   struct Limits {
     size_t line_bytes_max = 1 << 20;
     uint64_t literal_bytes_max = uint64_t{1} << 31;
+    // Whether text may be UTF-8, as RFC 9051 section 9 has it, and not US-ASCII only (RFC 3501).
+    bool utf8_text = false;
   };
   // `expect_greeting`: the stream begins with a connection.
-  explicit ResponseReader(bool expect_greeting = true) : greeting_(expect_greeting) {}
+  explicit ResponseReader(bool expect_greeting = true) : ResponseReader(expect_greeting, Limits{}) {}
   ResponseReader(bool expect_greeting, const Limits& limits) : limits_(limits), greeting_(expect_greeting) {}
 
   // Takes `bytes` and appends the responses that are now whole to `*out`. False once the stream is invalid: then
@@ -94,6 +96,6 @@ struct ResponseParse {
   std::string error;    // when there is none
   size_t error_at = 0;  // byte of `bytes`
 };
-ResponseParse ParseResponse(std::string_view bytes, bool greeting);
+ResponseParse ParseResponse(std::string_view bytes, bool greeting, bool utf8_text = false);
 
 }  // namespace postern::imap

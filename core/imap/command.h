@@ -15,21 +15,21 @@
 
 #include "core/imap/search_key.h"
 #include "core/imap/sequence_set.h"
+#include "core/mailbox/flags.h"
 
 namespace postern::imap {
 
-// RFC 3501 section 2.3.2, as bits of FlagList::system.
-enum SystemFlag : uint8_t {
-  kAnswered = 1 << 0,
-  kFlagged = 1 << 1,
-  kDeleted = 1 << 2,
-  kSeen = 1 << 3,
-  kDraft = 1 << 4,
-  kRecent = 1 << 5,
-};
+// RFC 3501 section 2.3.2: system flags are the mailbox's bits, and \Recent, which only a session knows of.
+using mailbox::Flags;
+using mailbox::kAnswered;
+using mailbox::kDeleted;
+using mailbox::kDraft;
+using mailbox::kFlagged;
+using mailbox::kSeen;
+inline constexpr Flags kRecent = 32;
 
 struct FlagList {
-  uint8_t system = 0;                 // bits of SystemFlag; from a client never kRecent
+  Flags system = 0;                   // from a client never with kRecent
   std::vector<std::string> keywords;  // as written, without repeats (compared without regard to case)
   bool operator==(const FlagList&) const = default;
 };
@@ -71,18 +71,19 @@ struct EnableCommand {
   std::vector<std::string> capabilities;
 };
 
+// RFC 7162 section 3.2.5
+struct QResync {
+  uint32_t uid_validity = 0;
+  uint64_t mod_sequence = 0;
+  std::optional<NumberSet> known_uids;
+  // Sequence numbers and the UIDs they had, equally many.
+  std::optional<std::pair<NumberSet, NumberSet>> sequence_match;
+};
+
 struct SelectCommand {
   bool examine = false;
   std::string mailbox;
   bool condstore = false;  // RFC 7162 section 3.1.8
-  // RFC 7162 section 3.2.5
-  struct QResync {
-    uint32_t uid_validity = 0;
-    uint64_t mod_sequence = 0;
-    std::optional<NumberSet> known_uids;
-    // Sequence numbers and the UIDs they had, equally many.
-    std::optional<std::pair<NumberSet, NumberSet>> sequence_match;
-  };
   std::optional<QResync> qresync;
 };
 
@@ -191,7 +192,7 @@ struct Section {
   enum class Text : uint8_t { kNone, kHeader, kHeaderFields, kHeaderFieldsNot, kText, kMime };
   std::vector<uint32_t> part;             // nested part numbers; empty: the message itself
   Text text = Text::kNone;                // kMime only with a part
-  std::vector<std::string> header_names;  // of kHeaderFields and kHeaderFieldsNot, as written
+  std::vector<std::string> header_names;  // of kHeaderFields and kHeaderFieldsNot; upper case, as Dovecot shows them
   bool operator==(const Section&) const = default;
 };
 

@@ -20,10 +20,11 @@
 //     switch (step.kind) { case kNeedInput: return; case kCommand: ...; framer.Release(); ... }
 //   }
 //
-// Owner: one IMAP session. Text and chunk views are valid until the next call of Next() or Release(), and no longer
-// than `input`: a command that lies whole in `input` is not copied. Invariants: at most command_bytes_max + one piece
-// of input is held; nothing is held between commands after Release(). Whatever the input, a line that begins after a
-// command's end begins a command: sync is never lost, except where a client sends a literal unasked.
+// Owner: one IMAP session. Text and chunk views are valid until the next call of a member that is not const, and no
+// longer than `input`: a command of one line that lies whole in `input` is not copied.
+// Invariants: at most command_bytes_max bytes are held, and none between commands after Release(). Whatever the input,
+// a line that begins after a command's end begins a command: sync is never lost, except where a client sends a
+// synchronizing literal unasked.
 #pragma once
 
 #include <cstddef>
@@ -57,9 +58,8 @@ class Framer {
     // `text` is the command so far.
     kContinue,
     // APPEND announces a message of literal().bytes. `text` is the command up to and with the announcement; for a
-    // further message of the same APPEND (RFC 3502, RFC 4469) what followed the last. Call AcceptLiteral(), after "+
-    // OK"
-    // when literal().synchronizing, or answer and call RefuseLiteral().
+    // further message of the same APPEND (RFC 3502, RFC 4469) what followed the last. Call AcceptLiteral(), when
+    // literal().synchronizing after saying "+ OK"; or answer and call RefuseLiteral().
     kAppendLiteral,
     // Bytes of that message: `text` is a view into the input. kAppendLiteralEnd follows the last.
     kChunk,
@@ -68,8 +68,10 @@ class Framer {
     kAppendEnd,
     // A line that ExpectLine() asked for: `text`.
     kLine,
-    // A limit was exceeded: `text` says which, in Dovecot's words; error_tag() has the tag, "" when it is unknown. What
-    // remains of the command is swallowed without further notice.
+    // A limit was exceeded. `text` is for the answer, in Dovecot's words ("Error in IMAP command LOGIN: Too long
+    // argument."); error_tag() has the tag, "" when it is unknown or the
+    // session has it already, since an APPEND's message was announced. What remains of the command is swallowed without
+    // further notice.
     kError,
     // As kError, but it cannot be swallowed: answer and close. Nothing more comes.
     kFatal,
@@ -110,9 +112,10 @@ class Framer {
   void set_limits(const Limits& limits) { limits_ = limits; }
 
   std::string_view error_tag() const { return error_tag_; }
-  // Whether a command has begun and not ended: what a session that is to close must know, and Release() must not drop.
+  // Whether something has begun and not ended: a command, or a line that ExpectLine() waits for.
   bool InCommand() const;
-  size_t held_bytes() const { return buffer_.capacity() > kSmallStringBytes ? buffer_.capacity() : 0; }
+  // Memory held beyond the object itself.
+  size_t held_bytes() const;
 
  private:
   enum class State : uint8_t {
@@ -120,38 +123,52 @@ class Framer {
     kLiteral,
     kAwaitAnswer,
     kMessage,
-    kMessageEnd,
     kSkipLine,
     kSkipLiteral,
     kPlainLine,
-    kDead
+    kSkipPlainLine,
+    kGiveUp,
+    kDead,
   };
-  static constexpr size_t kSmallStringBytes = 15;
+  // Where a line stands with respect to quoted strings: within one, `{5}` announces nothing.
+  struct Quoting {
+    bool inside = false;
+    bool escaped = false;
+    char last = ' ';
+    void Scan(std::string_view text);
+  };
 
+  Step NextOf(std::string_view input);
   Step NextLine(std::string_view input);
-  Step NextPlainLine(std::string_view input);
   Step NextLiteral(std::string_view input);
   Step NextMessage(std::string_view input);
-  Step SkipLine(std::string_view input);
-  Step SkipLiteral(std::string_view input);
-  Step EndOfLine(std::string_view input, size_t line_bytes, size_t consumed_bytes);
-  Step Announced(std::string_view text, size_t consumed_bytes);
+  Step NextPlainLine(std::string_view input);
+  size_t SkipLine(std::string_view input);
+  size_t SkipPlainLine(std::string_view input);
+  size_t SkipLiteral(std::string_view input);
+  bool TooLong(std::string_view input, size_t line_bytes, bool whole) const;
+  Step LineEnded(std::string_view text, size_t line_end_bytes, size_t consumed_bytes);
+  Step Announced(std::string_view text, size_t line_end_bytes, size_t consumed_bytes);
+  bool StreamsNow(std::string_view text) const;
   Step Fail(std::string_view what, std::string_view text, size_t consumed_bytes, State next);
-  void Begin();
+  void SkipAnnounced(const Literal& literal);
+  void ForgetSkipped();
+  std::string_view Collect(std::string_view bytes);
+  void EndCommand();
 
   Limits limits_;
   State state_ = State::kLine;
-  bool handed_out_ = false;  // buffer_ belongs to a command that was handed out: dropped at the next Next()
-  bool is_append_ = false;   // this command streams: RFC 3501 section 6.3.11
-  bool append_literal_seen_ = false;
-  bool in_quote_ = false;
-  bool last_was_lf_scanned_ = false;
+  bool in_append_ = false;   // a message of this APPEND was announced
+  bool handed_out_ = false;  // what buffer_ holds was handed out and goes at the next call
+  bool streaming_ = false;   // the literal announced is a message
   Literal literal_;
-  uint64_t left_bytes_ = 0;  // of the literal being read or skipped
+  uint64_t left_bytes_ = 0;  // of the literal being read or swallowed
   size_t line_start_ = 0;    // of the current line in buffer_
   size_t plain_line_bytes_max_ = 0;
-  std::string buffer_;
+  Quoting quoting_;     // of the line being swallowed
+  std::string buffer_;  // the command so far; of a line being swallowed its last few bytes
   std::string error_tag_;
+  std::string error_text_;
 };
 
 }  // namespace postern::imap

@@ -1,7 +1,7 @@
 // Matching of mailbox names against LIST and LSUB patterns (RFC 3501 sections 6.3.8 and 6.3.9).
 //
-// `*` stands for any run of characters, `%` for any run without the hierarchy separator. Matching walks the pattern
-// with the set of positions that are still possible, as bits: O(pattern * name / 64), whatever the wildcards.
+// `*` stands for any run of characters, `%` for any run without the hierarchy separator. Matching walks the name once
+// with the set of positions of the pattern that are still possible: O(pattern * name), whatever the wildcards.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ enum class ListMatch : uint8_t {
 // One reference and its patterns, prepared once a command.
 class ListPattern {
  public:
-  // `patterns` are appended to `reference` as RFC 3501 section 6.3.8 describes and Dovecot does: by mere concatenation,
-  // unless a pattern begins with the separator. '\0' as separator: a flat name space, where `%` equals `*`.
+  // Each pattern is appended to `reference` as it is, which is how Dovecot reads RFC 3501 section 6.3.8. '\0' as
+  // separator: a flat name space, where `%` equals `*`.
   ListPattern(std::string_view reference, const std::vector<std::string>& patterns, char separator);
 
   // INBOX, as the first level of a name, is compared without regard to case (RFC 3501 section 5.1); all else byte by
@@ -34,11 +34,11 @@ class ListPattern {
   bool Matches(std::string_view name) const { return Match(name) == ListMatch::kYes; }
   // The shortest parent of `name` that matches, for kParent; "" when there is none.
   std::string_view MatchingParent(std::string_view name) const;
-  // The names' common beginning that every match must have: lets a lister skip whole name spaces.
+  // What every matching name begins with: lets a lister skip whole name spaces.
   std::string_view literal_prefix() const { return literal_prefix_; }
 
  private:
-  std::vector<std::string> patterns_;  // complete, runs of wildcards made one, INBOX in upper case
+  std::vector<std::string> patterns_;  // complete, runs of wildcards made one
   std::string literal_prefix_;
   char separator_;
 };

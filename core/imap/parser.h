@@ -34,11 +34,11 @@ using ParseResult = std::variant<Command, ParseError>;
 // `text` is Framer's kCommand, or the first kAppendLiteral (whose literal has no bytes in `text`).
 ParseResult ParseCommand(std::string_view text);
 
-// `text` is a further kAppendLiteral of the same APPEND. nullopt where it is none: the text for the answer is
-// AppendError().
-std::optional<AppendMessage> ParseAppendMessage(std::string_view text);
-// `text` is kAppendEnd: whether it may end the APPEND.
-bool IsAppendEnd(std::string_view text, bool utf8);
+// `text` is a further kAppendLiteral of the same APPEND, after the message `previous`. nullopt where it is none: the
+// text for the answer is AppendError().
+std::optional<AppendMessage> ParseAppendMessage(std::string_view text, const AppendMessage& previous);
+// `text` is kAppendEnd: whether it may end the APPEND after the message `last`.
+bool IsAppendEnd(std::string_view text, const AppendMessage& last);
 // "Error in IMAP command APPEND: Invalid arguments."
 std::string AppendError();
 

@@ -37,10 +37,10 @@ void AppendMailbox(std::string_view mutf7, std::string* out);
 void AppendDateTime(const DateTime& when, std::string* out);
 // `(\Seen \Deleted $Forwarded)`; system flags in the order of Dovecot: \Answered \Flagged \Deleted \Seen \Draft, then
 // \Recent, then keywords. `star`: with `\*` at the end (PERMANENTFLAGS).
-void AppendFlagList(uint8_t system_flags, std::span<const std::string> keywords, std::string* out, bool star = false);
+void AppendFlagList(Flags system_flags, std::span<const std::string> keywords, std::string* out, bool star = false);
 void AppendFlagList(const FlagList& flags, std::string* out);
 // The name of one system flag, with its backslash.
-std::string_view SystemFlagName(SystemFlag flag);
+std::string_view SystemFlagName(Flags flag);
 
 // ---- Lines --------------------------------------------------------------------------------------------------------
 

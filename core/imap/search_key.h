@@ -79,7 +79,8 @@ struct SearchKey {
     kSentBefore,
     kSentOn,
     kSentSince,
-    // `header`: field name, also for FROM, TO, CC, BCC and SUBJECT; `text`: the substring, "" matches any such field
+    // `header`: field name; `text`: the substring, "" matches any such field. `envelope`: asked for as FROM, TO, CC,
+    // BCC or SUBJECT, whose place is the envelope
     kHeader,
     // `text`
     kBody,
@@ -90,7 +91,8 @@ struct SearchKey {
   };
 
   Kind kind = Kind::kAll;
-  uint8_t flag = 0;  // one bit of SystemFlag (command.h)
+  bool envelope = false;
+  uint8_t flag = 0;  // one system flag, or kRecent (command.h)
   SearchDate date;
   uint64_t number = 0;
   std::string header;  // field name, as written

@@ -7,6 +7,12 @@
 #include "core/mailbox/account_impl.h"
 
 namespace postern::mailbox {
+namespace {
+
+constexpr Duration kLookDelay = Milliseconds(250);
+constexpr size_t kOpenBoxesMax = 64;
+
+}  // namespace
 
 Account::Impl::Impl(MachineId id, AccountFacts account_facts, NodeFacts node)
     : facts(std::move(account_facts)), io(id), names(node, static_cast<uint16_t>(static_cast<uint64_t>(id) & 0xffff)) {}
@@ -18,7 +24,7 @@ Path Account::Impl::DirOf(std::string_view name) const {
 Mailbox& Account::Impl::BoxOf(std::string_view name) {
   auto found = boxes.find(name);
   if (found == boxes.end()) {
-    auto box = std::make_unique<Mailbox>(std::string(name), DirOf(name), facts, io, names);
+    auto box = std::make_unique<Mailbox>(std::string(name), DirOf(name), facts, io, names, last_uidvalidity);
     Mailbox* raw = box.get();
     raw->on_change = [this, raw] { Changed(*raw); };
     found = boxes.emplace(std::string(name), std::move(box)).first;
@@ -32,14 +38,40 @@ Mailbox* Account::Impl::BoxOf(const MailboxState& state) {
 }
 
 // A mailbox under way keeps its place in memory until its operations have ended, though its name is gone.
-void Account::Impl::Forget(std::string_view name) {
+void Account::Impl::Forget(std::string_view name, Context& context) {
   const auto found = boxes.find(name);
   if (found == boxes.end()) return;
-  found->second->state()->deleted = true;
-  Changed(*found->second);
-  recent_from.erase(found->second.get());
+  Mailbox* box = found->second.get();
+  box->state()->deleted = true;
+  Changed(*box);
+  std::erase_if(selections, [box](const auto& entry) { return entry.second.box == box; });
+  Release(*box, context);
   graveyard.push_back(std::move(found->second));
   boxes.erase(found);
+}
+
+void Account::Impl::Release(Mailbox& box, Context& context) {
+  SettleUse(box, context);
+  looks_due.erase(&box);
+  refresh_waiting.erase(&box);
+}
+
+// Mailboxes that nobody has selected are kept for the next STATUS, but not all of a thousand.
+void Account::Impl::TrimBoxes(Context& context) {
+  if (boxes.size() < kOpenBoxesMax) return;
+  for (auto entry = boxes.begin(); entry != boxes.end();) {
+    if (!entry->second->idle() || watches.contains(entry->second.get())) {
+      ++entry;
+      continue;
+    }
+    Release(*entry->second, context);
+    if (!entry->second->idle()) {  // its closing record is under way
+      ++entry;
+      continue;
+    }
+    graveyard.push_back(std::move(entry->second));
+    entry = boxes.erase(entry);
+  }
 }
 
 void Account::Impl::Changed(const Mailbox& box) {
@@ -52,10 +84,40 @@ void Account::Impl::Answer(Ticket ticket, const Status& status, Outcome outcome)
   completions.push_back({.ticket = ticket, .status = status, .outcome = std::move(outcome)});
 }
 
-void Account::Impl::SettleReadWrite(Mailbox& box) const {
-  box.set_read_write(std::any_of(selections.begin(), selections.end(), [&](const auto& entry) {
-    return entry.second.box == &box && !entry.second.read_only;
-  }));
+void Account::Impl::SettleUse(Mailbox& box, Context& context) {
+  bool in_use = false, read_write = false;
+  for (const auto& [session, selected] : selections) {
+    in_use |= selected.box == &box;
+    read_write |= selected.box == &box && !selected.read_only;
+  }
+  const auto watched = watches.find(&box);
+  if (in_use && watched == watches.end()) {
+    const Path dir = box.state()->dir;
+    watches[&box] = io.Watch({dir + "/new", dir + "/cur"}, context, [this, &box](Context& later) { LookSoon(box, later); });
+  } else if (!in_use && watched != watches.end()) {
+    io.Unwatch(watched->second, context);
+    watches.erase(watched);
+  }
+  box.set_read_write(read_write);
+  box.SetInUse(in_use, context);
+}
+
+// Hints come in swarms, most of them about our own renames: one look for all of a moment.
+void Account::Impl::LookSoon(Mailbox& box, Context& context) {
+  if (!looks_due.insert(&box).second) return;
+  io.After(kLookDelay, context, [this, &box](Context& later) {
+    if (looks_due.erase(&box) != 0) LookNow(box, later);
+  });
+}
+
+void Account::Impl::LookNow(Mailbox& box, Context& context) {
+  if (!refresh_waiting.insert(&box).second) return;
+  box.Enqueue(
+      [this, &box](Context& turn) {
+        refresh_waiting.erase(&box);
+        box.Refresh(false, turn, [](const Status&, Context&) {});
+      },
+      [this, &box](const Status&, Context&) { refresh_waiting.erase(&box); }, context);
 }
 
 Account::Account(MachineId id, AccountFacts facts, NodeFacts node)
@@ -67,7 +129,9 @@ void Account::Step(const Event& event, Context& context) {
   if (impl_->io.idle()) impl_->graveyard.clear();
 }
 
-bool Account::ended() const { return impl_->selections.empty() && impl_->io.idle(); }
+bool Account::ended() const {
+  return impl_->selections.empty() && impl_->selecting.empty() && impl_->io.idle() && impl_->completions.empty();
+}
 
 const AccountFacts& Account::facts() const { return impl_->facts; }
 
@@ -86,61 +150,54 @@ std::vector<MachineId> Account::TakeChanged() { return std::exchange(impl_->chan
 
 void Account::Select(Ticket ticket, std::string_view name, bool read_only, Context& context) {
   Impl* impl = impl_.get();
+  impl->selecting[ticket.session] = ticket.tag;
+  const auto failed = [impl, ticket](const Status& status, Context&) {
+    impl->selecting.erase(ticket.session);
+    impl->Answer(ticket, status, Done{});
+  };
   impl->WithFolder(
       std::string(name), /*make_inbox=*/true, context,
-      [impl, ticket, read_only](Mailbox& box, Context& later) {
+      [impl, ticket, read_only, failed](Mailbox& box, Context& later) {
         Mailbox* raw = &box;
-        box.Enqueue(
-            [impl, ticket, read_only, raw](Context& turn) {
-              impl->selections[ticket.session] = {.box = raw, .read_only = read_only};
-              impl->SettleReadWrite(*raw);
-              // The first UID whose file still lies in new/: from there on messages are \Recent to this session.
-              raw->Refresh(/*force=*/false, turn, [impl, ticket, read_only, raw](const Status& status, Context&) {
-                if (!status.ok()) {
-                  impl->selections.erase(ticket.session);
-                  impl->SettleReadWrite(*raw);
-                  return impl->Answer(ticket, status, Done{});
-                }
-                SelectResult result{.state = raw->state(), .read_only = read_only};
-                result.recent_first_uid = impl->TakeRecent(*raw, !read_only);
-                impl->Answer(ticket, status, std::move(result));
-              });
-            },
-            [impl, ticket](const Status& status, Context&) { impl->Answer(ticket, status, Done{}); }, later);
+        box.Enqueue([impl, ticket, read_only, raw](Context& turn) { impl->SelectNow(ticket, *raw, read_only, turn); }, failed,
+                    later);
       },
-      [impl, ticket](const Status& status, Context&) { impl->Answer(ticket, status, Done{}); });
+      failed);
+}
+
+void Account::Impl::SelectNow(Ticket ticket, Mailbox& box, bool read_only, Context& context) {
+  const auto asked = selecting.find(ticket.session);
+  if (asked == selecting.end() || asked->second != ticket.tag) return box.Finish(context);  // the session has gone meanwhile
+  selecting.erase(asked);
+  const auto before = selections.find(ticket.session);
+  Mailbox* left = before == selections.end() ? nullptr : before->second.box;
+  selections[ticket.session] = {.box = &box, .read_only = read_only};
+  if (left != nullptr && left != &box) SettleUse(*left, context);
+  SettleUse(box, context);
+  // What lies in new/ now is \Recent to this session; a read-write one takes it over.
+  const uint32_t recent_first_uid = box.FirstRecentUid();
+  box.Refresh(/*force=*/false, context, [this, ticket, read_only, &box, recent_first_uid](const Status& status, Context& later) {
+    if (!status.ok()) {
+      selections.erase(ticket.session);
+      SettleUse(box, later);
+      return Answer(ticket, status, Done{});
+    }
+    Answer(ticket, status, SelectResult{.state = box.state(), .recent_first_uid = recent_first_uid, .read_only = read_only});
+  });
 }
 
 void Account::Unselect(MachineId session, Context& context) {
+  impl_->selecting.erase(session);
   const auto found = impl_->selections.find(session);
   if (found == impl_->selections.end()) return;
   Mailbox* box = found->second.box;
   impl_->selections.erase(found);
-  const bool unused = std::none_of(impl_->selections.begin(), impl_->selections.end(),
-                                   [box](const auto& entry) { return entry.second.box == box; });
-  if (impl_->boxes.contains(box->state()->name)) {
-    impl_->SettleReadWrite(*box);
-    if (unused) box->Close(context);
-  }
+  impl_->SettleUse(*box, context);
 }
 
 void Account::Arrived(const Path& mailbox_dir, Context& context) {
-  for (const auto& [name, box] : impl_->boxes) {
-    if (box->state()->dir != mailbox_dir) continue;
-    const Mailbox* raw = box.get();
-    const bool watched = std::any_of(impl_->selections.begin(), impl_->selections.end(),
-                                     [raw](const auto& entry) { return entry.second.box == raw; });
-    if (!watched || impl_->refresh_waiting.contains(raw)) return;  // who opens it later looks for himself
-    impl_->refresh_waiting.insert(raw);
-    Impl* impl = impl_.get();
-    Mailbox* target = box.get();
-    target->Enqueue(
-        [impl, target](Context& turn) {
-          impl->refresh_waiting.erase(target);
-          target->Refresh(false, turn, [](const Status&, Context&) {});
-        },
-        [impl, target](const Status&, Context&) { impl->refresh_waiting.erase(target); }, context);
-    return;
+  for (const auto& [session, selected] : impl_->selections) {  // who opens it later looks for himself
+    if (selected.box->state()->dir == mailbox_dir) return impl_->LookNow(*selected.box, context);
   }
 }
 
@@ -260,8 +317,13 @@ void Account::Copy(Ticket ticket, MailboxState& state, std::vector<uint32_t> uid
   impl_->CopyOnce(run, context);
 }
 
+void Account::Impl::AnswerCopy(const CopyRun& run, const Status& status, CopyResult result) {
+  if (run.renames) return Answer(run.ticket, status, Done{});
+  Answer(run.ticket, status, std::move(result));
+}
+
 void Account::Impl::CopyOnce(std::shared_ptr<CopyRun> run, Context& context) {
-  const auto failed = [this, run](const Status& status, Context&) { Answer(run->ticket, status, CopyResult{}); };
+  const auto failed = [this, run](const Status& status, Context&) { AnswerCopy(*run, status, CopyResult{}); };
   WithFolder(
       run->to, /*make_inbox=*/true, context,
       [this, run, failed](Mailbox& target, Context& later) {
@@ -281,11 +343,8 @@ void Account::Impl::CopyInto(Mailbox& target, std::shared_ptr<CopyRun> run, Cont
     if (row == from.count()) continue;
     const NameParts parts = ParseName(run->source->NameOf(uid));
     Mailbox::Incoming one{.link_from = run->source->PathOf(uid), .flags = from.flags[row]};
-    for (int i = 0; i < kKeywordCountMax; ++i) {
-      if (from.keywords[row] >> i & 1 && static_cast<size_t>(i) < from.keyword_names.size() &&
-          !from.keyword_names[static_cast<size_t>(i)].empty()) {
-        one.keywords.push_back(from.keyword_names[static_cast<size_t>(i)]);
-      }
+    for (size_t i = 0; i < from.keyword_names.size(); ++i) {
+      if (from.keywords[row] >> i & 1 && !from.keyword_names[i].empty()) one.keywords.push_back(from.keyword_names[i]);
     }
     if (parts.size) one.size_suffix += ",S=" + std::to_string(*parts.size);
     if (parts.crlf_size) one.size_suffix += ",W=" + std::to_string(*parts.crlf_size);
@@ -294,29 +353,34 @@ void Account::Impl::CopyInto(Mailbox& target, std::shared_ptr<CopyRun> run, Cont
   }
   if (incoming.empty()) {
     target.Finish(context);
-    return Answer(run->ticket, Status(), CopyResult{.uidvalidity = target.state()->uidvalidity});
+    return AnswerCopy(*run, Status(), CopyResult{.uidvalidity = target.state()->uidvalidity});
   }
   target.Insert(std::move(incoming), context, [this, run, sources](const Status& status, AppendResult result, Context& later) {
-    if (status.code() == StatusCode::kNotFound && run->tries_left-- > 0) {
-      // A source was renamed under our hands: its mailbox looks again, then once more.
-      return run->source->Enqueue(
-          [this, run](Context& turn) {
-            run->source->Refresh(true, turn, [this, run](const Status&, Context& after) { CopyOnce(run, after); });
-          },
-          [this, run](const Status& failure, Context&) { Answer(run->ticket, failure, CopyResult{}); }, later);
-    }
-    CopyResult answer{.uidvalidity = result.uidvalidity, .source_uids = *sources, .target_uids = std::move(result.uids)};
-    if (!status.ok()) return Answer(run->ticket, status, CopyResult{});
-    if (!run->move) return Answer(run->ticket, Status(), std::move(answer));
-    // RFC 6851 section 3.3: the sources go only now that the copies are durable.
-    run->source->Enqueue(
-        [this, run, sources, answer](Context& turn) {
-          run->source->Expunge(*sources, false, turn, [this, run, answer](const Status& gone, ExpungeResult, Context&) {
-            Answer(run->ticket, gone, answer);
-          });
-        },
-        [this, run, answer](const Status& failure, Context&) { Answer(run->ticket, failure, answer); }, later);
+    OnCopied(run, *sources, status, std::move(result), later);
   });
+}
+
+void Account::Impl::OnCopied(std::shared_ptr<CopyRun> run, const std::vector<uint32_t>& sources, const Status& status,
+                             AppendResult result, Context& context) {
+  if (status.code() == StatusCode::kNotFound && run->tries_left-- > 0) {
+    // A source was renamed under our hands: its mailbox looks again, then once more.
+    return run->source->Enqueue(
+        [this, run](Context& turn) {
+          run->source->Refresh(true, turn, [this, run](const Status&, Context& after) { CopyOnce(run, after); });
+        },
+        [this, run](const Status& failure, Context&) { AnswerCopy(*run, failure, CopyResult{}); }, context);
+  }
+  if (!status.ok()) return AnswerCopy(*run, status, CopyResult{});
+  const CopyResult answer{.uidvalidity = result.uidvalidity, .source_uids = sources, .target_uids = std::move(result.uids)};
+  if (!run->move) return AnswerCopy(*run, Status(), answer);
+  // RFC 6851 section 3.3: the sources go only now that the copies are durable.
+  run->source->Enqueue(
+      [this, run, answer](Context& turn) {
+        run->source->Expunge(answer.source_uids, false, turn, [this, run, answer](const Status& gone, ExpungeResult, Context&) {
+          AnswerCopy(*run, gone, answer);
+        });
+      },
+      [this, run, answer](const Status& failure, Context&) { AnswerCopy(*run, failure, answer); }, context);
 }
 
 }  // namespace postern::mailbox

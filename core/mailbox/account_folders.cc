@@ -9,6 +9,10 @@
 namespace postern::mailbox {
 namespace {
 
+constexpr uint64_t kSubscriptionsBytesMax = 1 << 20;
+// At the end of the name of a folder that is being removed.
+constexpr std::string_view kTrashMark = ",removed";
+
 const config::SpecialMailbox* FindSpecial(std::string_view storage_name, const config::Storage& storage) {
   const config::Namespace& space = PersonalNamespace(storage);
   for (const config::SpecialMailbox& special : space.mailboxes) {
@@ -42,21 +46,12 @@ void Account::Impl::FinishFolder(Context& context) {
   next(context);
 }
 
-uint32_t Account::Impl::TakeRecent(Mailbox& box, bool take) {
-  const MailboxState& state = *box.state();
-  // Without an own record of who saw what, \Recent is what came since the last read-write session looked (RFC 3501
-  // section 2.3.2 lets a server that can't tell treat messages as recent or not).
-  const auto [found, first_time] = recent_from.try_emplace(&box, box.FirstRecentUid());
-  uint32_t from = std::min(found->second, state.uidnext);
-  if (take) found->second = state.uidnext;
-  return from;
-}
-
 void Account::Impl::WithFolder(std::string name, bool make_inbox, Context& context,
                                std::function<void(Mailbox&, Context&)> then,
                                std::function<void(const Status&, Context&)> failed) {
   const auto open = boxes.find(name);
   if (open != boxes.end() && open->second->ready()) return then(*open->second, context);
+  TrimBoxes(context);
   io.Stat({DirOf(name) + "/cur", DirOf(name) + "/new", DirOf(name) + "/tmp"}, context,
           [this, name, make_inbox, then, failed](const StatDone& done, Context& later) {
             const bool there = done.files.size() == 3 && done.files[0].status.ok() && done.files[0].is_dir;
@@ -104,7 +99,13 @@ void Account::Impl::LookAtFolders(Context& context, std::function<void(const Fol
         folders->names.insert(entry.name.substr(1));
       }
     }
-    io.Read(facts.control_dir + "/subscriptions", 0, 1 << 20, later, [folders, then](const ReadDone& read, Context& after) {
+    SweepTrash(scan, later);
+    io.Read(facts.control_dir + "/subscriptions", 0, kSubscriptionsBytesMax, later, [folders, then](const ReadDone& read, Context& after) {
+      if (read.status.ok() && read.file_bytes > read.bytes.size()) {
+        // Only a part of it was read: writing it anew would lose the rest.
+        folders->status = ResourceExhausted("the subscriptions file is too long");
+        return then(*folders, after);
+      }
       if (read.status.ok()) {
         folders->subscriptions = ParseSubscriptions(read.bytes);
       } else if (read.status.code() != StatusCode::kNotFound && folders->status.ok()) {
@@ -113,6 +114,24 @@ void Account::Impl::LookAtFolders(Context& context, std::function<void(const Fol
       then(*folders, after);
     });
   });
+}
+
+// Mailboxes whose removal was cut off by a crash.
+void Account::Impl::SweepTrash(const ScanDone& scan, Context& context) {
+  if (trash_swept || !scan.status.ok()) return;
+  trash_swept = true;
+  Stage stage;
+  for (const DirEntry& entry : scan.entries) {
+    const bool ours = entry.name.size() > 2 && entry.name.starts_with("..") && entry.name[2] >= '0' && entry.name[2] <= '9' &&
+                      entry.name.find(kTrashMark) != std::string::npos;
+    if (entry.is_dir && ours && !names.MadeInThisLife(entry.name)) stage.push_back(RemoveTree{facts.maildir + "/" + entry.name});
+  }
+  if (stage.empty()) return;
+  io.Commit({.stages = {std::move(stage)}, .owner = facts.owner}, context, [](const PlanResult&, Context&) {});
+}
+
+Path Account::Impl::ControlDirOf(std::string_view name) const {
+  return name == "INBOX" ? facts.control_dir : facts.control_dir + "/." + std::string(name);
 }
 
 void Account::List(Ticket ticket, Context& context) {
@@ -135,6 +154,7 @@ void Account::List(Ticket ticket, Context& context) {
       entry.subscribed = folders.subscriptions.names.contains(name);
       const auto below = names.lower_bound(name + ".");
       entry.has_children = below != names.end() && IsBelow(*below, name);
+      if (const auto open = impl->boxes.find(name); open != impl->boxes.end()) entry.marked = open->second->recent_count() > 0;
       if (const auto* special = FindSpecial(name, later.config.storage)) {
         entry.special_use = special->special_use;
         entry.subscribed |= special->auto_create == config::SpecialMailbox::Auto::kSubscribe;
@@ -151,14 +171,13 @@ void Account::GetStatus(Ticket ticket, std::string_view name, bool want_size, Co
   const auto tell = [impl, ticket](Mailbox& box) {
     const MailboxState& state = *box.state();
     StatusResult result{.messages = static_cast<uint32_t>(state.count()),
+                        .recent = box.recent_count(),
                         .uidnext = state.uidnext,
                         .uidvalidity = state.uidvalidity,
                         .highestmodseq = state.highestmodseq,
                         .mailbox_id = state.guid};
-    const uint32_t recent_from = impl->TakeRecent(box, false);
     for (size_t row = 0; row < state.count(); ++row) {
       if (!(state.flags[row] & kSeen)) ++result.unseen;
-      if (state.uids[row] >= recent_from) ++result.recent;
       if (state.crlf_sizes[row] != kUnknownSize) result.size_bytes += state.crlf_sizes[row];
     }
     impl->Answer(ticket, Status(), std::move(result));
@@ -214,14 +233,16 @@ void Account::Delete(Ticket ticket, std::string_view name, Context& context) {
           box.EnqueueRaw(
               [impl, raw, name, end](Context& alone) {
                 // First out of sight in one step, then piece by piece.
-                const Path trash = impl->facts.maildir + "/.." + impl->names.Next(alone.now.wall);
-                FilePlan plan{.stages = {{postern::Rename{.from = impl->DirOf(name), .to = trash}}, {SyncDir{impl->facts.maildir}},
-                                         {RemoveTree{trash}}},
+                const Path trash = impl->facts.maildir + "/.." + impl->names.Next(alone.now.wall) + std::string(kTrashMark);
+                FilePlan plan{.stages = {{postern::Rename{.from = impl->DirOf(name), .to = trash}}, {SyncDir{impl->facts.maildir}}},
                               .owner = impl->facts.owner};
+                Stage remove{RemoveTree{trash}};
+                if (impl->has_control_dir()) remove.push_back(RemoveTree{impl->ControlDirOf(name)});
+                plan.stages.push_back(std::move(remove));
                 impl->io.Commit(std::move(plan), alone, [impl, raw, name, end](const PlanResult& result, Context& after) {
                   const bool gone = result.ok() || result.failures.front().stage > 0;
+                  if (gone) impl->Forget(name, after);
                   raw->Finish(after);
-                  if (gone) impl->Forget(name);
                   end(gone ? Status() : result.status(), after);
                 });
               },
@@ -244,67 +265,102 @@ void Account::Rename(Ticket ticket, std::string_view from, std::string_view to, 
           if (folders.names.contains(to)) return end(AlreadyExists("Target mailbox already exists"), later);
           if (!folders.names.contains(from)) return end(NotFound("Mailbox doesn't exist: " + from), later);
           if (IsBelow(to, from)) return end(InvalidArgument("Can't rename mailbox under itself."), later);
+          if (from == "INBOX") return impl->RenameInbox(ticket, to, later);
           impl->RenameFolders(ticket, from, to, folders, later);
         });
       },
       context);
 }
 
-void Account::Impl::RenameFolders(Ticket ticket, const std::string& from, const std::string& to, const Folders& folders,
-                                  Context& context) {
+// RFC 3501 section 6.3.5: INBOX stays, its messages move.
+void Account::Impl::RenameInbox(Ticket ticket, const std::string& to, Context& context) {
   const auto end = [this, ticket](const Status& status, Context& after) {
     FinishFolder(after);
     Answer(ticket, status, Done{});
   };
-  if (from == "INBOX") {
-    // RFC 3501 section 6.3.5: INBOX stays, its messages move.
-    return MakeFolder(to, context, [this, ticket, to, end](const Status& status, Context& later) {
-      if (!status.ok()) return end(status, later);
-      Mailbox* inbox = &BoxOf("INBOX");
-      inbox->Enqueue(
-          [this, ticket, to, inbox](Context& turn) {
-            auto run = std::make_shared<CopyRun>();
-            run->ticket = ticket;
-            run->source = inbox;
-            run->uids = inbox->state()->uids;
-            run->to = to;
-            run->move = true;
-            inbox->Finish(turn);
-            FinishFolder(turn);
-            CopyOnce(run, turn);
-          },
-          end, later);
-    });
-  }
-  FilePlan plan{.stages = {{}, {SyncDir{facts.maildir}}}, .owner = facts.owner};
-  std::vector<std::string> moved;
+  MakeFolder(to, context, [this, ticket, to, end](const Status& status, Context& later) {
+    if (!status.ok()) return end(status, later);
+    Mailbox* inbox = &BoxOf("INBOX");
+    inbox->Enqueue(
+        [this, ticket, to, inbox](Context& turn) {
+          auto run = std::make_shared<CopyRun>(
+              CopyRun{.ticket = ticket, .source = inbox, .uids = inbox->state()->uids, .to = to, .move = true, .renames = true});
+          inbox->Finish(turn);
+          FinishFolder(turn);
+          CopyOnce(run, turn);
+        },
+        end, later);
+  });
+}
+
+struct Account::Impl::RenameRun {
+  Ticket ticket;
+  std::string from, to;
+  std::vector<std::string> moved;  // `from` and what is below it
+  std::vector<Mailbox*> held;
+};
+
+void Account::Impl::RenameFolders(Ticket ticket, const std::string& from, const std::string& to, const Folders& folders,
+                                  Context& context) {
+  auto run = std::make_shared<RenameRun>(RenameRun{.ticket = ticket, .from = from, .to = to});
   for (const std::string& name : folders.names) {
     if (name != from && !IsBelow(name, from)) continue;
-    plan.stages[0].push_back(postern::Rename{.from = DirOf(name), .to = DirOf(to + name.substr(from.size()))});
-    moved.push_back(name);
-  }
-  // Operations under way in these mailboxes end first: each is waited for in turn.
-  auto wait = std::make_shared<std::function<void(size_t, Context&)>>();
-  auto shared_plan = std::make_shared<FilePlan>(std::move(plan));
-  *wait = [this, wait, moved, shared_plan, end](size_t index, Context& turn) {
-    if (index < moved.size()) {
-      const auto open = boxes.find(moved[index]);
-      if (open == boxes.end()) return (*wait)(index + 1, turn);
-      return open->second->EnqueueRaw([wait, index](Context& alone) { (*wait)(index + 1, alone); }, turn);
+    if (folders.names.contains(to + name.substr(from.size()))) {
+      FinishFolder(context);
+      return Answer(ticket, AlreadyExists("Target mailbox already exists"), Done{});
     }
-    io.Commit(std::move(*shared_plan), turn, [this, wait, moved, end](const PlanResult& result, Context& after) {
-      for (const std::string& name : moved) {
-        const auto open = boxes.find(name);
-        if (open == boxes.end()) continue;
-        open->second->Finish(after);
-        Forget(name);
-      }
-      const bool done = result.ok() || result.failures.front().stage > 0;
-      end(done ? Status() : result.status(), after);
-      *wait = nullptr;
-    });
-  };
-  (*wait)(0, context);
+    run->moved.push_back(name);
+  }
+  RenameOnce(run, 0, context);
+}
+
+// Operations under way in these mailboxes end first: each is waited for in turn, then held.
+void Account::Impl::RenameOnce(std::shared_ptr<RenameRun> run, size_t index, Context& context) {
+  for (; index < run->moved.size(); ++index) {
+    const auto open = boxes.find(run->moved[index]);
+    if (open == boxes.end()) continue;
+    Mailbox* box = open->second.get();
+    return box->EnqueueRaw(
+        [this, run, box, index](Context& alone) {
+          run->held.push_back(box);
+          RenameOnce(run, index + 1, alone);
+        },
+        context);
+  }
+  if (!has_control_dir()) return CommitRename(run, {}, context);
+  io.Scan(facts.control_dir, context, [this, run](const ScanDone& scan, Context& later) {
+    std::set<std::string> control_dirs;
+    for (const DirEntry& entry : scan.entries) {
+      if (entry.is_dir && entry.name.size() > 1 && entry.name[0] == '.') control_dirs.insert(entry.name.substr(1));
+    }
+    CommitRename(run, control_dirs, later);
+  });
+}
+
+void Account::Impl::CommitRename(std::shared_ptr<RenameRun> run, const std::set<std::string>& control_dirs, Context& context) {
+  Stage clear, move, settle{SyncDir{facts.maildir}};
+  for (const std::string& name : run->moved) {
+    const std::string to = run->to + name.substr(run->from.size());
+    move.push_back(postern::Rename{.from = DirOf(name), .to = DirOf(to)});
+    if (control_dirs.contains(to)) clear.push_back(RemoveTree{ControlDirOf(to)});  // of a mailbox long gone
+    if (control_dirs.contains(name)) move.push_back(postern::Rename{.from = ControlDirOf(name), .to = ControlDirOf(to)});
+  }
+  if (has_control_dir()) settle.push_back(SyncDir{facts.control_dir});
+  FilePlan plan{.stages = {}, .owner = facts.owner};
+  if (!clear.empty()) plan.stages.push_back(std::move(clear));
+  const size_t move_stage = plan.stages.size();
+  plan.stages.push_back(std::move(move));
+  plan.stages.push_back(std::move(settle));
+  io.Commit(std::move(plan), context, [this, run, move_stage](const PlanResult& result, Context& later) {
+    // Which names moved before one failed, the folders tell: every mailbox among them is opened anew.
+    if (result.ok() || result.failures.front().stage >= move_stage) {
+      for (const std::string& name : run->moved) Forget(name, later);
+    }
+    for (Mailbox* box : run->held) box->Finish(later);
+    const bool done = result.ok() || result.failures.front().stage > move_stage;
+    FinishFolder(later);
+    Answer(run->ticket, done ? Status() : result.status(), Done{});
+  });
 }
 
 void Account::Impl::WriteSubscriptions(const Subscriptions& subscriptions, Context& context,
@@ -315,6 +371,7 @@ void Account::Impl::WriteSubscriptions(const Subscriptions& subscriptions, Conte
                            {SyncFile{tmp}},
                            {postern::Rename{.from = tmp, .to = path, .replace = true}}},
                 .owner = facts.owner};
+  if (context.config.storage.fsync == config::MailFsync::kAlways) plan.stages.push_back({SyncDir{facts.control_dir}});
   io.Commit(std::move(plan), context,
             [then = std::move(then)](const PlanResult& result, Context& later) { then(result.status(), later); });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -32,6 +33,7 @@ class Account::Impl {
     std::vector<uint32_t> uids;
     std::string to;
     bool move = false;
+    bool renames = false;     // it is RENAME of INBOX: answered with Done
     int tries_left = 2;
   };
   struct Folders {            // of one look at the root
@@ -41,17 +43,26 @@ class Account::Impl {
   };
 
   Path DirOf(std::string_view name) const;
+  bool has_control_dir() const { return facts.control_dir != facts.maildir; }
+  Path ControlDirOf(std::string_view name) const;
   Mailbox& BoxOf(std::string_view name);
   Mailbox* BoxOf(const MailboxState& state);  // null: deleted meanwhile
-  void Forget(std::string_view name);
+  void Forget(std::string_view name, Context& context);
+  void Release(Mailbox& box, Context& context);
+  void TrimBoxes(Context& context);
+  void SelectNow(Ticket ticket, Mailbox& box, bool read_only, Context& context);
+  void LookSoon(Mailbox& box, Context& context);
+  void LookNow(Mailbox& box, Context& context);
   void Changed(const Mailbox& box);
   void Answer(Ticket ticket, const Status& status, Outcome outcome);
-  void SettleReadWrite(Mailbox& box) const;
-  // The UID from which on messages are \Recent; with `take` they are nobody else's any more.
-  uint32_t TakeRecent(Mailbox& box, bool take);
+  // Tells the mailbox who has it selected.
+  void SettleUse(Mailbox& box, Context& context);
 
   void Expunge(Ticket ticket, MailboxState& state, std::vector<uint32_t> uids, bool only_deleted, Context& context);
   void CopyOnce(std::shared_ptr<CopyRun> run, Context& context);
+  void AnswerCopy(const CopyRun& run, const Status& status, CopyResult result);
+  void OnCopied(std::shared_ptr<CopyRun> run, const std::vector<uint32_t>& sources, const Status& status, AppendResult result,
+                Context& context);
   void CopyInto(Mailbox& target, std::shared_ptr<CopyRun> run, Context& context);
 
   // ---- account_folders.cc ----
@@ -67,7 +78,12 @@ class Account::Impl {
   using FolderOperation = std::function<void(Context&)>;
   void EnqueueFolder(FolderOperation operation, Context& context);
   void FinishFolder(Context& context);
+  void RenameInbox(Ticket ticket, const std::string& to, Context& context);
   void RenameFolders(Ticket ticket, const std::string& from, const std::string& to, const Folders& folders, Context& context);
+  struct RenameRun;
+  void RenameOnce(std::shared_ptr<RenameRun> run, size_t index, Context& context);
+  void CommitRename(std::shared_ptr<RenameRun> run, const std::set<std::string>& control_dirs, Context& context);
+  void SweepTrash(const ScanDone& scan, Context& context);
 
   AccountFacts facts;
   Io io;
@@ -75,8 +91,12 @@ class Account::Impl {
   std::map<std::string, std::unique_ptr<Mailbox>, std::less<>> boxes;
   std::vector<std::unique_ptr<Mailbox>> graveyard;
   std::map<MachineId, Selection> selections;
-  std::map<const Mailbox*, uint32_t> recent_from;   // the first UID not yet \Recent to any read-write session
+  uint32_t last_uidvalidity = 0;
+  std::map<MachineId, uint64_t> selecting;     // session -> tag of a SELECT that is not answered yet
+  std::map<Mailbox*, uint64_t> watches;        // of selected mailboxes
+  std::set<const Mailbox*> looks_due;          // a timer runs
   std::set<const Mailbox*> refresh_waiting;
+  bool trash_swept = false;
   std::vector<Completion> completions;
   std::vector<MachineId> changed;
   std::deque<FolderOperation> folder_waiting;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "core/boundary/planted.h"
 
@@ -52,6 +53,27 @@ bool TakeField(std::string_view* line, T* value, int base = 10) {
   return true;
 }
 
+// In the list of messages while it grows: this UID is gone.
+constexpr uint64_t kExpungedMark = UINT64_MAX;
+
+// Leaves the last record of each UID, in order of UID.
+void SettleMessages(ChangeLog* log) {
+  std::vector<LoggedMessage>* messages = &log->messages;
+  for (size_t i = 0; i < log->base_count; ++i) (*messages)[i].modseq = std::max((*messages)[i].modseq, log->base_modseq);
+  std::vector<size_t> order(messages->size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  const auto uid_of = [&](size_t i) { return (*messages)[i].uid; };
+  const auto before = [&](size_t a, size_t b) { return uid_of(a) != uid_of(b) ? uid_of(a) < uid_of(b) : a < b; };
+  if (!std::is_sorted(order.begin(), order.end(), before)) std::sort(order.begin(), order.end(), before);
+  std::vector<LoggedMessage> kept;
+  kept.reserve(order.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    const bool last = i + 1 == order.size() || uid_of(order[i + 1]) != uid_of(order[i]);
+    if (last && (*messages)[order[i]].modseq != kExpungedMark) kept.push_back((*messages)[order[i]]);
+  }
+  *messages = std::move(kept);
+}
+
 bool ApplyRecord(std::string_view record, ChangeLog* log) {
   const char type = record.empty() ? '\0' : record[0];
   record.remove_prefix(std::min<size_t>(record.size(), 1));
@@ -69,16 +91,32 @@ bool ApplyRecord(std::string_view record, ChangeLog* log) {
           !TakeField(&record, &message.keywords, 16)) {
         return false;
       }
-      log->messages[uid] = message;
+      message.uid = uid;
+      log->messages.push_back(message);
+      log->next_uid = std::max(log->next_uid, uid + 1);
       log->highest = std::max(log->highest, message.modseq);
       return true;
     }
     case 'X':
       if (!TakeField(&record, &uid) || !TakeField(&record, &modseq)) return false;
-      log->messages.erase(uid);
+      log->messages.push_back({.modseq = kExpungedMark, .uid = uid});
       log->expunged.emplace_back(uid, modseq);
+      log->next_uid = std::max(log->next_uid, uid + 1);
       log->highest = std::max(log->highest, modseq);
       return true;
+    case 'B':
+      if (!TakeField(&record, &modseq)) return false;
+      log->base_modseq = std::max(log->base_modseq, modseq);  // they only grow: the last one counts for all before it
+      log->base_count = log->messages.size();
+      log->highest = std::max(log->highest, modseq);
+      return true;
+    case 'M':
+      if (!TakeField(&record, &uid) || record.empty()) return false;
+      log->next_uid = std::max(log->next_uid, uid);
+      log->guid = record.substr(1);
+      return true;
+    case 'H':
+      return TakeField(&record, &log->expunged_since);
     case 'K': {
       int index = 0;
       if (!TakeField(&record, &index) || record.empty() || index < 0 || index >= kKeywordCountMax) return false;
@@ -113,15 +151,23 @@ ChangeLog ParseChangeLog(std::string_view text) {
     const size_t crc_at = line.rfind(' ');
     uint32_t crc = 0;
     if (crc_at == std::string_view::npos) break;
-    std::from_chars(line.data() + crc_at + 1, line.data() + line.size(), crc, 16);
+    const auto crc_end = std::from_chars(line.data() + crc_at + 1, line.data() + line.size(), crc, 16).ptr;
+    if (crc_end != line.data() + line.size()) break;
     const bool good = crc == Crc32c(line.substr(0, crc_at)) || PLANTED("change_log_torn_record_accepted");
     if (!good || !ApplyRecord(line.substr(0, crc_at), &log)) break;
     at = end + 1;
   }
+  SettleMessages(&log);
   log.parsed_bytes = at;
   log.torn = at != text.size();
   if (log.torn) log.closed_in_order = false;
   return log;
+}
+
+const LoggedMessage* FindLogged(const ChangeLog& log, uint32_t uid) {
+  const auto found = std::lower_bound(log.messages.begin(), log.messages.end(), uid,
+                                      [](const LoggedMessage& message, uint32_t wanted) { return message.uid < wanted; });
+  return found != log.messages.end() && found->uid == uid ? &*found : nullptr;
 }
 
 std::string ChangeLogHeader(uint32_t uidvalidity) {
@@ -156,6 +202,29 @@ void AppendExpunged(uint32_t uid, uint64_t modseq, std::string* out) {
   Number(uid, 10, out);
   *out += ' ';
   Number(modseq, 10, out);
+  Seal(start, out);
+}
+
+void AppendBase(uint64_t modseq, std::string* out) {
+  const size_t start = out->size();
+  *out += "B ";
+  Number(modseq, 10, out);
+  Seal(start, out);
+}
+
+void AppendHead(uint32_t next_uid, std::string_view guid, std::string* out) {
+  const size_t start = out->size();
+  *out += "M ";
+  Number(next_uid, 10, out);
+  *out += ' ';
+  *out += guid;
+  Seal(start, out);
+}
+
+void AppendHistory(uint64_t since_modseq, std::string* out) {
+  const size_t start = out->size();
+  *out += "H ";
+  Number(since_modseq, 10, out);
   Seal(start, out);
 }
 

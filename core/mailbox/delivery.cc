@@ -20,6 +20,8 @@ FilePlan PlanDelivery(const std::vector<DeliveryTarget>& targets, const SharedBy
     const Path tmp = target.spilled_path.empty() ? target.maildir + "/tmp/" + target.base : target.spilled_path;
     if (make_folders) {
       for (const char* part : {"/cur", "/new", "/tmp"}) folders.push_back(MakeDir{target.maildir + part});
+      // The first try may have made it.
+      if (target.spilled_path.empty()) folders.push_back(Unlink{tmp});
       // The new folders' own names must last, too: every parent may have been made just now.
       parents.push_back(SyncDir{target.maildir});
       for (Path parent = target.maildir; parent.rfind('/') != Path::npos && parent != "/";) {

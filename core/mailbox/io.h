@@ -20,6 +20,7 @@ class Io {
   using OnRead = std::function<void(const ReadDone&, Context&)>;
   using OnScan = std::function<void(const ScanDone&, Context&)>;
   using OnStat = std::function<void(const StatDone&, Context&)>;
+  using OnTime = std::function<void(Context&)>;
 
   void Commit(FilePlan plan, Context& context, OnPlan then) {
     context.out.Put(postern::Commit{.op = Next(plans_, std::move(then)), .plan = std::move(plan)});
@@ -35,17 +36,34 @@ class Io {
     context.out.Put(postern::Stat{.op = Next(stats_, std::move(then)), .paths = std::move(paths)});
   }
 
+  // Calls `then` whenever something may have changed below `dirs`, until Unwatch.
+  uint64_t Watch(std::vector<Path> dirs, Context& context, OnTime then) {
+    watches_.emplace(++last_tag_, std::move(then));
+    context.out.Put(postern::Watch{.op = {machine_, last_tag_}, .dirs = std::move(dirs)});
+    return last_tag_;
+  }
+  void Unwatch(uint64_t tag, Context& context) {
+    watches_.erase(tag);
+    context.out.Put(postern::Unwatch{.op = {machine_, tag}});
+  }
+  void After(Duration delay, Context& context, OnTime then) {
+    context.out.Put(SetTimer{.op = Next(timers_, std::move(then)), .at = context.now.mono + delay});
+  }
+
   // False where the event belongs to nothing asked here.
   bool Answer(const Event& event, Context& context) {
     if (const auto* done = std::get_if<PlanDone>(&event)) return Run(plans_, done->op, done->result, context);
     if (const auto* done = std::get_if<ReadDone>(&event)) return Run(reads_, done->op, *done, context);
     if (const auto* done = std::get_if<ScanDone>(&event)) return Run(scans_, done->op, *done, context);
     if (const auto* done = std::get_if<StatDone>(&event)) return Run(stats_, done->op, *done, context);
+    if (const auto* fired = std::get_if<TimerFired>(&event)) return RunTimed(timers_, fired->op, true, context);
+    if (const auto* hint = std::get_if<DirChanged>(&event)) return RunTimed(watches_, hint->op, false, context);
     return false;
   }
 
-  bool idle() const { return plans_.empty() && reads_.empty() && scans_.empty() && stats_.empty(); }
-  size_t open_count() const { return plans_.size() + reads_.size() + scans_.size() + stats_.size(); }
+  // Watches are no operations; a timer is one: what it calls must still be there.
+  bool idle() const { return plans_.empty() && reads_.empty() && scans_.empty() && stats_.empty() && timers_.empty(); }
+  size_t open_count() const { return plans_.size() + reads_.size() + scans_.size() + stats_.size() + timers_.size(); }
 
  private:
   template <class F>
@@ -63,12 +81,22 @@ class Io {
     return true;
   }
 
+  static bool RunTimed(std::map<uint64_t, OnTime>& open, OpId op, bool once, Context& context) {
+    const auto found = open.find(op.tag);
+    if (found == open.end()) return false;
+    const OnTime then = found->second;
+    if (once) open.erase(found);
+    then(context);
+    return true;
+  }
+
   MachineId machine_;
   uint64_t last_tag_ = 0;
   std::map<uint64_t, OnPlan> plans_;
   std::map<uint64_t, OnRead> reads_;
   std::map<uint64_t, OnScan> scans_;
   std::map<uint64_t, OnStat> stats_;
+  std::map<uint64_t, OnTime> timers_, watches_;
 };
 
 }  // namespace postern::mailbox

@@ -17,6 +17,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/mailbox/account.h"
@@ -30,7 +31,8 @@ namespace postern::mailbox {
 
 class Mailbox {
  public:
-  Mailbox(std::string name, Path dir, const AccountFacts& account, Io& io, UniqueNames& names);
+  // `last_uidvalidity`: the greatest the account has given out in this life of the process.
+  Mailbox(std::string name, Path dir, const AccountFacts& account, Io& io, UniqueNames& names, uint32_t& last_uidvalidity);
 
   // An operation: it has the mailbox for itself until it calls Finish.
   using Operation = std::function<void(Context&)>;
@@ -69,14 +71,17 @@ class Mailbox {
   // The file of a message now; empty where it is gone.
   Path PathOf(uint32_t uid) const;
   std::string_view NameOf(uint32_t uid) const;
-  // The record that says the log is complete. Unflushed: it only saves work.
-  void Close(Context& context);
+  // Where dovecot-uidlist and its like are (CONTROL=).
+  const Path& control_dir() const { return control_dir_; }
+  // Somebody has it selected. When nobody has and nothing is under way, the log gets its closing record.
+  void SetInUse(bool in_use, Context& context);
 
   const std::shared_ptr<MailboxState>& state() const { return state_; }
   bool ready() const { return ready_; }
   bool idle() const { return !busy_ && waiting_.empty(); }
   uint32_t recent_count() const;     // messages in new/
-  uint32_t FirstRecentUid() const { return first_recent_uid_; }
+  // The first UID whose file lies in new/; the next UID where none does. From there on messages are \Recent.
+  uint32_t FirstRecentUid() const;
   void set_read_write(bool read_write) { read_write_ = read_write; }
   void AddTo(Digest& digest) const;
 
@@ -91,51 +96,91 @@ class Mailbox {
   };
   struct Loading;    // mailbox_load.cc
   struct FactsRun;
-  void PumpFacts(const std::shared_ptr<FactsRun>& run, Context& context);
-  struct Found {     // a file of cur/ or new/
-    std::string name;
-    bool in_new = false;
-  };
 
   void Pump(Context& context);
+  void Close(Context& context);
+  void PumpFacts(const std::shared_ptr<FactsRun>& run, Context& context);
+  void CountOn(const std::shared_ptr<FactsRun>& run, uint32_t uid, uint64_t offset, uint64_t crlf_bytes, bool after_cr,
+               Context& context);
+  void ReadAgain(uint32_t uid, uint64_t offset, uint64_t length, Context& context,
+                 std::function<void(const Status&, std::string_view, uint64_t, Context&)> then, int tries_left);
+
+  // ---- mailbox_load.cc ----
   void Load(Context& context);
+  void ReadParts(std::shared_ptr<Loading> loading, Context& context);
   void OnLoaded(std::shared_ptr<Loading> loading, Context& context);
   void LoadFailed(const Status& status, Context& context);
-  void ReadParts(std::shared_ptr<Loading> loading, Context& context);
   void QuarantineUidList(std::shared_ptr<Loading> loading, Context& context);
   void ResolveDuplicates(std::shared_ptr<Loading> loading, Context& context);
+  void SettleHead(Loading& loading, Context& context);
   void Build(std::shared_ptr<Loading> loading, Context& context);
-  void Publish(std::shared_ptr<Loading> loading, Context& context);
-  static std::vector<Found> ListFiles(const ScanDone& cur, const ScanDone& fresh);
-  void MergeScan(const std::vector<Found>& files, bool cur_was_read, Context& context, Then then);
-  void TakeOverNew(Context& context, Then then);
+  static void MatchRecords(Loading& loading);
+  void FillRows(Loading& loading, bool trusted, std::string* log_records);
+  void Publish(std::shared_ptr<Loading> loading, std::string log_records, Context& context);
+  void CommitOpening(std::shared_ptr<Loading> loading, std::string uid_records, std::string log_records, Context& context);
+  void Opened(Context& context);
+  void AddUidValidityStages(const Loading& loading, FilePlan* plan) const;
+  void SweepTmp(Context& context);
+  // new/ first: what moves from there to cur/ meanwhile is seen at least once.
+  using OnFolders = std::function<void(ScanDone cur, ScanDone fresh, Context&)>;
+  void ScanFolders(bool with_cur, Context& context, OnFolders then);
+  void NoteScanTimes(const ScanDone* cur, const ScanDone& fresh, Context& context);
+
+  // ---- mailbox_refresh.cc ----
+  struct Merge;
   void LookAgain(bool force, Context& context, Then then);  // Refresh, for an operation that has the mailbox already
+  void ScanForMerge(std::shared_ptr<Merge> merge, Context& context);
+  void Compare(std::shared_ptr<Merge> merge, Context& context);
+  void CommitMerge(std::shared_ptr<Merge> merge, Context& context);
+  void ApplyMerge(Merge& merge);
+  struct TakeOver;
+  void TakeOverNew(Context& context);
+
   // Writes both append-only files anew where an append to them failed; nothing else is done while they are unsure.
   void EnsureSupport(Context& context, Then then);
   struct StoreRun;
   void StoreOnce(std::shared_ptr<StoreRun> run, Context& context);
+  bool Changed(size_t row, const StoreRequest& request, Keywords named, Flags* flags, Keywords* keywords) const;
+  void CommitStore(std::shared_ptr<StoreRun> run, std::string log_records, Context& context);
+  void OnStored(std::shared_ptr<StoreRun> run, const PlanResult& result, Context& context);
   void StoreEnded(std::shared_ptr<StoreRun> run, const Status& status, Context& context);
   void AddKeywordStages(FilePlan* plan) const;
+  struct ExpungeRun;
+  void ExpungeOnce(std::shared_ptr<ExpungeRun> run, Context& context);
+  void CommitExpunge(std::shared_ptr<ExpungeRun> run, Context& context);
+  void ExpungeEnded(std::shared_ptr<ExpungeRun> run, const Status& status, ExpungeResult result, Context& context);
   struct InsertRun;
   void InsertPrepared(std::shared_ptr<InsertRun> run, Context& context);
+  Status PlaceIncoming(InsertRun& run, std::string* uid_records, std::string* log_records, Context& context);
+  void AddFileStages(InsertRun& run, FilePlan* plan) const;
+  void OnInserted(std::shared_ptr<InsertRun> run, const PlanResult& result, Context& context);
+  void InsertEnded(std::shared_ptr<InsertRun> run, const Status& status, Context& context);
   void InsertFailed(std::shared_ptr<InsertRun> run, const PlanResult& result, Context& context);
 
   // ---- the two append-only files ----
   void AddSupportStages(std::string uid_records, std::string log_records, bool durable, FilePlan* plan) const;
-  void AddRewriteStages(FilePlan* plan);
+  // With the sizes the two files will have.
+  void AddRewriteStages(FilePlan* plan, size_t* uid_bytes, size_t* log_bytes) const;
+  static uint64_t LogBytesMax(size_t message_count);
   void SupportDone(bool ok, size_t uid_bytes, size_t log_bytes);
   FilePlan NewPlan() const { return {.stages = {}, .owner = account_.owner}; }
   uint64_t NextModseq() { return ++state_->highestmodseq; }
   // Appends a ceiling record where `needed` modseqs more would pass it; true where a flush is needed before they are shown.
   bool ReserveModseqs(uint64_t needed, std::string* log_records);
-  // The keywords of these names; new ones get an index. `*file_changes`: dovecot-keywords must be written anew.
-  StatusOr<Keywords> KeywordsNamed(const std::vector<std::string>& names, std::string* log_records, bool* file_changes);
+  // The same in stages of their own, flushed before the stages behind them begin. The bytes added to the log.
+  size_t AddCeilingStages(uint64_t needed, FilePlan* plan);
+  // Room for `count` more UIDs.
+  bool HasUidsFor(size_t count) const { return UINT32_MAX - 1 - state_->uidnext >= count; }
+  // The keywords of these names; new ones get an index (keywords_dirty_: dovecot-keywords must be written).
+  StatusOr<Keywords> KeywordsNamed(const std::vector<std::string>& names, std::string* log_records);
   bool always_flush(const Context& context) const { return context.config.storage.fsync == config::MailFsync::kAlways; }
-  void SetRow(size_t row, std::string name, bool in_new, Flags flags, Keywords keywords, uint64_t modseq);
-  void AddRow(uint32_t uid, std::string name, bool in_new, uint64_t modseq, Keywords high_keywords);
-  void RemoveRow(size_t row, uint64_t modseq);
+  void SetRow(size_t row, std::string_view name, bool in_new, Flags flags, Keywords keywords, uint64_t modseq);
+  void AddRow(uint32_t uid, std::string_view name, bool in_new, uint64_t modseq, Keywords high_keywords);
+  // UIDs (ascending) and the MODSEQs of their going; those that are not there are passed over.
+  void RemoveRows(const std::vector<std::pair<uint32_t, uint64_t>>& gone);
   std::string FullUidList() const;
   std::string FullChangeLog() const;
+  void Rewritten(uint64_t uid_bytes, uint64_t log_bytes);
   Path In(std::string_view folder, std::string_view name) const;
   Path Control(std::string_view file) const { return control_dir_ + "/" + std::string(file); }
 
@@ -147,18 +192,29 @@ class Mailbox {
   std::shared_ptr<MailboxState> state_;
 
   std::deque<Waiting> waiting_;
-  bool busy_ = false, ready_ = false, loading_ = false, read_write_ = false;
+  bool busy_ = false, ready_ = false, loading_ = false, read_write_ = false, in_use_ = false;
+  bool pumping_ = false, swept_ = false, take_over_failed_ = false;
+  uint32_t& last_uidvalidity_;
 
   UidList uidlist_;               // header items; its records live in the columns
   uint64_t uidlist_bytes_ = 0;    // the file's length as we left it
   uint64_t log_bytes_ = 0;
   uint64_t ceiling_ = 0;          // durable
   uint64_t pending_ceiling_ = 0;
-  bool rewrite_ = false;          // an append failed or the files need a new form: the next plan writes them whole
+  enum class Rewrite : uint8_t {
+    kNo,
+    kWanted,  // the log has grown long
+    kMust,    // an append failed or the files need a new form: the next plan writes them whole
+  } rewrite_ = Rewrite::kNo;
   bool must_claim_ = false;       // the log ends in order: a ceiling must be durable before anything new is shown
+  bool names_lie_ = false;        // maildir_broken_filename_sizes: ,S= and ,W= are not believed
+  bool keywords_dirty_ = false;   // dovecot-keywords lags behind keyword_names
+
+  // What of the folders is known. A change of cur/ by ourselves hides others of the same moment, and a folder's time is
+  // too coarse for what comes right behind a scan: then it is read again, though its time did not change.
   int64_t cur_mtime_ns_ = 0, new_mtime_ns_ = 0;
-  bool cur_changed_by_us_ = false;
-  uint32_t first_recent_uid_ = UINT32_MAX;  // the first that lay in new/ when the mailbox was opened
+  bool cur_changed_by_us_ = false, cur_unsure_ = false, new_unsure_ = false;
+  Instant cur_read_at_{};
 };
 
 }  // namespace postern::mailbox

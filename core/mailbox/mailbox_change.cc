@@ -1,4 +1,4 @@
-// Operations that change a mailbox: STORE, EXPUNGE, and messages that come in (APPEND, COPY).
+// Operations that change messages: STORE and EXPUNGE.
 #include <algorithm>
 #include <utility>
 
@@ -14,25 +14,27 @@ constexpr Keywords kLettered = (Keywords{1} << 26) - 1;
 }  // namespace
 
 void Mailbox::EnsureSupport(Context& context, Then then) {
-  if (!rewrite_) return then(Status(), context);
+  if (rewrite_ == Rewrite::kNo) return then(Status(), context);
   std::string unused;
   ReserveModseqs(0, &unused);
   FilePlan plan = NewPlan();
-  AddRewriteStages(&plan);
-  const size_t full_uid = FullUidList().size(), full_log = FullChangeLog().size();
-  io_.Commit(std::move(plan), context, [this, full_uid, full_log, then = std::move(then)](const PlanResult& result, Context& later) {
+  size_t uid_bytes = 0, log_bytes = 0;
+  AddRewriteStages(&plan, &uid_bytes, &log_bytes);
+  const size_t first_rename = plan.stages.size() - 3;
+  const auto done = [this, uid_bytes, log_bytes, first_rename, then = std::move(then)](const PlanResult& result, Context& later) {
     if (result.ok()) {
-      rewrite_ = false;
-      uidlist_bytes_ = full_uid;
-      log_bytes_ = full_log;
-      ceiling_ = std::max(ceiling_, pending_ceiling_);
-      must_claim_ = false;
+      Rewritten(uid_bytes, log_bytes);
+      return then(Status(), later);
     }
-    then(result.status(), later);
-  });
+    if (result.failures.front().stage >= first_rename) rewrite_ = Rewrite::kMust;
+    if (rewrite_ == Rewrite::kMust) return then(result.status(), later);
+    rewrite_ = Rewrite::kNo;  // the files are as good as before, only long
+    then(Status(), later);
+  };
+  io_.Commit(std::move(plan), context, done);
 }
 
-StatusOr<Keywords> Mailbox::KeywordsNamed(const std::vector<std::string>& names, std::string* log_records, bool* file_changes) {
+StatusOr<Keywords> Mailbox::KeywordsNamed(const std::vector<std::string>& names, std::string* log_records) {
   Keywords set = 0;
   for (const std::string& name : names) {
     int index = FindKeyword(state_->keyword_names, name);
@@ -49,7 +51,7 @@ StatusOr<Keywords> Mailbox::KeywordsNamed(const std::vector<std::string>& names,
       if (state_->keyword_names.size() <= static_cast<size_t>(index)) state_->keyword_names.resize(static_cast<size_t>(index) + 1);
       state_->keyword_names[static_cast<size_t>(index)] = name;
       if (index < 26) {
-        *file_changes = true;
+        keywords_dirty_ = true;
       } else {
         AppendKeyword(index, name, log_records);
       }
@@ -65,6 +67,7 @@ void Mailbox::AddKeywordStages(FilePlan* plan) const {
   plan->stages.push_back({Create{.path = tmp, .bytes = Chain(FormatKeywords(state_->keyword_names))}});
   plan->stages.push_back({SyncFile{tmp}});
   plan->stages.push_back({Rename{.from = tmp, .to = path, .replace = true}});
+  plan->stages.push_back({SyncDir{control_dir_}});  // rare, and a letter without its name says nothing
 }
 
 // ---- STORE ----------------------------------------------------------------------------------------------------------------
@@ -75,14 +78,18 @@ struct Mailbox::StoreRun {
   StoreResult result;
   bool looked_again = false;
   struct Change {
-    uint32_t uid;
+    uint32_t uid = 0;
     std::string name;
-    Flags flags;
-    Keywords keywords;
-    uint64_t modseq;
-    bool renames;
+    Flags flags = 0;
+    Keywords keywords = 0;
+    uint64_t modseq = 0;
+    bool renames = false;
   };
   std::vector<Change> changes;
+  std::vector<size_t> op_of;  // operation of the stage of renames -> change
+  size_t rename_stage = 0, log_bytes = 0;
+  size_t log_stage = 0;         // the first that appends to the log
+  bool writes_keywords = false, names_keywords = false;
 };
 
 void Mailbox::Store(StoreRequest request, Context& context, std::function<void(const Status&, StoreResult, Context&)> then) {
@@ -101,11 +108,30 @@ void Mailbox::StoreEnded(std::shared_ptr<StoreRun> run, const Status& status, Co
   run->then(status, std::move(run->result), context);
 }
 
+// What one message is to become; false: nothing changes.
+bool Mailbox::Changed(size_t row, const StoreRequest& request, Keywords named, Flags* flags, Keywords* keywords) const {
+  *flags = request.flags;
+  *keywords = named;
+  if (request.mode == StoreMode::kAdd) {
+    *flags |= state_->flags[row];
+    *keywords |= state_->keywords[row];
+  } else if (request.mode == StoreMode::kRemove) {
+    *flags = state_->flags[row] & static_cast<Flags>(~*flags);
+    *keywords = state_->keywords[row] & ~*keywords;
+  } else {
+    // A letter whose name nobody knows is not the client's to remove.
+    for (size_t i = 0; i < kKeywordCountMax; ++i) {
+      const bool has_name = i < state_->keyword_names.size() && !state_->keyword_names[i].empty();
+      if (!has_name) *keywords |= state_->keywords[row] & Keywords{1} << i;
+    }
+  }
+  return *flags != state_->flags[row] || *keywords != state_->keywords[row];
+}
+
 void Mailbox::StoreOnce(std::shared_ptr<StoreRun> run, Context& context) {
   std::string log_records;
-  bool keyword_file = false;
-  const auto keywords = KeywordsNamed(run->request.keywords, &log_records, &keyword_file);
-  if (!keywords.ok()) return StoreEnded(run, keywords.status(), context);
+  const auto named = KeywordsNamed(run->request.keywords, &log_records);
+  if (!named.ok()) return StoreEnded(run, named.status(), context);
   run->changes.clear();
   uint64_t modseq = state_->highestmodseq;
   for (const uint32_t uid : run->request.uids) {
@@ -115,290 +141,184 @@ void Mailbox::StoreOnce(std::shared_ptr<StoreRun> run, Context& context) {
       run->result.modified_uids.push_back(uid);
       continue;
     }
-    Flags flags = run->request.flags;
-    Keywords set = *keywords;
-    if (run->request.mode == StoreMode::kAdd) {
-      flags |= state_->flags[row];
-      set |= state_->keywords[row];
-    } else if (run->request.mode == StoreMode::kRemove) {
-      flags = state_->flags[row] & static_cast<Flags>(~flags);
-      set = state_->keywords[row] & ~set;
-    } else {
-      // A letter whose name nobody knows is not the client's to remove.
-      for (size_t i = 0; i < kKeywordCountMax; ++i) {
-        const bool named = i < state_->keyword_names.size() && !state_->keyword_names[i].empty();
-        if (!named) set |= state_->keywords[row] & Keywords{1} << i;
-      }
-    }
-    if (flags == state_->flags[row] && set == state_->keywords[row]) {
+    StoreRun::Change change{.uid = uid};
+    if (!Changed(row, run->request, *named, &change.flags, &change.keywords)) {
       run->result.changed_uids.push_back(uid);
       continue;
     }
     const NameParts parts = ParseName(state_->names_[row]);
-    std::string name = FormatName(parts.base, flags, set & kLettered, parts.letters, parts.other);
-    const bool renames = name != state_->names_[row] || state_->in_new_[row];
+    change.name = FormatName(parts.base, change.flags, change.keywords & kLettered, parts.letters, parts.other);
+    change.renames = change.name != state_->names_[row];
     if (!PLANTED("modseq_not_bumped")) ++modseq;
-    run->changes.push_back({uid, std::move(name), flags, set, modseq, renames});
+    change.modseq = modseq;
+    run->changes.push_back(std::move(change));
   }
-  if (run->changes.empty() && !keyword_file) return StoreEnded(run, Status(), context);
+  run->names_keywords = !log_records.empty();
+  if (run->changes.empty() && !keywords_dirty_ && !run->names_keywords) return StoreEnded(run, Status(), context);
+  CommitStore(run, std::move(log_records), context);
+}
 
+void Mailbox::CommitStore(std::shared_ptr<StoreRun> run, std::string log_records, Context& context) {
   FilePlan plan = NewPlan();
-  if (keyword_file) AddKeywordStages(&plan);
-  const bool flush_log = ReserveModseqs(run->changes.size(), &log_records);
+  run->writes_keywords = keywords_dirty_;
+  if (keywords_dirty_) AddKeywordStages(&plan);
+  run->log_stage = plan.stages.size();
+  const size_t ceiling_bytes = AddCeilingStages(run->changes.size(), &plan);
   for (const auto& change : run->changes) AppendFlags(change.uid, {change.modseq, change.flags, change.keywords}, &log_records);
-  const size_t log_bytes = log_records.size();
+  run->log_bytes = ceiling_bytes + log_records.size();
   Stage stage;
-  std::vector<size_t> op_of;  // operation -> change
+  run->op_of.clear();
   for (size_t i = 0; i < run->changes.size(); ++i) {
     const auto& change = run->changes[i];
     if (!change.renames) continue;
-    stage.push_back(Rename{.from = PathOf(change.uid), .to = In("cur", change.name)});
-    op_of.push_back(i);
+    stage.push_back(Rename{.from = PathOf(change.uid), .to = In(state_->in_new_[state_->RowOf(change.uid)] ? "new" : "cur", change.name)});
+    run->op_of.push_back(i);
   }
-  const size_t rename_stage = plan.stages.size();
+  run->rename_stage = plan.stages.size();
   if (!log_records.empty()) {
-    stage.push_back(Append{.path = Control("postern.changes"), .at_bytes = log_bytes_, .bytes = Chain(std::move(log_records))});
+    stage.push_back(Append{.path = Control("postern.changes"),
+                           .at_bytes = log_bytes_ + ceiling_bytes,
+                           .bytes = Chain(std::move(log_records))});
   }
   plan.stages.push_back(std::move(stage));
-  Stage sync;
-  if (flush_log || always_flush(context)) sync.push_back(SyncFile{Control("postern.changes")});
-  if (always_flush(context)) sync.push_back(SyncDir{dir_ + "/cur"});
-  if (!sync.empty()) plan.stages.push_back(std::move(sync));
+  if (always_flush(context)) plan.stages.push_back({SyncFile{Control("postern.changes")}, SyncDir{dir_ + "/cur"}, SyncDir{dir_ + "/new"}});
+  io_.Commit(std::move(plan), context,
+             [this, run](const PlanResult& result, Context& later) { OnStored(run, result, later); });
+}
 
-  io_.Commit(std::move(plan), context, [this, run, rename_stage, op_of, log_bytes](const PlanResult& result, Context& later) {
-    std::vector<uint8_t> failed(run->changes.size(), result.ok() ? 0 : 1);
-    bool log_failed = !result.ok(), some_missing = false;
-    Status worst = result.status();
-    if (!result.ok() && result.failures.front().stage == rename_stage) {
-      std::fill(failed.begin(), failed.end(), 0);
-      log_failed = false;
-      worst = Status();
-      for (const OpFailure& failure : result.failures) {
-        if (failure.op >= op_of.size()) {
-          log_failed = true;
-          continue;
-        }
-        failed[op_of[failure.op]] = 1;
-        log_failed = true;  // it tells of a change that did not happen
-        if (failure.status.code() == StatusCode::kNotFound) {
-          some_missing = true;
-        } else {
-          worst = failure.status;
-        }
+// Each message that has its new name is changed, whatever became of the others.
+void Mailbox::OnStored(std::shared_ptr<StoreRun> run, const PlanResult& result, Context& context) {
+  const uint32_t ended_in = result.ok() ? UINT32_MAX : result.failures.front().stage;
+  std::vector<uint8_t> failed(run->changes.size(), ended_in < run->rename_stage ? 1 : 0);
+  bool some_missing = false;
+  Status worst = ended_in == run->rename_stage ? Status() : result.status();
+  if (ended_in == run->rename_stage) {
+    for (const OpFailure& failure : result.failures) {
+      // A failed append: the names are the truth, and the log is written anew before anything else.
+      if (failure.op >= run->op_of.size()) continue;
+      failed[run->op_of[failure.op]] = 1;
+      if (failure.status.code() == StatusCode::kNotFound) {
+        some_missing = true;
+      } else {
+        worst = failure.status;
       }
-    } else if (!result.ok() && result.failures.front().stage > rename_stage) {
-      std::fill(failed.begin(), failed.end(), 0);  // done, but not flushed: the answer is NO, the change stays
     }
-    SupportDone(!log_failed, 0, log_bytes);
-    cur_changed_by_us_ = true;
-    for (size_t i = 0; i < run->changes.size(); ++i) {
-      const auto& change = run->changes[i];
-      const size_t row = state_->RowOf(change.uid);
-      if (failed[i] || row == state_->count()) continue;
-      SetRow(row, change.name, change.renames ? false : state_->in_new_[row] != 0, change.flags, change.keywords, change.modseq);
-      state_->highestmodseq = std::max(state_->highestmodseq, change.modseq);
-      run->result.changed_uids.push_back(change.uid);
-    }
-    if (on_change) on_change();
-    if (some_missing && !run->looked_again) {
-      // Another program renamed or removed them: look, and try what is left once more.
-      run->looked_again = true;
-      std::vector<uint32_t> left;
-      for (size_t i = 0; i < run->changes.size(); ++i) {
-        if (failed[i]) left.push_back(run->changes[i].uid);
-      }
-      run->request.uids = std::move(left);
-      return LookAgain(/*force=*/true, later, [this, run](const Status& status, Context& after) {
-        if (!status.ok()) return StoreEnded(run, status, after);
-        StoreOnce(run, after);
-      });
-    }
-    StoreEnded(run, worst, later);
+  }
+  // Untouched files are as they were, but for a keyword that would be left without its record.
+  if (ended_in >= run->log_stage || run->names_keywords) SupportDone(result.ok(), 0, run->log_bytes);
+  if (run->writes_keywords && ended_in >= run->rename_stage) keywords_dirty_ = false;
+  cur_changed_by_us_ = true;
+  for (size_t i = 0; i < run->changes.size(); ++i) {
+    auto& change = run->changes[i];
+    const size_t row = state_->RowOf(change.uid);
+    if (failed[i] || row == state_->count()) continue;
+    SetRow(row, change.name, state_->in_new_[row] != 0, change.flags, change.keywords, change.modseq);
+    state_->highestmodseq = std::max(state_->highestmodseq, change.modseq);
+    run->result.changed_uids.push_back(change.uid);
+  }
+  if (on_change) on_change();
+  if (!some_missing || run->looked_again) return StoreEnded(run, worst, context);
+  // Another program renamed or removed them: look, and try what is left once more.
+  run->looked_again = true;
+  std::vector<uint32_t> left;
+  for (size_t i = 0; i < run->changes.size(); ++i) {
+    if (failed[i]) left.push_back(run->changes[i].uid);
+  }
+  run->request.uids = std::move(left);
+  LookAgain(/*force=*/true, context, [this, run](const Status& status, Context& later) {
+    if (!status.ok()) return StoreEnded(run, status, later);
+    StoreOnce(run, later);
   });
 }
 
 // ---- EXPUNGE --------------------------------------------------------------------------------------------------------------
 
+struct Mailbox::ExpungeRun {
+  std::vector<uint32_t> uids;
+  bool only_deleted = false, looked_again = false;
+  std::function<void(const Status&, ExpungeResult, Context&)> then;
+  std::vector<std::pair<uint32_t, uint64_t>> gone;
+  size_t unlink_stage = 0, log_bytes = 0;
+};
+
 void Mailbox::Expunge(std::vector<uint32_t> uids, bool only_deleted, Context& context,
                       std::function<void(const Status&, ExpungeResult, Context&)> then) {
-  EnsureSupport(context, [this, uids = std::move(uids), only_deleted, then](const Status& status, Context& later) {
-    const auto end = [this, then](const Status& final_status, ExpungeResult result, Context& after) {
-      Finish(after);
-      then(final_status, std::move(result), after);
-    };
-    if (!status.ok()) return end(status, {}, later);
-    auto gone = std::make_shared<std::vector<std::pair<uint32_t, uint64_t>>>();
-    uint64_t modseq = state_->highestmodseq;
-    for (const uint32_t uid : uids) {
-      const size_t row = state_->RowOf(uid);
-      if (row == state_->count() || (only_deleted && !(state_->flags[row] & kDeleted))) continue;
-      gone->emplace_back(uid, ++modseq);
-    }
-    if (gone->empty()) return end(Status(), {}, later);
-    std::string log_records;
-    const bool flush = ReserveModseqs(gone->size(), &log_records);
-    Stage stage;
-    for (const auto& [uid, gone_modseq] : *gone) {
-      stage.push_back(Unlink{PathOf(uid)});
-      AppendExpunged(uid, gone_modseq, &log_records);
-    }
-    const size_t log_bytes = log_records.size();
-    stage.push_back(Append{.path = Control("postern.changes"), .at_bytes = log_bytes_, .bytes = Chain(std::move(log_records))});
-    FilePlan plan = NewPlan();
-    plan.stages.push_back(std::move(stage));
-    Stage sync;
-    if (flush || always_flush(later)) sync.push_back(SyncFile{Control("postern.changes")});
-    if (always_flush(later)) sync.insert(sync.end(), {SyncDir{dir_ + "/cur"}, SyncDir{dir_ + "/new"}});
-    if (!sync.empty()) plan.stages.push_back(std::move(sync));
-    io_.Commit(std::move(plan), later, [this, gone, end, log_bytes](const PlanResult& result, Context& after) {
-      std::vector<uint8_t> stays(gone->size(), 0);
-      for (const OpFailure& failure : result.failures) {
-        if (failure.stage == 0 && failure.op < stays.size()) stays[failure.op] = 1;
-      }
-      SupportDone(result.ok(), 0, log_bytes);
-      cur_changed_by_us_ = true;
-      ExpungeResult expunged;
-      for (size_t i = 0; i < gone->size(); ++i) {
-        const size_t row = state_->RowOf((*gone)[i].first);
-        if (stays[i] || row == state_->count()) continue;
-        RemoveRow(row, (*gone)[i].second);
-        state_->highestmodseq = std::max(state_->highestmodseq, (*gone)[i].second);
-        expunged.uids.push_back((*gone)[i].first);
-      }
-      if (on_change) on_change();
-      end(result.status(), std::move(expunged), after);
+  auto run = std::make_shared<ExpungeRun>();
+  run->uids = std::move(uids);
+  run->only_deleted = only_deleted;
+  run->then = std::move(then);
+  EnsureSupport(context, [this, run](const Status& status, Context& later) {
+    if (!status.ok()) return ExpungeEnded(run, status, {}, later);
+    ExpungeOnce(run, later);
+  });
+}
+
+void Mailbox::ExpungeEnded(std::shared_ptr<ExpungeRun> run, const Status& status, ExpungeResult result, Context& context) {
+  Finish(context);
+  run->then(status, std::move(result), context);
+}
+
+// Unlinking a name that is gone says nothing, so the names are looked at first: another program may have renamed the file.
+void Mailbox::ExpungeOnce(std::shared_ptr<ExpungeRun> run, Context& context) {
+  std::vector<Path> paths;
+  run->gone.clear();
+  uint64_t modseq = state_->highestmodseq;
+  for (const uint32_t uid : run->uids) {
+    const size_t row = state_->RowOf(uid);
+    if (row == state_->count() || (run->only_deleted && !(state_->flags[row] & kDeleted))) continue;
+    run->gone.emplace_back(uid, ++modseq);
+    paths.push_back(PathOf(uid));
+  }
+  if (run->gone.empty()) return ExpungeEnded(run, Status(), {}, context);
+  io_.Stat(std::move(paths), context, [this, run](const StatDone& done, Context& later) {
+    const bool some_missing = std::any_of(done.files.begin(), done.files.end(), [](const FileFacts& file) {
+      return file.status.code() == StatusCode::kNotFound;
+    });
+    if (!some_missing || run->looked_again) return CommitExpunge(run, later);
+    run->looked_again = true;
+    LookAgain(/*force=*/true, later, [this, run](const Status& status, Context& after) {
+      if (!status.ok()) return ExpungeEnded(run, status, {}, after);
+      ExpungeOnce(run, after);
     });
   });
 }
 
-// ---- messages come in -------------------------------------------------------------------------------------------------------
-
-struct Mailbox::InsertRun {
-  std::vector<Incoming> messages;
-  std::function<void(const Status&, AppendResult, Context&)> then;
-  struct Placed {
-    std::string name;
-    bool in_new;
-    Path final_path, tmp_path;
-    uint64_t crlf_bytes;
-    uint32_t uid;
-    uint64_t modseq;
-    Keywords keywords;
-  };
-  std::vector<Placed> placed;
-  size_t uid_bytes = 0, log_bytes = 0;
-  size_t append_stage = 0;
-};
-
-void Mailbox::Insert(std::vector<Incoming> messages, Context& context,
-                     std::function<void(const Status&, AppendResult, Context&)> then) {
-  auto run = std::make_shared<InsertRun>();
-  run->messages = std::move(messages);
-  run->then = std::move(then);
-  EnsureSupport(context, [this, run](const Status& status, Context& later) {
-    if (!status.ok()) {
-      Finish(later);
-      return run->then(status, {}, later);
-    }
-    InsertPrepared(run, later);
-  });
-}
-
-void Mailbox::InsertPrepared(std::shared_ptr<InsertRun> run, Context& context) {
-  std::string uid_records, log_records, keyword_records;
-  bool keyword_file = false;
+void Mailbox::CommitExpunge(std::shared_ptr<ExpungeRun> run, Context& context) {
   FilePlan plan = NewPlan();
-  Stage make, sync, place, settle;
-  bool uses_new = false, uses_cur = false;
-  uint32_t uid = state_->uidnext;
-  uint64_t modseq = state_->highestmodseq;
-  ReserveModseqs(run->messages.size(), &log_records);
-  for (Incoming& incoming : run->messages) {
-    const auto keywords = KeywordsNamed(incoming.keywords, &keyword_records, &keyword_file);
-    if (!keywords.ok()) {
-      Finish(context);
-      return run->then(keywords.status(), {}, context);
-    }
-    const NewMessage& message = incoming.message;
-    InsertRun::Placed placed{.uid = uid++, .modseq = ++modseq, .keywords = *keywords};
-    std::string base = names_.Next(context.now.wall);
-    base += incoming.link_from.empty()
-                ? ",S=" + std::to_string(message.file_bytes) + ",W=" + std::to_string(message.crlf_bytes)
-                : incoming.size_suffix;
-    placed.in_new = incoming.flags == 0 && placed.keywords == 0;
-    placed.name = placed.in_new ? base : FormatName(base, incoming.flags, placed.keywords & kLettered, "", "");
-    placed.final_path = In(placed.in_new ? "new" : "cur", placed.name);
-    (placed.in_new ? uses_new : uses_cur) = true;
-    if (!incoming.link_from.empty()) {
-      place.push_back(Link{.from = incoming.link_from, .to = placed.final_path});
-      settle.push_back(SyncFile{placed.final_path});
-    } else {
-      placed.tmp_path = message.tmp_path.empty() ? In("tmp", base) : message.tmp_path;
-      if (message.bytes != nullptr) {
-        Chain bytes;
-        bytes.Append(message.bytes);
-        make.push_back(Create{.path = placed.tmp_path, .bytes = std::move(bytes), .mtime_seconds = incoming.mtime_seconds});
-      } else if (incoming.mtime_seconds >= 0) {
-        make.push_back(SetMtime{.path = placed.tmp_path, .mtime_seconds = incoming.mtime_seconds});
-      }
-      if (!PLANTED("rename_without_sync_file")) sync.push_back(SyncFile{placed.tmp_path});
-      place.push_back(Rename{.from = placed.tmp_path, .to = placed.final_path});
-    }
-    AppendUidRecord({.uid = placed.uid, .base = base}, &uid_records);
-    AppendFlags(placed.uid, {placed.modseq, incoming.flags, placed.keywords}, &log_records);
-    run->placed.push_back(std::move(placed));
-  }
-  if (keyword_file) AddKeywordStages(&plan);
-  log_records = keyword_records + log_records;
-  run->uid_bytes = uid_records.size();
-  run->log_bytes = log_records.size();
-  plan.stages.push_back(std::move(make));
-  plan.stages.push_back(std::move(sync));
-  plan.stages.push_back(std::move(place));
-  if (uses_new) settle.push_back(SyncDir{dir_ + "/new"});
-  if (uses_cur) settle.push_back(SyncDir{dir_ + "/cur"});
-  run->append_stage = plan.stages.size();
-  settle.push_back(Append{.path = Control("dovecot-uidlist"), .at_bytes = uidlist_bytes_, .bytes = Chain(std::move(uid_records))});
-  settle.push_back(Append{.path = Control("postern.changes"), .at_bytes = log_bytes_, .bytes = Chain(std::move(log_records))});
-  plan.stages.push_back(std::move(settle));
-  plan.stages.push_back({SyncFile{Control("dovecot-uidlist")}, SyncFile{Control("postern.changes")}});
-  const auto done = [this, run](const PlanResult& result, Context& later) {
-    if (!result.ok()) return InsertFailed(run, result, later);
-    SupportDone(true, run->uid_bytes, run->log_bytes);
-    cur_changed_by_us_ = true;
-    AppendResult answer{.uidvalidity = state_->uidvalidity};
-    for (InsertRun::Placed& placed : run->placed) {
-      AddRow(placed.uid, std::move(placed.name), placed.in_new, placed.modseq, placed.keywords & ~kLettered);
-      state_->uidnext = placed.uid + 1;
-      state_->highestmodseq = placed.modseq;
-      answer.uids.push_back(placed.uid);
-    }
-    if (on_change) on_change();
-    Finish(later);
-    run->then(Status(), std::move(answer), later);
-  };
-  if (PLANTED("ack_before_plan_done")) {
-    io_.Commit(std::move(plan), context, [](const PlanResult&, Context&) {});
-    return done(PlanResult{}, context);
-  }
-  io_.Commit(std::move(plan), context, done);
-}
-
-// None of them is to be seen: what was made goes again. The UIDs were never shown, so they may be given anew.
-void Mailbox::InsertFailed(std::shared_ptr<InsertRun> run, const PlanResult& result, Context& context) {
-  if (result.failures.front().stage >= run->append_stage) rewrite_ = true;
-  FilePlan plan = NewPlan();
+  const size_t ceiling_bytes = AddCeilingStages(run->gone.size(), &plan);
+  std::string log_records;
   Stage stage;
-  for (const InsertRun::Placed& placed : run->placed) {
-    if (!placed.tmp_path.empty()) stage.push_back(Unlink{placed.tmp_path});
-    stage.push_back(Unlink{placed.final_path});
+  for (const auto& [uid, modseq] : run->gone) {
+    stage.push_back(Unlink{PathOf(uid)});
+    AppendExpunged(uid, modseq, &log_records);
   }
+  run->log_bytes = ceiling_bytes + log_records.size();
+  run->unlink_stage = plan.stages.size();
+  stage.push_back(Append{
+      .path = Control("postern.changes"), .at_bytes = log_bytes_ + ceiling_bytes, .bytes = Chain(std::move(log_records))});
   plan.stages.push_back(std::move(stage));
-  const Status status = result.status();
-  io_.Commit(std::move(plan), context, [this, run, status](const PlanResult&, Context& later) {
+  if (always_flush(context)) plan.stages.push_back({SyncFile{Control("postern.changes")}, SyncDir{dir_ + "/cur"}, SyncDir{dir_ + "/new"}});
+  io_.Commit(std::move(plan), context, [this, run](const PlanResult& result, Context& later) {
+    const uint32_t ended_in = result.ok() ? UINT32_MAX : result.failures.front().stage;
+    std::vector<uint8_t> stays(run->gone.size(), ended_in < run->unlink_stage ? 1 : 0);
+    if (ended_in == run->unlink_stage) {
+      for (const OpFailure& failure : result.failures) {
+        if (failure.op < stays.size()) stays[failure.op] = 1;
+      }
+    }
+    SupportDone(result.ok(), 0, run->log_bytes);
     cur_changed_by_us_ = true;
-    Finish(later);
-    run->then(status, {}, later);
+    ExpungeResult expunged;
+    std::vector<std::pair<uint32_t, uint64_t>> gone;
+    for (size_t i = 0; i < run->gone.size(); ++i) {
+      if (stays[i] || state_->RowOf(run->gone[i].first) == state_->count()) continue;
+      gone.push_back(run->gone[i]);
+      expunged.uids.push_back(run->gone[i].first);
+      state_->highestmodseq = std::max(state_->highestmodseq, run->gone[i].second);
+    }
+    RemoveRows(gone);
+    if (on_change) on_change();
+    ExpungeEnded(run, result.status(), std::move(expunged), later);
   });
 }
 

@@ -25,7 +25,7 @@ std::string MailboxState::Pop3UidlOf(uint32_t uid) const {
 
 std::string MailboxState::BaseNameOf(uint32_t uid) const {
   const size_t row = RowOf(uid);
-  return row == count() ? "" : std::string(ParseName(names_[row]).base);
+  return row == count() ? "" : std::string(BaseOf(names_[row]));
 }
 
 std::string MailboxState::GuidOf(uint32_t uid) const {

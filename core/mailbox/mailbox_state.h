@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/mailbox/flags.h"
+#include "core/mailbox/name_column.h"
 
 namespace postern::mailbox {
 
@@ -46,16 +47,19 @@ class MailboxState {
   std::string BaseNameOf(uint32_t uid) const;
   std::string GuidOf(uint32_t uid) const;
 
-  // Expunged UIDs with the modseq of their going, oldest first: what views have still to tell, and VANISHED.
+  // Expunged UIDs with the modseq of their going, oldest first: what views have still to tell, and VANISHED. The history
+  // is bounded: `gone_since` says from where on it is whole, `gone_dropped` how many were forgotten at its front.
   struct Gone {
     uint64_t modseq;
     uint32_t uid;
   };
   std::vector<Gone> gone;
+  uint64_t gone_since = 0;   // each expunge with a greater MODSEQ is in `gone`
+  size_t gone_dropped = 0;
 
  private:
   friend class Mailbox;  // mailbox.h: the files behind the columns
-  std::vector<std::string> names_;   // the current file name: base, info part
+  NameColumn names_;                 // the current file name: base, info part
   std::vector<uint8_t> in_new_;      // 1: in new/, 0: in cur/
   std::map<uint32_t, std::string> items_;  // of the uidlist record, for the few UIDs that have any
 };

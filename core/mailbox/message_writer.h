@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/boundary/file_plan.h"
@@ -27,6 +28,8 @@ class MessageWriter {
   struct Target {
     Path tmp_path;
     std::string prefix;   // trace fields, LF line ends
+    // Its folder is made where it is missing: for delivery to a user's first mail. APPEND does not want a mailbox made.
+    bool make_folder = false;
   };
   MessageWriter(std::vector<Target> targets, FileOwner owner) : targets_(std::move(targets)), owner_(owner) {}
 
@@ -41,13 +44,13 @@ class MessageWriter {
   bool must_wait() const { return plan_open_ && pending_.size() >= kMemoryBytesMax; }
   bool plan_open() const { return plan_open_; }
   // Everything is on its way: End was called and, where files are used, all of it is written (not flushed).
-  bool complete() const { return ended_ && (!spilled_ || (pending_.empty() && !plan_open_)); }
+  bool complete() const { return ended_ && !plan_open_ && (!spilled_ || !status_.ok() || (pending_.empty() && retry_.empty())); }
 
-  // The file's folder is not there, or the disk is full: the message can't be kept.
+  // The disk is full, say: the message can't be kept. It is still counted; AbortPlan removes what is there.
   const Status& status() const { return status_; }
   bool spilled() const { return spilled_; }
-  // Not spilled: the bytes, without any prefix.
-  SharedBytes bytes() const { return std::make_shared<const std::string>(pending_); }
+  // After End, where not spilled: the bytes, without any prefix.
+  const SharedBytes& bytes() const { return bytes_; }
   const std::vector<Target>& targets() const { return targets_; }
   uint64_t file_bytes() const { return file_bytes_; }   // without prefix
   uint64_t crlf_bytes() const { return crlf_bytes_; }
@@ -55,14 +58,20 @@ class MessageWriter {
   FilePlan AbortPlan() const;
 
  private:
+  void Keep(std::string_view bytes, uint64_t crlf_bytes);
+  void Spill();
+  void Fail(Status status);
+
   std::vector<Target> targets_;
   FileOwner owner_;
   std::string pending_;      // converted, not written yet
+  SharedBytes bytes_;        // all of it, where it stayed in memory
   char before_last_ = '\0';  // the byte before a held CR, else the last one
   bool held_cr_ = false;     // a CR that may belong to a CRLF
-  bool spilled_ = false, plan_open_ = false, ended_ = false;
+  bool spilled_ = false, plan_open_ = false, ended_ = false, made_folders_ = false;
+  SharedBytes open_;            // being written
+  std::vector<size_t> asked_, retry_;  // targets of the plan under way; those whose folder was missing
   uint64_t written_bytes_ = 0;  // of the message, in each file
-  size_t open_bytes_ = 0;
   uint64_t file_bytes_ = 0, crlf_bytes_ = 0;
   Status status_;
 };

@@ -58,6 +58,7 @@ NameParts ParseName(std::string_view name) {
     parts.letters = info.substr(0, comma);
     if (comma != std::string_view::npos) parts.other = info.substr(comma);
   }
+  if (parts.base.find(',') == std::string_view::npos) return parts;  // Postfix's virtual(8) says no sizes
   parts.size = SizeIn(parts.base, ",S=");
   parts.crlf_size = SizeIn(parts.base, ",W=");
   return parts;
@@ -109,11 +110,17 @@ bool NamedBefore(std::string_view base_a, std::string_view base_b) {
 }
 
 UniqueNames::UniqueNames(const NodeFacts& node, uint16_t shard)
-    : tail_("P" + std::to_string(node.pid) + "R" + std::to_string(node.start_counter) + "Q" + std::to_string(shard) + "_"),
+    : life_("P" + std::to_string(node.pid) + "R" + std::to_string(node.start_counter) + "Q"),
+      tail_(life_ + std::to_string(shard) + "_"),
       host_(node.host_name) {
   for (char& c : host_) {
-    if (c == '/' || c == ':' || c == ',') c = '_';
+    if (c == '/' || c == ':' || c == ',' || static_cast<unsigned char>(c) <= ' ') c = '_';
   }
+}
+
+bool UniqueNames::MadeInThisLife(std::string_view name) const {
+  const size_t at = name.find(life_);
+  return at != std::string_view::npos && name.substr(at).find(host_) != std::string_view::npos;
 }
 
 std::string UniqueNames::Next(WallTime now) {

@@ -26,6 +26,9 @@ struct NameParts {
   std::optional<uint64_t> size, crlf_size;  // ,S= and ,W= where their digits end as they must
 };
 NameParts ParseName(std::string_view name);
+// What a message is known by, in dovecot-uidlist and here: the name up to its first ':'. But for names that nobody makes
+// this is the base.
+inline std::string_view BaseOf(std::string_view name) { return name.substr(0, name.find(':')); }
 
 // The system flags and keyword letters (bit 0: 'a') among `letters`.
 Flags FlagsOf(std::string_view letters);
@@ -47,8 +50,11 @@ class UniqueNames {
   std::string Next(WallTime now);
   // With ",S=<file_bytes>,W=<crlf_bytes>".
   std::string Next(WallTime now, uint64_t file_bytes, uint64_t crlf_bytes);
+  // Was `name` made in this life of this process, by any of its shards? Whatever its age by the clock, it is in use.
+  bool MadeInThisLife(std::string_view name) const;
 
  private:
+  std::string life_;  // "P<pid>R<start counter>Q": every shard's
   std::string tail_;
   std::string host_;
   int64_t last_us_ = 0;

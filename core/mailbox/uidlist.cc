@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cstdio>
 
-#include "core/base/base64.h"
+#include "core/boundary/planted.h"
 
 namespace postern::mailbox {
 namespace {
@@ -45,6 +45,32 @@ bool ParseHeader(std::string_view line, UidList* list, bool* version_1) {
   return list->uidvalidity != 0;
 }
 
+// One record without its line end; false: it is none.
+bool ParseRecord(std::string_view line, bool version_1, UidRecord* record) {
+  if (!TakeNumber(&line, &record->uid) || record->uid == 0 || record->uid == UINT32_MAX) return false;
+  const size_t name_at = version_1 ? line.find(' ') : line.find(" :");
+  if (name_at == std::string_view::npos || (version_1 && name_at != 0)) return false;
+  if (!version_1) {
+    record->items = line.substr(0, name_at);
+    if (!record->items.empty() && record->items[0] != ' ') return false;
+  }
+  const std::string_view name = line.substr(name_at + (version_1 ? 1 : 2));
+  record->base = name.substr(0, name.find(':'));
+  return !record->base.empty() && line.find('\0') == std::string_view::npos && record->base.find('/') == std::string::npos;
+}
+
+// Behind the end of what is readable a power loss may have left whole records: their UIDs are not given out again.
+uint32_t LastUidIn(std::string_view rest, bool version_1, uint32_t last) {
+  while (!rest.empty()) {
+    const size_t end = rest.find('\n');
+    if (end == std::string_view::npos) break;
+    UidRecord record;
+    if (ParseRecord(rest.substr(0, end), version_1, &record)) last = std::max(last, record.uid);
+    rest.remove_prefix(end + 1);
+  }
+  return last;
+}
+
 }  // namespace
 
 StatusOr<UidList> ParseUidList(std::string_view text) {
@@ -59,29 +85,29 @@ StatusOr<UidList> ParseUidList(std::string_view text) {
   while (at < text.size()) {
     const size_t end = text.find('\n', at);
     if (end == std::string_view::npos) break;  // a record that was never completed
-    std::string_view line = text.substr(at, end - at);
+    const std::string_view line = text.substr(at, end - at);
     UidRecord record;
-    if (!TakeNumber(&line, &record.uid) || record.uid <= last || record.uid == UINT32_MAX) {
-      // A tail of zeros is what a power loss leaves of an append that was not flushed: no UID in it was ever shown.
-      if (text.substr(at).find_first_not_of('\0') == std::string_view::npos || line.find('\0') != std::string_view::npos) break;
-      return DataLoss("dovecot-uidlist: UIDs do not ascend after " + std::to_string(last));
-    }
-    const size_t name_at = version_1 ? line.find(' ') : line.find(" :");
-    if (name_at == std::string_view::npos) break;
-    if (!version_1) record.items = line.substr(0, name_at);
-    std::string_view name = line.substr(name_at + (version_1 ? 1 : 2));
-    record.base = name.substr(0, name.find(':'));
-    if (record.base.empty() || record.base.find('/') != std::string::npos || record.base.find('\0') != std::string::npos) {
-      break;
+    if (!ParseRecord(line, version_1, &record) || record.uid <= last) {
+      // Zeros are what a power loss leaves of an append that was not flushed: no UID behind them was ever shown.
+      if (line.find('\0') != std::string_view::npos) break;
+      return DataLoss("dovecot-uidlist: no record, or UIDs do not ascend, after " + std::to_string(last));
     }
     last = record.uid;
     list.records.push_back(std::move(record));
     at = end + 1;
   }
   list.parsed_bytes = at;
-  list.next_uid = std::max(list.next_uid, last + 1);
-  list.needs_rewrite = version_1 || list.guid.empty() || at != text.size();
+  last = LastUidIn(text.substr(at), version_1, last);
+  if (!PLANTED("uid_from_memory_after_crash")) list.next_uid = std::max(list.next_uid, last + 1);
+  list.needs_rewrite = version_1 || list.guid.size() != 32 || at != text.size();
   return list;
+}
+
+uint32_t UidValidityIn(std::string_view text) {
+  UidList list;
+  bool version_1 = false;
+  ParseHeader(text.substr(0, text.find('\n')), &list, &version_1);
+  return list.uidvalidity;
 }
 
 void AppendUidRecord(const UidRecord& record, std::string* out) {
@@ -90,6 +116,14 @@ void AppendUidRecord(const UidRecord& record, std::string* out) {
   *out += " :";
   *out += record.base;
   *out += '\n';
+}
+
+uint32_t NextUidIn(std::string_view text) {
+  UidList list;
+  bool version_1 = false;
+  const size_t end = text.find('\n');
+  ParseHeader(text.substr(0, end), &list, &version_1);
+  return std::max(list.next_uid, LastUidIn(text.substr(std::min(end, text.size())), version_1, 0) + 1);
 }
 
 std::string FormatUidList(const UidList& list) {
@@ -117,7 +151,7 @@ uint32_t NextUidValidity(std::string_view file_text, int64_t now_seconds) {
   std::from_chars(file_text.data(), file_text.data() + std::min<size_t>(file_text.size(), 8), last, 16);
   // At most 2^31-1: some clients read it as a signed number.
   const uint32_t now = static_cast<uint32_t>(std::clamp<int64_t>(now_seconds, 1, INT32_MAX - 1));
-  return std::max(last + 1, now);
+  return last == UINT32_MAX ? now : std::max(last + 1, now);
 }
 
 }  // namespace postern::mailbox

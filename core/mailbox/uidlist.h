@@ -36,6 +36,10 @@ struct UidList {
 
 // kDataLoss: the header or the order of UIDs is broken; the file is to be put aside, never used.
 StatusOr<UidList> ParseUidList(std::string_view text);
+// What a broken list says its UIDVALIDITY was; 0: nothing. The next one must be greater.
+uint32_t UidValidityIn(std::string_view text);
+// A UID greater than all that can be made out in a broken list.
+uint32_t NextUidIn(std::string_view text);
 std::string FormatUidList(const UidList& list);
 void AppendUidRecord(const UidRecord& record, std::string* out);
 

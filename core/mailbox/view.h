@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/mailbox/mailbox_state.h"
@@ -37,12 +38,14 @@ class View {
   const std::shared_ptr<MailboxState>& shared_state() const { return state_; }
 
  private:
+  void TakeExpunges(Changes* changes);
+
   std::shared_ptr<MailboxState> state_;
   std::vector<uint32_t> uids_;
   uint64_t told_modseq_ = 0;
   size_t told_gone_ = 0;      // how many of state().gone were looked at, as their total count
-  size_t told_keywords_ = 0;
-  std::vector<std::pair<uint32_t, uint64_t>> told_;  // own changes after told_modseq_
+  size_t told_keywords_ = 0;  // how many had names
+  std::vector<std::pair<uint32_t, uint64_t>> told_;  // own changes after told_modseq_: UID (ascending), MODSEQ
 };
 
 }  // namespace postern::mailbox

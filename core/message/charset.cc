@@ -115,8 +115,17 @@ void AppendFoldedCharacter(char32_t c, std::string* out) {
 
 struct CharsetDecoder::Converter {
   UConverter* icu = nullptr;
-  UChar lead = 0;  // a surrogate that waits for its other half
+  bool wants_byte_order = false;  // UTF-16: `icu` comes with the first two bytes
+  UChar lead = 0;                 // a surrogate that waits for its other half
   ~Converter() { ucnv_close(icu); }
+
+  bool Open(const char* name) {
+    UErrorCode error = U_ZERO_ERROR;
+    icu = ucnv_open(name, &error);
+    // Errors are seen here, so that a run of them becomes one replacement.
+    if (icu) ucnv_setToUCallBack(icu, UCNV_TO_U_CALLBACK_STOP, nullptr, nullptr, nullptr, &error);
+    return icu && U_SUCCESS(error);
+  }
 };
 
 bool IsUtf8Charset(std::string_view charset) {
@@ -133,16 +142,9 @@ bool IsKnownCharset(std::string_view charset) {
 CharsetDecoder::CharsetDecoder(std::string_view charset) {
   const std::string name = WithoutLanguage(charset);
   if (IsUtf8Charset(name) || !IsIcuCharset(name)) return;
-  UErrorCode error = U_ZERO_ERROR;
-  UConverter* const icu = ucnv_open(name.c_str(), &error);
-  if (U_FAILURE(error)) {
-    ucnv_close(icu);
-    return;
-  }
   converter_ = std::make_unique<Converter>();
-  converter_->icu = icu;
-  // Errors are seen here, so that a run of them becomes one replacement.
-  ucnv_setToUCallBack(icu, UCNV_TO_U_CALLBACK_STOP, nullptr, nullptr, nullptr, &error);
+  converter_->wants_byte_order = EqualsIgnoringCase(name, "utf-16") || EqualsIgnoringCase(name, "utf16");
+  if (!converter_->wants_byte_order && !converter_->Open(name.c_str())) converter_.reset();
 }
 
 CharsetDecoder::~CharsetDecoder() = default;
@@ -150,7 +152,17 @@ CharsetDecoder::CharsetDecoder(CharsetDecoder&&) noexcept = default;
 CharsetDecoder& CharsetDecoder::operator=(CharsetDecoder&&) noexcept = default;
 
 void CharsetDecoder::Feed(std::string_view bytes, std::string* out) {
-  if (converter_) {
+  if (converter_ && converter_->wants_byte_order) {
+    pending_.append(bytes);
+    if (pending_.size() < 2) return;
+    // RFC 2781 section 4.3 has big-endian where there is no mark; what is sent without one is little-endian.
+    const bool marked = pending_.starts_with("\xFE\xFF") || pending_.starts_with("\xFF\xFE");
+    converter_->wants_byte_order = false;
+    if (!converter_->Open(marked ? "UTF-16" : "UTF-16LE")) converter_.reset();
+    const std::string first = std::move(pending_);
+    pending_.clear();
+    Feed(first, out);
+  } else if (converter_) {
     Convert(bytes, false, out);
   } else if (pending_.empty()) {
     ConvertUtf8(bytes, out);
@@ -168,7 +180,7 @@ void CharsetDecoder::Feed(std::string_view bytes, std::string* out) {
 }
 
 void CharsetDecoder::Finish(std::string* out) {
-  if (converter_) {
+  if (converter_ && !converter_->wants_byte_order) {
     Convert({}, true, out);
     return;
   }
@@ -209,19 +221,22 @@ void CharsetDecoder::ConvertUtf8(std::string_view bytes, std::string* out) {
 void CharsetDecoder::Convert(std::string_view bytes, bool flush, std::string* out) {
   const char* source = bytes.data();
   const char* const source_end = source + bytes.size();
-  for (;;) {
+  // After an error ICU may hold bytes that it will look at again, so that it is asked once more also without new ones;
+  // `stalled` turns without progress are what ends this, whatever ICU thinks.
+  for (int stalled = 0; stalled < 8;) {
     std::array<UChar, 512> units;
     UChar* target = units.data();
     const char* const before = source;
     UErrorCode error = U_ZERO_ERROR;
     ucnv_toUnicode(converter_->icu, &target, units.data() + units.size(), &source, source_end, nullptr, flush, &error);
     for (const UChar* unit = units.data(); unit != target; ++unit) AppendUnit(*unit, out);
-    if (error == U_BUFFER_OVERFLOW_ERROR) continue;
     if (U_SUCCESS(error)) return;
+    const bool progress = source != before || target != units.data();
+    stalled = progress ? 0 : stalled + 1;
+    if (error == U_BUFFER_OVERFLOW_ERROR) continue;
     Replace(out);
     converter_->lead = 0;
-    if (error == U_TRUNCATED_CHAR_FOUND || source == source_end) return;
-    if (source == before) ++source;  // whatever ICU thinks: each turn takes something
+    if (error == U_TRUNCATED_CHAR_FOUND) return;
   }
 }
 

@@ -37,8 +37,8 @@ class CharsetDecoder {
   void Replace(std::string* out);
 
   std::unique_ptr<Converter> converter_;  // nullptr: UTF-8
-  std::string pending_;                   // the beginning of a UTF-8 sequence, less than four bytes
-  bool replaced_ = false;                 // the last output was U+FFFD
+  std::string pending_;    // a UTF-8 sequence or a byte order mark, as far as it came: less than four bytes
+  bool replaced_ = false;  // the last output was U+FFFD
 };
 
 // `bytes` in `charset` as valid UTF-8. Appends.

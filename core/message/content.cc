@@ -102,7 +102,7 @@ void ParseType(std::string_view value, Part* part) {
     part->kind = Part::Kind::kMessage;
   } else if (EqualsIgnoringCase(*part->type, "text")) {
     part->kind = Part::Kind::kText;
-  } else if (EqualsIgnoringCase(*part->type, "multipart")) {
+  } else if (slash != std::string::npos && EqualsIgnoringCase(*part->type, "multipart")) {
     part->kind = Part::Kind::kMultipart;
     part->is_digest = EqualsIgnoringCase(*part->subtype, "digest");
   } else {

@@ -91,7 +91,7 @@ class DateReader {
     if (!ReadDay() || !ReadMonth() || !ReadYear() || !ReadTime()) return std::nullopt;
     DateTime when;
     const auto zone = Atom();
-    if (!zone) return std::nullopt;
+    if (!zone || !IsCivil()) return std::nullopt;
     when.zone_minutes = zone->empty() ? 0 : ZoneMinutes(*zone);
     when.unix_seconds = ToUnixSeconds(civil_) - int64_t{when.zone_minutes} * 60;
     return when;
@@ -135,6 +135,14 @@ class DateReader {
     }
     civil_.year = *year;
     return *year >= 1900;
+  }
+
+  // Whether there is such a day and such a time. A leap second counts as the one before.
+  bool IsCivil() {
+    if (civil_.second == 60) civil_.second = 59;
+    if (civil_.hour > 23 || civil_.minute > 59 || civil_.second > 59) return false;
+    const CivilTime same = ToCivilTime(ToUnixSeconds(civil_));
+    return same.day == civil_.day && same.month == civil_.month;
   }
 
   bool AtSeparator() const { return lexer_.peek() == ':' || lexer_.peek() == '.'; }

@@ -206,7 +206,11 @@ Lexer::Status Lexer::ReadToken(std::string* out) {
 Lexer::Status Lexer::ReadContentType(std::string* out) {
   if (SkipCfws() != Status::kMore) return Status::kFailed;
   std::string type;
-  if (ReadToken(&type) != Status::kMore || type.empty() || peek() != '/') return Status::kFailed;
+  if (ReadToken(&type) != Status::kMore) {  // a type alone
+    out->append(type);
+    return Status::kFailed;
+  }
+  if (type.empty() || peek() != '/') return Status::kFailed;
   ++at_;
   if (SkipCfws() != Status::kMore) return Status::kFailed;
   std::string subtype;

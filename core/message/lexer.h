@@ -47,7 +47,7 @@ class Lexer {
 
   // RFC 2045 section 5.1.
   Status ReadToken(std::string* out);  // may be empty
-  // `type/subtype`; nothing is appended on failure.
+  // `type/subtype`. On failure nothing is appended, but for a type that is all there is.
   Status ReadContentType(std::string* out);
   // `; attribute=value`. kEnd: no bytes are left, so there is none.
   Status ReadParameter(std::string* attribute, std::string* value);

@@ -134,8 +134,8 @@ class TextSearch {
       facts.Add(field);
       if (where_ == SearchIn::kText && InField(field, &finder)) return true;
     }
-    const bool leaf = part.kind != Part::Kind::kMultipart && part.children.empty();
-    return leaf && facts.searchable && InBody(message_.substr(part.body.begin, part.body.size()), facts, &finder);
+    return part.children.empty() && facts.searchable &&
+           InBody(message_.substr(part.body.begin, part.body.size()), facts, &finder);
   }
 
   static bool InField(const Field& field, Finder* finder) {

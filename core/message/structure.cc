@@ -62,8 +62,23 @@ void AppendCommonExtension(const Part& part, std::string* out) {
   AppendImapNString(part.location, out);
 }
 
+void AppendPart(const Part& part, bool extended, std::string* out);
+
+// What every message without MIME is, however it says so: Dovecot answers those without regard to what was written.
+bool IsPlainSevenBit(const Part& part) {
+  if (part.kind != Part::Kind::kText || part.truncated || part.parameters.size() > 1) return false;
+  if (part.subtype && !EqualsIgnoringCase(*part.subtype, "plain")) return false;
+  for (const Parameter& parameter : part.parameters) {
+    if (!EqualsIgnoringCase(parameter.name, "charset") || !EqualsIgnoringCase(parameter.value, "us-ascii")) {
+      return false;
+    }
+  }
+  if (part.encoding && !EqualsIgnoringCase(*part.encoding, "7bit")) return false;
+  return !part.id && !part.description && !part.md5 && !part.disposition && part.languages.empty() && !part.location;
+}
+
 void AppendMultipart(const Part& part, bool extended, std::string* out) {
-  for (const Part& child : part.children) AppendBodyStructure(child, extended, out);
+  for (const Part& child : part.children) AppendPart(child, extended, out);
   if (part.children.empty()) {
     // The grammar wants at least one part.
     out->append("(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
@@ -108,7 +123,7 @@ void AppendLeaf(const Part& part, bool extended, std::string* out) {
     out->push_back(' ');
     AppendEnvelope(*inside.envelope, out);
     out->push_back(' ');
-    AppendBodyStructure(inside, extended, out);
+    AppendPart(inside, extended, out);
   }
   if (part.kind == Part::Kind::kMessage || part.kind == Part::Kind::kText) {
     out->push_back(' ');
@@ -120,9 +135,7 @@ void AppendLeaf(const Part& part, bool extended, std::string* out) {
   AppendCommonExtension(part, out);
 }
 
-}  // namespace
-
-void AppendBodyStructure(const Part& part, bool extended, std::string* out) {
+void AppendPart(const Part& part, bool extended, std::string* out) {
   out->push_back('(');
   if (part.kind == Part::Kind::kMultipart) {
     AppendMultipart(part, extended, out);
@@ -130,6 +143,20 @@ void AppendBodyStructure(const Part& part, bool extended, std::string* out) {
     AppendLeaf(part, extended, out);
   }
   out->push_back(')');
+}
+
+}  // namespace
+
+void AppendBodyStructure(const Part& root, bool extended, std::string* out) {
+  if (!IsPlainSevenBit(root)) {
+    AppendPart(root, extended, out);
+    return;
+  }
+  out->append("(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" ");
+  AppendNumber(root.body.size(), out);
+  out->push_back(' ');
+  AppendNumber(root.body_line_count, out);
+  out->append(extended ? " NIL NIL NIL NIL)" : ")");
 }
 
 }  // namespace postern::message

@@ -9,6 +9,6 @@
 namespace postern::message {
 
 // With the outer parentheses. `extended`: BODYSTRUCTURE, with extension data.
-void AppendBodyStructure(const Part& part, bool extended, std::string* out);
+void AppendBodyStructure(const Part& root, bool extended, std::string* out);
 
 }  // namespace postern::message

@@ -49,7 +49,8 @@ void AppendBinaryHeader(std::string_view header, TransferEncoding encoding, std:
   for (Field field; reader.Next(&field);) {
     if (!field.Is("Content-Transfer-Encoding")) out->append(field.raw);
   }
-  if (!reader.saw_empty_line()) return;
+  // A header followed by a boundary line at once has given up its empty line; Dovecot writes one here.
+  if (!reader.saw_empty_line() && !header.ends_with('\n')) return;
   out->append("Content-Transfer-Encoding: binary\r\n\r\n");
 }
 

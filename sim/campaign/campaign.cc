@@ -117,8 +117,9 @@ class Workload {
 };
 
 // What fresh clients see of every INBOX: user -> (UIDVALIDITY, UID -> canary).
-Sightings ReadAll(World& world, Ledger& ledger, const std::string& round) {
-  std::vector<std::unique_ptr<ImapClient>> readers;
+// `readers` must live as long as the world: a crash tells them later.
+Sightings ReadAll(World& world, Ledger& ledger, const std::string& round, std::vector<std::unique_ptr<ImapClient>>& readers) {
+  const size_t first = readers.size();
   for (const std::string& user : UserNames()) {
     readers.push_back(std::make_unique<ImapClient>(
         ledger, ImapIntent{.listener = kImaps, .from = Address("198.51.100.250"), .user = user, .reads_all = true},
@@ -127,9 +128,10 @@ Sightings ReadAll(World& world, Ledger& ledger, const std::string& round) {
   }
   if (!world.RunUntil(world.now().mono + Seconds(600), kStepsMax)) ledger.Violated("O20", "no end while reading");
   Sightings sightings;
-  for (size_t i = 0; i < readers.size(); ++i) {
-    if (!readers[i]->finished()) ledger.Violated("liveness", UserNames()[i] + " could not read INBOX in a healthy world");
-    sightings[UserNames()[i]] = {readers[i]->uidvalidity(), readers[i]->seen()};
+  for (size_t i = 0; i < UserNames().size(); ++i) {
+    const ImapClient& reader = *readers[first + i];
+    if (!reader.finished()) ledger.Violated("liveness", UserNames()[i] + " could not read INBOX in a healthy world");
+    sightings[UserNames()[i]] = {reader.uidvalidity(), reader.seen()};
   }
   return sightings;
 }
@@ -147,6 +149,7 @@ Result RunSeed(const Plan& plan) {
   if (plan.without_faults) faults = Faults{};
 
   Ledger ledger;
+  std::vector<std::unique_ptr<ImapClient>> readers;
   World world(plan.seed, MakeSetting(fsync), shards, faults);
   world.Start();
   Workload workload(plan, world, ledger);
@@ -156,10 +159,10 @@ Result RunSeed(const Plan& plan) {
   if (!world.RunUntil(Instant{} + kSafety + kLiveness, kStepsMax)) ledger.Violated("O20", "no end in the liveness phase");
 
   if (ledger.violations().empty()) {
-    const Sightings first = ReadAll(world, ledger, "first");
+    const Sightings first = ReadAll(world, ledger, "first", readers);
     world.Crash(/*power_loss=*/false);
     world.RunUntil(world.now().mono + Seconds(60), kStepsMax);
-    const Sightings second = ReadAll(world, ledger, "second");
+    const Sightings second = ReadAll(world, ledger, "second", readers);
     if (ledger.violations().empty()) Audit(world, ledger, first, second);
   }
   return {.seed = plan.seed,

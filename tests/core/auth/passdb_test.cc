@@ -61,6 +61,13 @@ TEST_F(RulesTest, ContinueOk) {
 TEST_F(RulesTest, ContinueFailChecksThePasswordAgain) {
   one().result_success = "continue-fail";
   EXPECT_EQ(Answers(), "-+--+-");
+  // Also where a section before had verified it.
+  auto before = std::make_shared<FakeUsers>();
+  before->Add("both", "{PLAIN}zero");
+  auth_.passdbs.insert(auth_.passdbs.begin(), PassDbOf(before));
+  one().result_success = "continue";
+  two().result_success = "continue-fail";
+  EXPECT_FALSE(PlainLogin(auth_, "both", "zero").ok());
 }
 
 TEST_F(RulesTest, ReturnGivesTheStateBefore) {
@@ -204,6 +211,18 @@ TEST_F(FieldsTest, NoPasswordDoesNotLeakIntoTheNextSection) {
   one().result_success = "continue-fail";
   EXPECT_FALSE(PlainLogin(auth_, "both", "bad").ok());
   EXPECT_TRUE(PlainLogin(auth_, "both", "two").ok());
+  second_->Add("both", "");
+  EXPECT_FALSE(PlainLogin(auth_, "both", "bad").ok());
+}
+
+TEST_F(FieldsTest, AFailedSectionLeavesNoField) {
+  first_->Add("both", "{PLAIN}one", {{"nologin", "y"}, {"nodelay", "y"}});
+  EXPECT_FALSE(PlainLogin(auth_, "both", "one").ok());
+  EXPECT_TRUE(PlainLogin(auth_, "both", "two").ok());
+  EXPECT_FALSE(PlainLogin(auth_, "both", "bad").step.no_delay);
+  second_->Add("both", "{PLAIN}two", {{"nologin", "y"}, {"nodelay", ""}});
+  EXPECT_FALSE(PlainLogin(auth_, "both", "two").ok());
+  EXPECT_TRUE(PlainLogin(auth_, "both", "bad").step.no_delay);
 }
 
 TEST_F(FieldsTest, EmptyPasswordOpensNothing) {

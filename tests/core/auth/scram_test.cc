@@ -179,6 +179,27 @@ TEST_F(ScramTest, UnknownUserFailsOnlyAtTheEndWithAnyPassword) {
   }
 }
 
+// A rule can make a success of a section that gave no credentials; then nothing can be proved.
+TEST_F(ScramTest, ASuccessWithoutCredentialsIsNone) {
+  auto users = std::make_shared<FakeUsers>();
+  users->Add("only@example.test", "{PLAIN}only-secret");
+  auth_ = AuthOf(users);
+  auth_.passdbs[0].result_failure = "return-ok";
+  for (const std::string_view mechanism : {"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "DIGEST-MD5"}) {
+    for (const std::string_view password : {"only-secret", "-", ""}) {
+      auto client = MakeClientExchange(mechanism, {.user = "carol@example.test", .password = Secret(password)});
+      exchange_ = MakeExchange(mechanism, auth_, Client());
+      const auto initial = client->Initial(entropy_);
+      const std::string_view view = initial ? std::string_view(*initial) : std::string_view();
+      Step step = exchange_->Start(initial ? &view : nullptr, entropy_, {});
+      ASSERT_EQ(step.kind, Kind::kChallenge);
+      step = exchange_->Respond(*client->Respond(step.challenge, entropy_), entropy_);
+      EXPECT_EQ(step.reason, FailureReason::kPasswordMismatch) << mechanism;
+      EXPECT_EQ(step.kind, Kind::kFailure) << mechanism << password;
+    }
+  }
+}
+
 TEST_F(ScramTest, WrongSchemeIsSaidInDovecotsWords) {
   auto client = MakeClientExchange("SCRAM-SHA-256", {.user = "hashed@example.test"});
   Step step = First(*client->Initial(entropy_));

@@ -1,0 +1,270 @@
+#include "core/queue/queue_file.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "core/boundary/planted.h"
+#include "core/queue/queue_id.h"
+
+namespace postern::queue {
+namespace {
+
+constexpr std::string_view kMagic = "POSTERN-QUEUE 1\n";
+constexpr std::string_view kMessageMark = "message\n";
+constexpr size_t kTrailerBytes = 1 + 4 + 20 + 1 + 16 + 1;  // "\nEND " number " " checksum "\n"
+constexpr size_t kRecipientCountMax = 100000;
+
+// Texts in one word: what is not printable ASCII, '+' and '=' as "+XX"; "-" for the empty one ("+2D" for a dash alone).
+std::string Word(std::string_view text) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  if (text.empty()) return "-";
+  if (text == "-") return "+2D";
+  std::string word;
+  for (const char c : text) {
+    if (c > 32 && c < 127 && c != '+' && c != '=') {
+      word += c;
+    } else {
+      word += '+';
+      word += kHex[static_cast<uint8_t>(c) >> 4];
+      word += kHex[static_cast<uint8_t>(c) & 15];
+    }
+  }
+  return word;
+}
+
+std::optional<std::string> Unword(std::string_view word) {
+  if (word.empty()) return std::nullopt;
+  if (word == "-") return "";
+  std::string text;
+  for (size_t i = 0; i < word.size(); ++i) {
+    if (word[i] != '+') {
+      text += word[i];
+      continue;
+    }
+    uint8_t byte = 0;
+    if (word.size() - i < 3) return std::nullopt;
+    const auto parsed = std::from_chars(word.data() + i + 1, word.data() + i + 3, byte, 16);
+    if (parsed.ec != std::errc() || parsed.ptr != word.data() + i + 3) return std::nullopt;
+    text += static_cast<char>(byte);
+    i += 2;
+  }
+  return text;
+}
+
+std::string_view TakeField(std::string_view* line) {
+  const size_t end = std::min(line->find(' '), line->size());
+  const std::string_view field = line->substr(0, end);
+  line->remove_prefix(end == line->size() ? end : end + 1);
+  return field;
+}
+
+template <class N>
+bool ParseNumber(std::string_view text, N* number, int base = 10) {
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, *number, base);
+  return !text.empty() && parsed.ec == std::errc() && parsed.ptr == end;
+}
+
+struct TextFact {
+  std::string_view name;
+  std::string Envelope::*field;
+};
+constexpr std::array<TextFact, 11> kTextFacts{{
+    {"id", &Envelope::id},
+    {"trace", &Envelope::trace_id},
+    {"body", &Envelope::body},
+    {"ret", &Envelope::ret},
+    {"envid", &Envelope::envelope_id},
+    {"client_name", &Envelope::client_name},
+    {"client_address", &Envelope::client_address},
+    {"helo", &Envelope::helo},
+    {"protocol", &Envelope::protocol},
+    {"sasl_method", &Envelope::sasl_method},
+    {"sasl_username", &Envelope::sasl_username},
+}};
+
+bool ParseRecipient(std::string_view line, QueuedRecipient* recipient) {
+  const auto address = Unword(TakeField(&line));
+  const auto transport = Unword(TakeField(&line));
+  const auto nexthop = Unword(TakeField(&line));
+  const auto original = Unword(TakeField(&line));
+  const auto original_recipient = Unword(TakeField(&line));
+  unsigned notify = 0;
+  if (!address || !transport || !nexthop || !original || !original_recipient) return false;
+  if (!ParseNumber(line, &notify) || notify > 15) return false;
+  const auto mailbox = routing::ParseMailbox(*address);
+  if (!mailbox) return false;
+  *recipient = {.address = *mailbox,
+                .transport = *transport,
+                .nexthop = *nexthop,
+                .original = *original,
+                .original_recipient = *original_recipient,
+                .notify = static_cast<uint8_t>(notify)};
+  return true;
+}
+
+Status ParseFact(std::string_view line, Envelope* envelope) {
+  const std::string_view name = TakeField(&line);
+  if (name == "recipient") {
+    if (envelope->recipients.size() == kRecipientCountMax) return DataLoss("too many recipients");
+    return ParseRecipient(line, &envelope->recipients.emplace_back()) ? OkStatus() : DataLoss("bad recipient");
+  }
+  if (name == "arrived") return ParseNumber(line, &envelope->arrived_us) ? OkStatus() : DataLoss("bad arrival time");
+  if (name == "smtputf8") {
+    envelope->smtputf8 = line == "1";
+    return OkStatus();
+  }
+  const auto text = Unword(line);
+  if (!text) return DataLoss("bad value of " + std::string(name));
+  if (name == "sender") {
+    envelope->null_sender = text->empty();
+    if (text->empty()) return OkStatus();
+    const auto mailbox = routing::ParseMailbox(*text);
+    if (!mailbox) return DataLoss("bad sender");
+    envelope->sender = *mailbox;
+    return OkStatus();
+  }
+  for (const TextFact& fact : kTextFacts) {
+    if (fact.name == name) {
+      envelope->*fact.field = *text;
+      return OkStatus();
+    }
+  }
+  return DataLoss("unknown fact " + std::string(name.substr(0, 32)));
+}
+
+}  // namespace
+
+std::string FormatEnvelope(const Envelope& envelope) {
+  std::string text(kMagic);
+  const auto add = [&text](std::string_view name, std::string_view value) {
+    text += name;
+    text += ' ';
+    text += value;
+    text += '\n';
+  };
+  for (const TextFact& fact : kTextFacts) add(fact.name, Word(envelope.*fact.field));
+  add("arrived", std::to_string(envelope.arrived_us));
+  add("smtputf8", envelope.smtputf8 ? "1" : "0");
+  add("sender", Word(envelope.null_sender ? "" : envelope.sender.Quoted()));
+  for (const QueuedRecipient& recipient : envelope.recipients) {
+    add("recipient", Word(recipient.address.Quoted()) + " " + Word(recipient.transport) + " " + Word(recipient.nexthop) + " " +
+                         Word(recipient.original) + " " + Word(recipient.original_recipient) + " " +
+                         std::to_string(recipient.notify));
+  }
+  return text.append(kMessageMark);
+}
+
+std::string FormatTrailer(uint64_t message_bytes, const Checksum& checksum) {
+  std::string number = std::to_string(message_bytes);
+  number.insert(0, 20 - number.size(), '0');
+  std::string hex;
+  for (int shift = 60; shift >= 0; shift -= 4) hex += "0123456789abcdef"[checksum.value() >> shift & 15];
+  return "\nEND " + number + " " + hex + "\n";
+}
+
+StatusOr<QueueFile> ParseQueueFile(std::string_view text) {
+  if (text.substr(0, kMagic.size()) != kMagic) return DataLoss("no queue file of version 1");
+  if (text.size() < kMagic.size() + kTrailerBytes) return DataLoss("cut off");
+  const std::string_view trailer = text.substr(text.size() - kTrailerBytes);
+  const std::string_view body = text.substr(0, text.size() - kTrailerBytes);
+  uint64_t message_bytes = 0, sum = 0;
+  if (trailer.substr(0, 5) != "\nEND " || !ParseNumber(trailer.substr(5, 20), &message_bytes) || trailer[25] != ' ' ||
+      !ParseNumber(trailer.substr(26, 16), &sum, 16) || trailer.back() != '\n') {
+    return DataLoss("cut off");
+  }
+  Checksum checksum;
+  checksum.Add(body);
+  if (checksum.value() != sum || message_bytes > body.size()) return DataLoss("wrong checksum");
+
+  QueueFile file;
+  std::string_view head = body.substr(0, body.size() - message_bytes);
+  file.message = body.substr(head.size());
+  head.remove_prefix(std::min(kMagic.size(), head.size()));
+  for (;;) {
+    const size_t end = head.find('\n');
+    if (end == std::string_view::npos) return DataLoss("no message");
+    const std::string_view line = head.substr(0, end);
+    head.remove_prefix(end + 1);
+    if (line == kMessageMark.substr(0, kMessageMark.size() - 1)) break;
+    POSTERN_RETURN_IF_ERROR(ParseFact(line, &file.envelope));
+  }
+  if (!head.empty()) return DataLoss("wrong length");
+  if (!IsQueueId(file.envelope.id)) return DataLoss("no queue id");
+  return file;
+}
+
+std::string FormatDone(size_t index) { return "done " + std::to_string(index) + "\n"; }
+
+void ApplyJournal(std::string_view journal, Envelope* envelope) {
+  for (size_t end = journal.find('\n'); end != std::string_view::npos; end = journal.find('\n')) {
+    std::string_view line = journal.substr(0, end);
+    journal.remove_prefix(end + 1);
+    size_t index = 0;
+    if (TakeField(&line) == "done" && ParseNumber(line, &index) && index < envelope->recipients.size()) {
+      envelope->recipients[index].done = true;
+    }
+  }
+}
+
+std::string_view FolderName(Folder folder) {
+  switch (folder) {
+    case Folder::kTmp: return "tmp";
+    case Folder::kIncoming: return "incoming";
+    case Folder::kActive: return "active";
+    case Folder::kDeferred: return "deferred";
+    case Folder::kHold: return "hold";
+    case Folder::kCorrupt: return "corrupt";
+  }
+  return "corrupt";
+}
+
+Path SpoolDir(std::string_view queue_directory) { return std::string(queue_directory) + "/postern"; }
+Path FolderPath(std::string_view queue_directory, Folder folder) {
+  return SpoolDir(queue_directory) + "/" + std::string(FolderName(folder));
+}
+Path FilePath(std::string_view queue_directory, Folder folder, std::string_view id) {
+  return FolderPath(queue_directory, folder) + "/" + std::string(id);
+}
+
+FilePlan PlanEnqueue(EnqueueRequest request) {
+  FilePlan plan;
+  if (request.make_folders) plan = PlanFolders(request.queue_directory);
+  if (request.spilled) {
+    plan.stages.push_back({Append{.path = request.tmp_path, .at_bytes = request.spilled_bytes, .bytes = Chain(std::move(request.trailer))}});
+  } else {
+    Chain chain(std::move(request.envelope));
+    for (SharedBytes& piece : request.message) chain.Append(std::move(piece));
+    chain.Append(std::move(request.trailer));
+    plan.stages.push_back({Create{.path = request.tmp_path, .bytes = std::move(chain)}});
+  }
+  plan.stages.push_back({SyncFile{request.tmp_path}});
+  plan.stages.push_back({Rename{.from = request.tmp_path, .to = FilePath(request.queue_directory, request.folder, request.id)}});
+  if (!PLANTED("spool_rename_without_sync_dir")) {
+    plan.stages.push_back({SyncDir{FolderPath(request.queue_directory, request.folder)}});
+  }
+  return plan;
+}
+
+FilePlan PlanDequeue(std::string_view queue_directory, Folder folder, std::string_view id, std::string_view tmp_path) {
+  FilePlan plan;
+  Stage unlink{Unlink{FilePath(queue_directory, folder, id)}, Unlink{FilePath(queue_directory, folder, id) + ".log"}};
+  if (!tmp_path.empty()) unlink.push_back(Unlink{Path(tmp_path)});
+  plan.stages = {std::move(unlink), {SyncDir{FolderPath(queue_directory, folder)}}};
+  return plan;
+}
+
+FilePlan PlanFolders(std::string_view queue_directory) {
+  FilePlan plan{.stages = {{}, {}}};
+  for (const Folder folder :
+       {Folder::kTmp, Folder::kIncoming, Folder::kActive, Folder::kDeferred, Folder::kHold, Folder::kCorrupt}) {
+    plan.stages[0].push_back(MakeDir{FolderPath(queue_directory, folder)});
+  }
+  plan.stages[1] = {SyncDir{SpoolDir(queue_directory)}, SyncDir{Path(queue_directory)}};
+  return plan;
+}
+
+}  // namespace postern::queue

@@ -1,0 +1,272 @@
+#include "core/smtp/delivery.h"
+
+#include <algorithm>
+
+namespace postern::smtp {
+namespace {
+
+// The file or folder an operation is about, as far as a delivery's operations go.
+struct PathOf {
+  Path operator()(const Create& op) const { return op.path; }
+  Path operator()(const Append& op) const { return op.path; }
+  Path operator()(const Rename& op) const { return op.from; }
+  Path operator()(const Link& op) const { return op.from; }
+  Path operator()(const Unlink& op) const { return op.path; }
+  Path operator()(const MakeDir& op) const { return op.path; }
+  Path operator()(const RemoveTree& op) const { return op.path; }
+  Path operator()(const SetMtime& op) const { return op.path; }
+  Path operator()(const SyncFile& op) const { return op.path; }
+  Path operator()(const SyncDir& op) const { return op.path; }
+};
+
+queue::QueuedRecipient ForQueue(const LocalRecipient& local) {
+  return {.address = local.address,
+          .transport = "virtual",
+          .nexthop = {},
+          .original = local.original,
+          .original_recipient = local.original_recipient,
+          .notify = local.notify};
+}
+
+}  // namespace
+
+MessageDelivery::Plans MessageDelivery::Begin() {
+  Plans plans;
+  queue_id_ = message_.envelope.id;
+  states_.assign(message_.locals.size(), LocalState::kOpen);
+  for (size_t i = 0; i < message_.locals.size(); ++i) {
+    const FileOwner& owner = message_.locals[i].owner;
+    auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& g) { return g.owner == owner; });
+    if (group == groups_.end()) group = groups_.insert(groups_.end(), Group{.owner = owner});
+    group->locals.push_back(i);
+  }
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    // A spilled message may have had its folders made on the way: their names are flushed in any case.
+    groups_[i].make_folders = message_.bytes == nullptr;
+    PlanGroup(i, &plans);
+  }
+  if (!message_.remotes.empty()) PlanQueue(message_.remotes, message_.bytes == nullptr, &plans);
+  if (open_ == 0) finished_ = true;  // discarded: nobody is to get it
+  return plans;
+}
+
+MessageDelivery::Plans MessageDelivery::OnPlanDone(uint32_t tag, const PlanResult& result) {
+  Plans plans;
+  --open_;
+  if (tag < groups_.size()) {
+    OnGroupDone(tag, result, &plans);
+  } else if (tag == kQueueTag) {
+    OnQueueDone(result, &plans);
+  }
+  if (open_ == 0) WhenAllDone(&plans);
+  return plans;
+}
+
+Path MessageDelivery::TmpPath(const LocalRecipient& local) const {
+  return local.target.spilled_path.empty() ? local.target.maildir + "/tmp/" + local.target.base : local.target.spilled_path;
+}
+
+// ---- Maildirs --------------------------------------------------------------------------------------------------------------
+
+void MessageDelivery::PlanGroup(size_t group, Plans* plans) {
+  std::vector<mailbox::DeliveryTarget> targets;
+  for (const size_t i : groups_[group].locals) targets.push_back(message_.locals[i].target);
+  Commit(group,
+         mailbox::PlanDelivery(targets, message_.bytes, message_.file_bytes, message_.crlf_bytes, groups_[group].owner,
+                               groups_[group].make_folders),
+         plans);
+}
+
+// The names are there: only their folders are to be flushed.
+void MessageDelivery::PlanSettle(size_t group, Plans* plans) {
+  FilePlan plan{.stages = {{}}, .owner = groups_[group].owner};
+  for (const size_t i : groups_[group].locals) plan.stages[0].push_back(SyncDir{message_.locals[i].target.maildir + "/new"});
+  Commit(group, std::move(plan), plans);
+}
+
+void MessageDelivery::Commit(size_t group, FilePlan plan, Plans* plans) {
+  Group& g = groups_[group];
+  g.stage_paths.clear();
+  g.stage_kinds.clear();
+  bool named = plan.stages.size() == 1;  // PlanSettle
+  for (const Stage& stage : plan.stages) {
+    StageKind kind = StageKind::kFolders;
+    std::vector<Path> paths;
+    for (const FileOp& op : stage) {
+      paths.push_back(std::visit(PathOf{}, op));
+      if (std::holds_alternative<Create>(op)) kind = StageKind::kWrite;
+      if (std::holds_alternative<SyncFile>(op)) kind = StageKind::kFlush;
+      if (std::holds_alternative<Rename>(op)) kind = StageKind::kName;
+      if (std::holds_alternative<SyncDir>(op) && named) kind = StageKind::kSettle;
+    }
+    if (kind == StageKind::kName) named = true;
+    g.stage_kinds.push_back(kind);
+    g.stage_paths.push_back(std::move(paths));
+  }
+  ++open_;
+  plans->emplace_back(static_cast<uint32_t>(group), std::move(plan));
+}
+
+void MessageDelivery::OnGroupDone(size_t group, const PlanResult& result, Plans* plans) {
+  Group& g = groups_[group];
+  if (result.ok()) {
+    for (const size_t i : g.locals) states_[i] = LocalState::kDelivered;
+    g.locals.clear();
+    return;
+  }
+  const size_t stage = std::min<size_t>(result.failures.front().stage, g.stage_kinds.size() - 1);
+  const StageKind kind = g.stage_kinds[stage];
+  bool missing_folders = kind == StageKind::kWrite && !g.make_folders;
+  for (const OpFailure& failure : result.failures) missing_folders &= failure.status.code() == StatusCode::kNotFound;
+
+  std::vector<size_t> failed;
+  for (const OpFailure& failure : result.failures) {
+    const Path& path = g.stage_paths[stage][std::min<size_t>(failure.op, g.stage_paths[stage].size() - 1)];
+    for (const size_t i : g.locals) {
+      const LocalRecipient& local = message_.locals[i];
+      const bool own = path == TmpPath(local) || path == local.target.maildir || path.starts_with(local.target.maildir + "/") ||
+                       (kind == StageKind::kFolders && local.target.maildir.starts_with(path));
+      if (!own || std::find(failed.begin(), failed.end(), i) != failed.end()) continue;
+      failed.push_back(i);
+      if (!missing_folders) Fail(i, failure.status);
+    }
+  }
+  // Who was not hit goes on from here; after a write, its file is there.
+  std::erase_if(g.locals, [&](size_t i) { return states_[i] == LocalState::kFailed; });
+  if (kind == StageKind::kWrite) {
+    for (const size_t i : g.locals) {
+      if (std::find(failed.begin(), failed.end(), i) == failed.end()) message_.locals[i].target.spilled_path = TmpPath(message_.locals[i]);
+    }
+  }
+  if (missing_folders) g.make_folders = true;
+  if (g.locals.empty()) return;
+  if (failed.empty()) {  // a failure of nobody's: can't be, but must not be taken for success
+    for (const size_t i : g.locals) Fail(i, result.status());
+    g.locals.clear();
+  } else if (kind == StageKind::kSettle) {
+    for (const size_t i : g.locals) states_[i] = LocalState::kDelivered;
+    g.locals.clear();
+  } else if (kind == StageKind::kName) {
+    PlanSettle(group, plans);
+  } else {
+    PlanGroup(group, plans);
+  }
+}
+
+void MessageDelivery::Fail(size_t local, const Status& status) {
+  states_[local] = LocalState::kFailed;
+  failed_.emplace_back(local, status);
+}
+
+// ---- the queue -------------------------------------------------------------------------------------------------------------
+
+void MessageDelivery::PlanQueue(std::vector<queue::QueuedRecipient> recipients, bool make_folders, Plans* plans) {
+  queue_recipients_ = std::move(recipients);
+  queue_make_folders_ = make_folders;
+  queue::EnqueueRequest request{.queue_directory = message_.queue_directory, .folder = message_.folder, .id = queue_id_};
+  request.make_folders = make_folders;
+  if (message_.bytes == nullptr) {
+    request.spilled = true;
+    request.tmp_path = message_.queue_tmp_path;
+    request.spilled_bytes = message_.queue_tmp_bytes;
+    request.trailer = queue::FormatTrailer(message_.received.size() + message_.file_bytes, message_.queue_checksum);
+  } else {
+    // Each attempt writes a file of its own: the last one may have left something.
+    request.tmp_path = queue::FilePath(message_.queue_directory, queue::Folder::kTmp, queue_id_) + "." +
+                       std::to_string(queue_attempt_++);
+    queue::Envelope envelope = message_.envelope;
+    envelope.id = queue_id_;
+    envelope.recipients = queue_recipients_;
+    request.envelope = queue::FormatEnvelope(envelope);
+    queue::Checksum checksum;
+    checksum.Add(request.envelope);
+    checksum.Add(message_.received);
+    checksum.Add(*message_.bytes);
+    request.message = {std::make_shared<const std::string>(message_.received), message_.bytes};
+    request.trailer = queue::FormatTrailer(message_.received.size() + message_.bytes->size(), checksum);
+  }
+  queue_tmp_in_use_ = request.tmp_path;
+  ++open_;
+  plans->emplace_back(kQueueTag, queue::PlanEnqueue(std::move(request)));
+}
+
+void MessageDelivery::OnQueueDone(const PlanResult& result, Plans* plans) {
+  if (result.ok()) {
+    queued_ = true;
+    queue_status_ = OkStatus();
+    return;
+  }
+  if (result.status().code() == StatusCode::kNotFound && !queue_make_folders_ && message_.bytes != nullptr) {
+    return PlanQueue(std::move(queue_recipients_), true, plans);
+  }
+  queue_status_ = result.status();
+}
+
+// ---- the end ---------------------------------------------------------------------------------------------------------------
+
+void MessageDelivery::WhenAllDone(Plans* plans) {
+  switch (step_) {
+    case Step::kDeliver:
+      if (failed_.empty() && queue_status_.ok()) {
+        finished_ = true;
+        return;
+      }
+      return Rescue(plans);
+    case Step::kRescue:
+      if (queue_status_.ok()) {
+        finished_ = true;
+        return;
+      }
+      return RevokeAll(plans);
+    case Step::kRevoke:
+      finished_ = true;
+      return;
+  }
+}
+
+// The queue takes those whose Maildir failed. A queue file never changes: where one was written already, they get another.
+void MessageDelivery::Rescue(Plans* plans) {
+  step_ = Step::kRescue;
+  if (message_.bytes == nullptr) {  // spilled: it is nowhere but in files that belong to others
+    if (!failed_.empty()) queue_status_ = failed_.front().second;
+    return RevokeAll(plans);
+  }
+  std::vector<queue::QueuedRecipient> recipients;
+  if (queued_) {
+    queue_id_ = message_.envelope.id + "A";
+  } else {
+    recipients = message_.remotes;
+  }
+  for (const auto& [local, status] : failed_) recipients.push_back(ForQueue(message_.locals[local]));
+  PlanQueue(std::move(recipients), true, plans);
+  RevokeLocals(false, plans);
+}
+
+void MessageDelivery::RevokeLocals(bool all, Plans* plans) {
+  for (const Group& group : groups_) {
+    std::vector<mailbox::DeliveryTarget> targets;
+    for (size_t i = 0; i < message_.locals.size(); ++i) {
+      if (message_.locals[i].owner != group.owner) continue;
+      if (all || states_[i] == LocalState::kFailed) targets.push_back(message_.locals[i].target);
+    }
+    if (targets.empty()) continue;
+    ++open_;
+    plans->emplace_back(kRevokeTag, mailbox::PlanRevocation(targets, message_.file_bytes, message_.crlf_bytes, group.owner));
+  }
+}
+
+void MessageDelivery::RevokeAll(Plans* plans) {
+  step_ = Step::kRevoke;
+  status_ = queue_status_.ok() && !failed_.empty() ? failed_.front().second : queue_status_;
+  if (status_.ok()) status_ = Unavailable("delivery failed");
+  RevokeLocals(true, plans);
+  if (!queue_tmp_in_use_.empty()) {
+    for (const std::string& id : {message_.envelope.id, message_.envelope.id + "A"}) {
+      ++open_;
+      plans->emplace_back(kRevokeTag, queue::PlanDequeue(message_.queue_directory, message_.folder, id, queue_tmp_in_use_));
+    }
+  }
+  if (open_ == 0) finished_ = true;
+}
+
+}  // namespace postern::smtp

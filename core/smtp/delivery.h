@@ -1,0 +1,108 @@
+// The end of a message: gets it to every recipient's Maildir and into the queue, and knows when all of it is durable. No
+// reply before that (docs/architecture.md, what an acknowledgement promises).
+//
+//   Maildirs, one plan an owner --+--> all done --------------------------------------> kDone
+//   queue file, where needed -----+--> some failed --> these go to the queue instead --> kDone
+//                                                  \--> not even that: all is taken back --> kFailed
+//
+// A recipient whose Maildir failed never costs another one a duplicate: those that were reached stay reached, or, where the
+// message is answered with a failure, lose it again. Owner: one SMTP session, one message.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/boundary/file_plan.h"
+#include "core/mailbox/delivery.h"
+#include "core/queue/queue_file.h"
+
+namespace postern::smtp {
+
+// One recipient's Maildir.
+struct LocalRecipient {
+  mailbox::DeliveryTarget target;
+  FileOwner owner;
+  routing::Mailbox address;
+  std::string original;             // as the client named it
+  std::string original_recipient;   // ORCPT
+  uint8_t notify = 0;
+};
+
+struct OutgoingMessage {
+  std::string queue_directory;
+  queue::Folder folder = queue::Folder::kIncoming;
+  queue::Envelope envelope;                      // without recipients
+  std::vector<LocalRecipient> locals;
+  std::vector<queue::QueuedRecipient> remotes;
+  std::string received;      // the trace field that queued messages begin with, LF line ends
+  SharedBytes bytes;         // null: spilled into every target's file already
+  uint64_t file_bytes = 0, crlf_bytes = 0;
+  Path queue_tmp_path;       // spilled: envelope, trace field and message are there
+  uint64_t queue_tmp_bytes = 0;
+  queue::Checksum queue_checksum;
+};
+
+class MessageDelivery {
+ public:
+  explicit MessageDelivery(OutgoingMessage message) : message_(std::move(message)) {}
+
+  // What is to be committed now; tags are unique within this delivery, counted from 0.
+  using Plans = std::vector<std::pair<uint32_t, FilePlan>>;
+  Plans Begin();
+  Plans OnPlanDone(uint32_t tag, const PlanResult& result);
+
+  bool finished() const { return finished_; }
+  // After finished(): OK, or why nobody gets the message.
+  const Status& status() const { return status_; }
+  const OutgoingMessage& message() const { return message_; }
+  // Recipients whose Maildir failed and whose message waits in the queue now.
+  const std::vector<std::pair<size_t, Status>>& rescued() const { return failed_; }
+  bool reached(size_t local) const { return states_[local] == LocalState::kDelivered; }
+  bool anything_queued() const { return queued_; }
+
+ private:
+  enum class LocalState : uint8_t { kOpen, kDelivered, kFailed };
+  enum class StageKind : uint8_t { kFolders, kWrite, kFlush, kName, kSettle };
+  struct Group {  // the recipients of one owner
+    FileOwner owner;
+    std::vector<size_t> locals;  // those still open
+    bool make_folders = false;
+    std::vector<std::vector<Path>> stage_paths;  // of the plan under way, an operation each
+    std::vector<StageKind> stage_kinds;
+  };
+  enum class Step : uint8_t { kDeliver, kRescue, kRevoke };
+
+  void PlanGroup(size_t group, Plans* plans);
+  void PlanSettle(size_t group, Plans* plans);
+  void Commit(size_t group, FilePlan plan, Plans* plans);
+  void OnGroupDone(size_t group, const PlanResult& result, Plans* plans);
+  void PlanQueue(std::vector<queue::QueuedRecipient> recipients, bool make_folders, Plans* plans);
+  void OnQueueDone(const PlanResult& result, Plans* plans);
+  void WhenAllDone(Plans* plans);
+  void Rescue(Plans* plans);
+  void RevokeLocals(bool all, Plans* plans);
+  void RevokeAll(Plans* plans);
+  Path TmpPath(const LocalRecipient& local) const;
+  void Fail(size_t local, const Status& status);
+
+  static constexpr uint32_t kQueueTag = 1'000'000, kRevokeTag = 1'000'001;  // below: groups
+
+  OutgoingMessage message_;
+  std::vector<LocalState> states_;
+  std::vector<Group> groups_;
+  std::vector<std::pair<size_t, Status>> failed_;
+  std::vector<queue::QueuedRecipient> queue_recipients_;  // of the queue plan under way
+  Status queue_status_;
+  std::string queue_id_;
+  Path queue_tmp_in_use_;
+  bool queue_make_folders_ = false, queued_ = false;
+  uint32_t queue_attempt_ = 0;
+  int open_ = 0;
+  Step step_ = Step::kDeliver;
+  bool finished_ = false;
+  Status status_;
+};
+
+}  // namespace postern::smtp
