@@ -135,15 +135,24 @@ bool Framer::TooLong(std::string_view input, size_t line_bytes, bool whole) cons
          total > limits_.command_bytes_max + line_end_bytes;
 }
 
+// How many bytes more the current line may have before it is too long whatever follows: room for a CR included.
+size_t Framer::RoomBytes() const {
+  const size_t total = std::min(line_start_ + limits_.line_bytes_max, limits_.command_bytes_max) + 1;
+  return total - std::min(total, buffer_.size());
+}
+
 // A line of a command: its first, or one after a literal.
 Framer::Step Framer::NextLine(std::string_view input) {
   const size_t lf = input.find('\n');
   const bool whole = lf != std::string_view::npos;
   const size_t line_bytes = whole ? lf : input.size();
   if (TooLong(input, line_bytes, whole)) {
-    std::string line = buffer_.substr(line_start_).append(input.substr(0, line_bytes));
-    const std::string head = buffer_.empty() ? line.substr(0, 200) : buffer_.substr(0, 200);
-    const Step step = Fail("Too long argument", head, line_bytes, State::kSkipLine);
+    // No more is looked at than makes it too long: the answer is the same in whatever pieces the line comes.
+    const size_t seen_bytes = std::min(line_bytes, RoomBytes() + 1);
+    std::string text = buffer_;
+    text.append(input.substr(0, seen_bytes));
+    std::string line = text.substr(line_start_);
+    const Step step = Fail("Too long argument", std::string_view(text).substr(0, 200), seen_bytes, State::kSkipLine);
     quoting_ = {};
     buffer_ = std::move(line);
     ForgetSkipped();

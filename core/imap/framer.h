@@ -146,6 +146,7 @@ class Framer {
   size_t SkipLine(std::string_view input);
   size_t SkipPlainLine(std::string_view input);
   size_t SkipLiteral(std::string_view input);
+  size_t RoomBytes() const;
   bool TooLong(std::string_view input, size_t line_bytes, bool whole) const;
   Step LineEnded(std::string_view text, size_t line_end_bytes, size_t consumed_bytes);
   Step Announced(std::string_view text, size_t line_end_bytes, size_t consumed_bytes);
