@@ -5,46 +5,151 @@
 
 #include <cstdio>
 #include <iostream>
+#include <string>
 
+#include "adapters/host/host_files.h"
+#include "adapters/host/root.h"
+#include "cmd/check.h"
+#include "cmd/map.h"
 #include "cmd/pw.h"
+#include "cmd/serve.h"
 
 namespace postern {
 namespace {
 
+// sysexits.h, by their meaning
+constexpr int kExitUsage = 2;
+constexpr int kExitNoRoot = 66;     // EX_NOINPUT
+constexpr int kExitNoEntropy = 71;  // EX_OSERR
+
 // The operating system's entropy as a key for this process.
 bool FillKey(Entropy::Key* key) { return getrandom(key->data(), key->size(), 0) == static_cast<ssize_t>(key->size()); }
 
-void AddPw(CLI::App& app, PwOptions* options) {
-  app.add_option("-s", options->scheme, "password scheme, e.g. SHA512-CRYPT")->capture_default_str();
-  app.add_option("-p", options->password, "the password; without it, it is read twice from standard input");
-  app.add_option("-u", options->user, "user name, for schemes that are salted with it (DIGEST-MD5)");
-  app.add_option("-t", options->test_hash, "test this hash against the password instead of making one");
-  app.add_option("-r", options->rounds, "rounds of the schemes that have them");
-  app.add_flag("-V", options->verify, "verify the hash that was made");
-  app.add_flag("-l", options->list, "list the schemes");
+int Print(const std::string& out, const std::string& errors, int status) {
+  std::fwrite(errors.data(), 1, errors.size(), stderr);
+  std::fwrite(out.data(), 1, out.size(), stdout);
+  return status;
+}
+
+// ---- options ---------------------------------------------------------------------------------------------------------------
+
+struct MapOptions {
+  std::string key, table, root;
+  bool aliases = false;
+};
+
+struct Options {
+  ServeOptions serve;
+  cmd::CheckOptions check;
+  std::string check_root;
+  MapOptions map;
+  PwOptions pw;
+};
+
+void AddFiles(CLI::App* app, std::string* postfix_dir, std::string* dovecot_file, std::string* root, uint16_t* port_offset) {
+  app->add_option("--postfix", *postfix_dir, "the folder of main.cf and master.cf")->capture_default_str();
+  app->add_option("--dovecot", *dovecot_file, "Dovecot's configuration")->capture_default_str();
+  app->add_option("--root", *root, "the folder that every absolute path of the configuration is below");
+  app->add_option("--port-offset", *port_offset, "added to every port");
+}
+
+CLI::App* AddServe(CLI::App& app, ServeOptions* options) {
+  CLI::App* const serve = app.add_subcommand("serve", "serve mail in the foreground until SIGTERM");
+  AddFiles(serve, &options->postfix_dir, &options->dovecot_file, &options->root, &options->port_offset);
+  serve->add_option("--shards", options->shards, "threads that serve; 0: one a processor");
+  serve->add_option("--log", options->log, "stderr, syslog or a file, for all lines");
+  serve->add_option("--log-json", options->log_json, "a file for the same records as JSON lines");
+  return serve;
+}
+
+CLI::App* AddCheck(CLI::App& app, Options* options) {
+  CLI::App* const check = app.add_subcommand("check", "say what is wrong in the configuration, before anything runs");
+  AddFiles(check, &options->check.load.postfix_dir, &options->check.load.dovecot_file, &options->check_root,
+           &options->check.load.port_offset);
+  check->add_flag("--json", options->check.json, "one JSON object instead of lines");
+  check->add_flag("--quiet,-q", options->check.quiet, "no notices");
+  return check;
+}
+
+CLI::App* AddMap(CLI::App& app, MapOptions* options) {
+  CLI::App* const map = app.add_subcommand("map", "look into lookup tables, as postmap does");
+  map->require_subcommand(1);
+  CLI::App* const query = map->add_subcommand("query", "print what KEY gives in TYPE:NAME; exit status 1 where nothing");
+  query->add_option("key", options->key, "what is looked up")->required();
+  CLI::App* const list = map->add_subcommand("list", "print every row of TYPE:NAME");
+  for (CLI::App* const each : {query, list}) {
+    each->add_option("table", options->table, "e.g. hash:/etc/postfix/vmailbox")->required();
+    each->add_option("--root", options->root, "the folder that absolute paths are below");
+    each->add_flag("--aliases", options->aliases, "the text is of aliases(5)");
+  }
+  return map;
+}
+
+CLI::App* AddPw(CLI::App& app, PwOptions* options) {
+  CLI::App* const pw = app.add_subcommand("pw", "make or test a password hash for a users file, as doveadm pw does");
+  pw->add_option("-s", options->scheme, "password scheme, e.g. SHA512-CRYPT")->capture_default_str();
+  pw->add_option("-p", options->password, "the password; without it, it is read twice from standard input");
+  pw->add_option("-u", options->user, "user name, for schemes that are salted with it (DIGEST-MD5)");
+  pw->add_option("-t", options->test_hash, "test this hash against the password instead of making one");
+  pw->add_option("-r", options->rounds, "rounds of the schemes that have them");
+  pw->add_flag("-V", options->verify, "verify the hash that was made");
+  pw->add_flag("-l", options->list, "list the schemes");
+  return pw;
+}
+
+// ---- subcommands that read files of the host ---------------------------------------------------------------------------------
+
+template <typename Run>
+int WithFiles(const std::string& folder, const Run& run) {
+  auto root = host::Root::Open(folder);
+  if (!root.ok()) return Print("", "postern: " + std::string(Message(root.status())) + "\n", kExitNoRoot);
+  host::HostFiles files(&*root);
+  return run(files);
+}
+
+int Check(const Options& options) {
+  return WithFiles(options.check_root, [&](host::HostFiles& files) {
+    std::string out;
+    const int status = cmd::RunCheck(options.check, files, &out);
+    return Print(out, "", status);
+  });
+}
+
+int Map(const MapOptions& options, bool query) {
+  return WithFiles(options.root, [&](host::HostFiles& files) {
+    std::string out, errors;
+    const int status = query ? cmd::RunMapQuery(options.key, options.table, options.aliases, files, &out, &errors)
+                             : cmd::RunMapList(options.table, options.aliases, files, &out, &errors);
+    return Print(out, errors, status);
+  });
+}
+
+int Pw(const PwOptions& options) {
+  Entropy::Key key;
+  if (!FillKey(&key)) return Print("", "postern: the operating system gives no random bytes\n", kExitNoEntropy);
+  Entropy entropy(key);
+  return RunPw(options, std::cin, std::cout, std::cerr, entropy);
 }
 
 int Main(int argc, char** argv) {
   CLI::App app{"Postern, a mail server for the configuration files of Postfix and Dovecot."};
   app.require_subcommand(1);
   app.set_version_flag("--version", "postern 0.1.0");
-  PwOptions pw_options;
-  CLI::App* pw = app.add_subcommand("pw", "make or test a password hash for a users file, as doveadm pw does");
-  AddPw(*pw, &pw_options);
+  Options options;
+  const CLI::App* const serve = AddServe(app, &options.serve);
+  const CLI::App* const check = AddCheck(app, &options);
+  const CLI::App* const map = AddMap(app, &options.map);
+  const CLI::App* const pw = AddPw(app, &options.pw);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? 0 : 2;
+    return app.exit(error) == 0 ? 0 : kExitUsage;
   }
-  Entropy::Key key;
-  if (!FillKey(&key)) {
-    std::fprintf(stderr, "postern: the operating system gives no random bytes\n");
-    return 71;
-  }
-  Entropy entropy(key);
-  if (pw->parsed()) return RunPw(pw_options, std::cin, std::cout, std::cerr, entropy);
-  return 2;
+  if (serve->parsed()) return RunServe(options.serve);
+  if (check->parsed()) return Check(options);
+  if (map->parsed()) return Map(options.map, map->got_subcommand("query"));
+  if (pw->parsed()) return Pw(options.pw);
+  return kExitUsage;
 }
 
 }  // namespace
