@@ -60,6 +60,15 @@ int64_t World::NetworkLatency() {
   return 1000 + static_cast<int64_t>(network_.Below(static_cast<uint64_t>(faults_.network_latency_ns_max)));
 }
 
+int64_t World::InboundLatency(ConnId conn) {
+  const int64_t latency = NetworkLatency();
+  const auto found = connections_.find(conn);
+  if (found == connections_.end()) return latency;
+  int64_t& at = found->second.in_at_ns;
+  at = std::max(at, now_.mono.ns + latency);
+  return at - now_.mono.ns;
+}
+
 // Once a simulated minute: what goes wrong of itself.
 void World::Disturb() {
   if (disk_faults_.Chance(faults_.disk_full_spells)) {
@@ -276,7 +285,7 @@ std::optional<ConnId> World::Connect(Client* client, size_t listener, IpAddress 
 }
 
 void World::SendToServer(ConnId conn, std::string_view bytes) {
-  AfterForProcess(NetworkLatency(), [this, conn, bytes = std::string(bytes)] {
+  AfterForProcess(InboundLatency(conn), [this, conn, bytes = std::string(bytes)] {
     const auto found = connections_.find(conn);
     if (found == connections_.end()) return;
     found->second.inbound += bytes;
@@ -318,10 +327,11 @@ void World::DeliverInbound(ConnId conn) {
 }
 
 void World::BeginTls(ConnId conn) {
-  AfterForProcess(NetworkLatency() + faults_.network_latency_ns_max, [this, conn] {
+  AfterForProcess(InboundLatency(conn) + faults_.network_latency_ns_max, [this, conn] {
     const auto found = connections_.find(conn);
     if (found == connections_.end()) return;
     found->second.client_wants_tls = true;
+    found->second.inbound.clear();  // plaintext that came behind STARTTLS never counts as what TLS protects
     MeetTls(conn);
   });
 }
@@ -343,7 +353,7 @@ void World::MeetTls(ConnId conn) {
 }
 
 void World::CloseFromClient(ConnId conn) {
-  AfterForProcess(NetworkLatency(), [this, conn] {
+  AfterForProcess(InboundLatency(conn), [this, conn] {
     const auto found = connections_.find(conn);
     if (found == connections_.end()) return;
     found->second.client_closed = true;

@@ -111,6 +111,7 @@ class World {
     bool server_closed = false, client_closed = false;
     bool moving = false;
     bool told_closed = false;   // the shard got PeerClosed
+    int64_t in_at_ns = 0;       // when the last bytes so far reach the server: a stream keeps its order
     int64_t out_at_ns = 0;      // when the last bytes so far reach the client
   };
   struct RunningPlan {
@@ -138,6 +139,8 @@ class World {
   void AfterForProcess(int64_t delay_ns, std::function<void()> action);
   int64_t DiskLatency();
   int64_t NetworkLatency();
+  // How long what this client does now takes to reach the server: never less than what it did before.
+  int64_t InboundLatency(ConnId conn);
   void Disturb();
 
   uint64_t seed_;
