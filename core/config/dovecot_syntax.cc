@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include "core/config/value.h"
@@ -225,7 +227,7 @@ class Parser {
     if (line.from_file) {
       setting.value = JoinPath(FolderOf(place.file), line.value);
     } else if (!line.quoted) {
-      setting.value = ExpandWords(line.value);
+      setting.value = ExpandWords(line, place);
     }
     if (line.key == "dovecot_config_version" || line.key == "dovecot_storage_version") {
       findings_->Error("dovecot-dialect-2.4", place, "this is the language of Dovecot 2.4, which is not read yet",
@@ -235,7 +237,8 @@ class Parser {
   }
 
   // Words that begin with "$" stand for another setting's value so far: of this section, of the root, or the default.
-  std::string ExpandWords(std::string_view value) {
+  std::string ExpandWords(const Line& line, const Place& place) {
+    const std::string_view value = line.value;
     if (value.find('$') == std::string_view::npos) return std::string(value);
     std::string out;
     for (size_t at = 0; at <= value.size();) {
@@ -246,8 +249,16 @@ class Parser {
         const DovecotSetting* setting = Current().Find(key);
         if (setting == nullptr) setting = root_->Find(key);
         const std::string_view known = defaults_ == nullptr ? std::string_view() : defaults_(key);
+        if (setting != nullptr && expanded_bytes_ + setting->value.size() > kDovecotExpandedBytesMax) {
+          findings_->Error("dovecot-expansion", place,
+                           "the values that \"" + line.key + "\" and the lines before it refer to by $name grow beyond " +
+                               std::to_string(kDovecotExpandedBytesMax) + " bytes",
+                           "write the value out, without a name that stands for itself again and again");
+          return std::string(Trim(out));
+        }
         if (setting != nullptr) {
           out += setting->value;
+          expanded_bytes_ += setting->value.size();
         } else if (!known.empty() || key == "protocols" || key == "mail_plugins") {
           out += known;
         } else {
@@ -332,16 +343,14 @@ class Parser {
     if (last_opened_.size() <= level) last_opened_.resize(level + 1);
     last_opened_[level] = place;
     const bool adds_up = IsOneOf(type, {"passdb", "userdb"}) || (name.empty() && type != "plugin");
-    if (!adds_up) {
-      for (const auto& section : parent->sections) {
-        if (section->type == type && section->name == name) return section.get();
-      }
-    }
+    DovecotSection*& known = sections_by_name_[{parent, type, name}];
+    if (!adds_up && known != nullptr) return known;
     parent->sections.push_back(std::make_unique<DovecotSection>());
     DovecotSection* section = parent->sections.back().get();
     section->type = type;
     section->name = name;
     section->place = place;
+    known = section;
     return section;
   }
 
@@ -355,7 +364,9 @@ class Parser {
   std::unique_ptr<DovecotSection> root_;
   std::vector<DovecotSection*> open_;  // innermost last; owned by root_
   std::vector<Place> last_opened_;     // where each level was opened, also of merged sections
+  std::map<std::tuple<const DovecotSection*, std::string, std::string>, DovecotSection*> sections_by_name_;  // never walked
   size_t files_count_ = 0;
+  size_t expanded_bytes_ = 0;  // written by ExpandWords so far
   bool floating_ = false;  // after a listener outside a service: one "}" too many is expected
 };
 

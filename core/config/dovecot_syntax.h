@@ -21,6 +21,7 @@ namespace postern::config {
 
 inline constexpr size_t kDovecotIncludeDepthMax = 20;
 inline constexpr size_t kDovecotFilesMax = 1000;  // included in all
+inline constexpr size_t kDovecotExpandedBytesMax = 1024 * 1024;  // put in place of $names, over all lines
 
 struct DovecotSetting {
   std::string key, value;  // the value with quotes, continuation and $names resolved; of "<path" the path

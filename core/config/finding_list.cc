@@ -1,6 +1,7 @@
 #include "core/config/finding_list.h"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 namespace postern::config {
@@ -11,14 +12,12 @@ std::vector<Finding> FindingList::Sorted() const {
   std::sort(order.begin(), order.end(), [this](size_t a, size_t b) {
     return std::tie(all_[a].file, all_[a].line, a) < std::tie(all_[b].file, all_[b].line, b);
   });
+  // Thousands on one line are possible: no finding is compared with all before it.
+  std::set<std::tuple<std::string_view, uint32_t, std::string_view, std::string_view>> seen;  // never walked
   std::vector<Finding> once;
   for (const size_t i : order) {
     const Finding& finding = all_[i];
-    const bool repeated = std::any_of(once.rbegin(), once.rend(), [&finding](const Finding& earlier) {
-      return earlier.file == finding.file && earlier.line == finding.line && earlier.id == finding.id &&
-             earlier.what == finding.what;
-    });
-    if (!repeated) once.push_back(finding);
+    if (seen.emplace(finding.file, finding.line, finding.id, finding.what).second) once.push_back(finding);
   }
   return once;
 }

@@ -134,13 +134,15 @@ bool Compare(std::string_view a, std::string_view op, std::string_view b, std::v
   return order >= 0;
 }
 
+constexpr size_t kReferenceWork = 16;  // a reference costs about as much as this many bytes of text
+
 class Expander {
  public:
   Expander(const ParameterLookup& lookup, Expansion* result) : lookup_(lookup), result_(result) {}
 
   void Expand(std::string_view text, size_t depth, std::string* out) {
-    if (depth > kExpandDepthMax) return Problem("too many names inside each other");
-    for (size_t at = 0; at < text.size();) {
+    if (depth > kExpandDepthMax) return Stop("too many names inside each other");
+    for (size_t at = 0; at < text.size() && !stopped_;) {
       if (text[at] != '$') {
         const size_t next = std::min(text.find('$', at), text.size());
         Append(text.substr(at, next - at), out);
@@ -204,6 +206,7 @@ class Expander {
   }
 
   void Value(std::string_view name, size_t depth, bool must_exist, std::string* out) {
+    if (stopped_) return;
     if (std::find(open_.begin(), open_.end(), name) != open_.end()) {
       return Problem("$" + std::string(name) + " refers to itself");
     }
@@ -215,15 +218,27 @@ class Expander {
       }
       return;
     }
+    // Values that come out empty write nothing: their reading counts, too.
+    work_done_ += raw->size() + kReferenceWork;
+    if (work_done_ > kExpandWorkMax) return Stop("the names it refers to repeat each other without end");
     open_.emplace_back(name);
     Expand(*raw, depth + 1, out);
     open_.pop_back();
   }
 
   void Append(std::string_view text, std::string* out) {
-    if (written_bytes_ + text.size() > kExpandedBytesMax) return Problem("the value grows too long");
+    if (stopped_) return;
+    if (written_bytes_ + text.size() > kExpandedBytesMax) {
+      return Stop("its value, with all it refers to, grows beyond " + std::to_string(kExpandedBytesMax) + " bytes");
+    }
     written_bytes_ += text.size();
     *out += text;
+  }
+
+  // A bound is reached: nothing more is read or written, so that what is left of the text costs nothing.
+  void Stop(std::string text) {
+    if (!stopped_) Problem(std::move(text));
+    stopped_ = true;
   }
 
   void Problem(std::string text) {
@@ -236,7 +251,9 @@ class Expander {
   const ParameterLookup& lookup_;
   Expansion* result_;
   std::vector<std::string> open_;  // the names being expanded, outermost first
-  size_t written_bytes_ = 0;       // over all intermediate texts: bounds the work, too
+  size_t written_bytes_ = 0;       // over all intermediate texts
+  size_t work_done_ = 0;           // values read so far, in bytes and kReferenceWork
+  bool stopped_ = false;           // a bound was reached
 };
 
 void CollectReferences(std::string_view text, size_t depth, std::vector<std::string>* names) {

@@ -7,8 +7,9 @@
 //                                  compatibility levels (major.minor.patch); without ? or : it is "true" or nothing
 //   $$                             one dollar
 //
-// Bounds: nesting of kDepthMax, output of kExpandedBytesMax; beyond, the value is cut and a problem is reported. Names that
-// refer to themselves are such a problem, too.
+// Bounds: nesting of kExpandDepthMax, output of kExpandedBytesMax, work of kExpandWorkMax. Beyond one of them expansion ends
+// at once, the value is cut and one problem is reported: parameters that name each other many times ("billion laughs") cost
+// milliseconds and no memory. Names that refer to themselves are a problem, too.
 #pragma once
 
 #include <cstddef>
@@ -21,14 +22,15 @@
 namespace postern::config {
 
 inline constexpr size_t kExpandDepthMax = 50;
-inline constexpr size_t kExpandedBytesMax = 256 * 1024;
+inline constexpr size_t kExpandedBytesMax = 256 * 1024;  // of the value and of all texts on the way to it together
+inline constexpr size_t kExpandWorkMax = 1024 * 1024;     // bytes read, and a few for each reference
 
 // The unexpanded value of a parameter; nullopt where there is no such parameter.
 using ParameterLookup = std::function<std::optional<std::string>(std::string_view name)>;
 
 struct Expansion {
   std::string text;
-  std::vector<std::string> problems;   // syntax errors and loops: Postfix would stop
+  std::vector<std::string> problems;   // syntax errors, loops and what grows too large: Postfix would stop
   std::vector<std::string> undefined;  // names that nothing defines, once each
 };
 

@@ -101,6 +101,14 @@ TEST_F(DovecotSyntax, MistakesAreAllReported) {
                                             "6 dovecot-syntax-unclosed-section", "7 dovecot-syntax-unknown-section"}));
 }
 
+TEST_F(DovecotSyntax, ValuesThatDoubleAreBounded) {
+  std::string text = "a = 0123456789\n";
+  for (int i = 0; i < 40; ++i) text += "a = $a $a\n";
+  EXPECT_LE(Parse(text).size(), 2 * kDovecotExpandedBytesMax + text.size());
+  ASSERT_FALSE(Ids().empty());
+  EXPECT_TRUE(Ids().front().ends_with(" dovecot-expansion"));
+}
+
 TEST_F(DovecotSyntax, SectionsFarTooDeepEndSomewhere) {
   std::string text;
   for (int i = 0; i < 10000; ++i) text += "plugin x" + std::to_string(i) + " {\n";

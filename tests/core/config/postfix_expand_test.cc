@@ -52,17 +52,39 @@ TEST(Expand, WhatPostfixRefusesIsAProblem) {
   }
 }
 
+// Parameters a0 ... a39 that each name the next one twice, `leaf` at the end: 2^40 copies of it.
+Expansion ExpandDoubling(std::string_view leaf, size_t* lookups) {
+  return ExpandParameters("$a0", [=](std::string_view name) -> std::optional<std::string> {
+    ++*lookups;
+    const int n = std::stoi(std::string(name.substr(1)));
+    if (n == 40) return std::string(leaf);
+    const std::string next = "$a" + std::to_string(n + 1);
+    return next + next;
+  });
+}
+
 TEST(Expand, ManyTimesTheSameNameIsNoLoopButIsBounded) {
   EXPECT_TRUE(Expand("$mydomain $mydomain $myhostname").problems.empty());
-  // Each level doubles: without a bound this would be 2^40 bytes.
-  const Expansion bomb = ExpandParameters("$a0", [](std::string_view name) -> std::optional<std::string> {
-    const int n = std::stoi(std::string(name.substr(1)));
-    if (n == 40) return "xx";
-    const std::string next = "$a" + std::to_string(n + 1);
-    return next + " " + next;
-  });
+  size_t lookups = 0;
+  const Expansion bomb = ExpandDoubling("xx", &lookups);
   EXPECT_LE(bomb.text.size(), kExpandedBytesMax);
-  EXPECT_FALSE(bomb.problems.empty());
+  EXPECT_EQ(bomb.problems.size(), 1u);
+  EXPECT_LE(lookups, kExpandWorkMax / 16 + 1) << "it ends at the bound instead of reading on";
+}
+
+TEST(Expand, NamesThatComeOutEmptyAreBoundedByTheirNumber) {
+  size_t lookups = 0;
+  const Expansion bomb = ExpandDoubling("", &lookups);
+  EXPECT_TRUE(bomb.text.empty());
+  EXPECT_EQ(bomb.problems.size(), 1u);
+  EXPECT_LE(lookups, kExpandWorkMax / 16 + 1);
+}
+
+TEST(Expand, LongValuesManyTimesAreBoundedByTheirBytes) {
+  const std::string longest(100'000, 'x');
+  const Expansion expansion = ExpandParameters("$a$a$a$a", [&](std::string_view) { return std::optional(longest); });
+  EXPECT_LE(expansion.text.size(), kExpandedBytesMax);
+  EXPECT_EQ(expansion.problems.size(), 1u);
 }
 
 TEST(Expand, ReferencedNamesIncludeThoseInConditions) {
