@@ -95,7 +95,8 @@ class NameChecker {
       return;
     }
     const std::string value = parameters.Text(assignment.name);
-    const std::string usual(Trim(parameters.Expand(facts.default_value).text));
+    const std::string usual(Trim(IsRawParameter(facts.name) ? std::string(facts.default_value)
+                                                            : parameters.Expand(facts.default_value).text));
     if (value == usual || Harmless(assignment.name, value)) return;
     if (facts.effect == SettingEffect::kHarmless) {
       findings.Notice("setting-unsupported-harmless", assignment.place,

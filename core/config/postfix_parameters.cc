@@ -69,6 +69,7 @@ Expansion PostfixParameters::Expand(std::string_view text) const {
 }
 
 std::string PostfixParameters::Text(std::string_view name) const {
+  if (IsRawParameter(name)) return std::string(Trim(Raw(name).value_or("")));
   const std::string reference = "${" + std::string(name) + "}";
   const Expansion expansion = Expand(reference);
   for (const std::string& problem : expansion.problems) {

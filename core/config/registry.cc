@@ -153,6 +153,13 @@ std::vector<const ParameterFacts*> AllPostfixParameters() {
   return all;
 }
 
+bool IsRawParameter(std::string_view name) {
+  static constexpr std::string_view kRaw[] = {"default_rbl_reply", "forward_path", "luser_relay", "mailbox_command",
+                                              "postscreen_expansion_filter", "postscreen_reject_footer",
+                                              "smtpd_expansion_filter", "smtpd_reject_footer"};
+  return std::find(std::begin(kRaw), std::end(kRaw), name) != std::end(kRaw);
+}
+
 std::string_view TransportOfParameter(std::string_view name) {
   std::string_view transport;
   for (const std::string_view ending : kTransportEndings) {

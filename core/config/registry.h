@@ -29,6 +29,8 @@ struct ParameterFacts {
 // ending where `transport` services exist; the caller asks IsTransportParameter for those.
 const ParameterFacts* FindPostfixParameter(std::string_view name);
 std::vector<const ParameterFacts*> AllPostfixParameters();  // by name
+// Is the value kept as written, its $names filled in later from a session or a delivery (default_rbl_reply)?
+bool IsRawParameter(std::string_view name);
 // "TRANSPORT_destination_recipient_limit" and its like, for a service TRANSPORT of master.cf; gives the transport's name,
 // empty where the name has no such ending.
 std::string_view TransportOfParameter(std::string_view name);

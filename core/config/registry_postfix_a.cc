@@ -92,7 +92,7 @@ constexpr ParameterFacts kParameters[] = {
     {"authorized_flush_users", "static:anyone", Type::kText, '\0', Effect::kHarmless, "authorized flush users"},
     {"authorized_mailq_users", "static:anyone", Type::kText, '\0', Effect::kHarmless, "authorized mailq users"},
     {"authorized_submit_users", "static:anyone", Type::kText, '\0', Effect::kProtects, "who may use sendmail"},
-    {"authorized_verp_clients", "$mynetworks", Type::kText, '\0', Effect::kHarmless, "authorized verp clients"},
+    {"authorized_verp_clients", "", Type::kText, '\0', Effect::kHarmless, "authorized verp clients"},
     {"backwards_bounce_logfile_compatibility",
      "yes",
      Type::kBool, '\0', Effect::kHarmless, "backwards bounce logfile compatibility"},

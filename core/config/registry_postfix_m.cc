@@ -181,7 +181,7 @@ constexpr ParameterFacts kParameters[] = {
     {"postscreen_dnsbl_sites", "", Type::kText, '\0', Effect::kProtects, "DNS lists before the greeting"},
     {"postscreen_dnsbl_threshold", "1", Type::kNumber, '\0', Effect::kHarmless, "part of tests before the greeting"},
     {"postscreen_dnsbl_timeout", "10s", Type::kTime, 's', Effect::kHarmless, "part of tests before the greeting"},
-    {"postscreen_dnsbl_ttl", "1h", Type::kTime, 'h', Effect::kHarmless, "part of tests before the greeting"},
+    {"postscreen_dnsbl_ttl", "", Type::kText, '\0', Effect::kHarmless, "part of tests before the greeting"},
     {"postscreen_dnsbl_whitelist_threshold",
      "0",
      Type::kNumber, '\0', Effect::kHarmless, "part of tests before the greeting"},

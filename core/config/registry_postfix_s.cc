@@ -20,7 +20,7 @@ constexpr ParameterFacts kParameters[] = {
      "50",
      Type::kNumber, '\0', Effect::kHonoured, "connections of one client at a time"},
     {"smtpd_client_connection_limit_exceptions",
-     "$mynetworks",
+     "",
      Type::kText, '\0', Effect::kHarmless, "part of the SMTP server"},
     {"smtpd_client_connection_rate_limit",
      "0",
