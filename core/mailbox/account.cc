@@ -176,6 +176,7 @@ void Account::Impl::SelectNow(Ticket ticket, Mailbox& box, bool read_only, Conte
   SettleUse(box, context);
   // What lies in new/ now is \Recent to this session; a read-write one takes it over.
   const uint32_t recent_first_uid = box.FirstRecentUid();
+  if (!read_only) box.ForgetRecent();
   box.Refresh(/*force=*/false, context, [this, ticket, read_only, &box, recent_first_uid](const Status& status, Context& later) {
     if (!status.ok()) {
       selections.erase(ticket.session);

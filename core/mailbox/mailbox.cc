@@ -86,7 +86,7 @@ void Mailbox::Pump(Context& context) {
     next.operation(context);
   }
   if (ready_ && idle() && !state_->deleted) {
-    if (read_write_ && recent_count() > 0 && !take_over_failed_) {
+    if (read_write_ && HasNew() && !take_over_failed_) {
       busy_ = true;
       TakeOverNew(context);
     } else if (!in_use_) {
@@ -138,12 +138,16 @@ Path Mailbox::PathOf(uint32_t uid) const {
 
 uint32_t Mailbox::FirstRecentUid() const {
   const auto first = std::find(state_->in_new_.begin(), state_->in_new_.end(), 1);
-  return first == state_->in_new_.end() ? state_->uidnext : state_->uids[static_cast<size_t>(first - state_->in_new_.begin())];
+  const uint32_t in_new = first == state_->in_new_.end() ? state_->uidnext : state_->uids[static_cast<size_t>(first - state_->in_new_.begin())];
+  return std::min(in_new, recent_in_cur_uid_);
 }
 
 uint32_t Mailbox::recent_count() const {
-  return static_cast<uint32_t>(std::count(state_->in_new_.begin(), state_->in_new_.end(), 1));
+  const auto first = std::lower_bound(state_->uids.begin(), state_->uids.end(), FirstRecentUid());
+  return static_cast<uint32_t>(state_->uids.end() - first);
 }
+
+bool Mailbox::HasNew() const { return std::find(state_->in_new_.begin(), state_->in_new_.end(), 1) != state_->in_new_.end(); }
 
 // ---- rows ---------------------------------------------------------------------------------------------------------------
 

@@ -79,9 +79,12 @@ class Mailbox {
   const std::shared_ptr<MailboxState>& state() const { return state_; }
   bool ready() const { return ready_; }
   bool idle() const { return !busy_ && waiting_.empty(); }
-  uint32_t recent_count() const;     // messages in new/
-  // The first UID whose file lies in new/; the next UID where none does. From there on messages are \Recent.
+  // From this UID on messages are \Recent: the first whose file lies in new/, or that was put into cur/ (a flagged one has no
+  // place in new/) while nobody could have been told; the next UID where there is none.
   uint32_t FirstRecentUid() const;
+  uint32_t recent_count() const;
+  // A session that may write is told of them: to the next they are no longer \Recent.
+  void ForgetRecent() { recent_in_cur_uid_ = UINT32_MAX; }
   void set_read_write(bool read_write) { read_write_ = read_write; }
   void AddTo(Digest& digest) const;
 
@@ -99,6 +102,7 @@ class Mailbox {
 
   void Pump(Context& context);
   void Close(Context& context);
+  bool HasNew() const;  // files in new/
   void PumpFacts(const std::shared_ptr<FactsRun>& run, Context& context);
   void CountOn(const std::shared_ptr<FactsRun>& run, uint32_t uid, uint64_t offset, uint64_t crlf_bytes, bool after_cr,
                Context& context);
@@ -194,6 +198,7 @@ class Mailbox {
   std::deque<Waiting> waiting_;
   bool busy_ = false, ready_ = false, loading_ = false, read_write_ = false, in_use_ = false;
   bool pumping_ = false, swept_ = false, take_over_failed_ = false;
+  uint32_t recent_in_cur_uid_ = UINT32_MAX;  // see FirstRecentUid
   uint32_t& last_uidvalidity_;
 
   UidList uidlist_;               // header items; its records live in the columns

@@ -149,6 +149,7 @@ void Mailbox::OnInserted(std::shared_ptr<InsertRun> run, const PlanResult& resul
   AppendResult answer{.uidvalidity = state_->uidvalidity};
   for (InsertRun::Placed& placed : run->placed) {
     AddRow(placed.uid, placed.name, placed.in_new, placed.modseq, placed.keywords & ~kLettered);
+    if (!read_write_) recent_in_cur_uid_ = std::min(recent_in_cur_uid_, placed.uid);
     state_->uidnext = placed.uid + 1;
     state_->highestmodseq = placed.modseq;
     answer.uids.push_back(placed.uid);
