@@ -146,12 +146,17 @@ bool UidItem(std::string_view items, char key, std::string_view* value) {
   return false;
 }
 
+// The year 2000: dovecot-uidvalidity begins with the time.
+constexpr uint32_t kUidValidityPlausible = 946684800;
+
 uint32_t NextUidValidity(std::string_view file_text, int64_t now_seconds) {
   uint32_t last = 0;
   std::from_chars(file_text.data(), file_text.data() + std::min<size_t>(file_text.size(), 8), last, 16);
   // At most 2^31-1: some clients read it as a signed number.
   const uint32_t now = static_cast<uint32_t>(std::clamp<int64_t>(now_seconds, 1, INT32_MAX - 1));
-  return last == UINT32_MAX ? now : std::max(last + 1, now);
+  // Dovecot's rule: the next number, whatever the clock says. What no clock can have begun with says nothing.
+  if (last < kUidValidityPlausible || last >= INT32_MAX) return now;
+  return last + 1;
 }
 
 }  // namespace postern::mailbox

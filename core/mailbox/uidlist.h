@@ -46,7 +46,7 @@ void AppendUidRecord(const UidRecord& record, std::string* out);
 // The value of item `key` ('P', 'O', 'G', 'S', 'W') in `items`; nullopt where it is absent.
 bool UidItem(std::string_view items, char key, std::string_view* value);
 
-// dovecot-uidvalidity holds the last UIDVALIDITY given out as eight hex digits. The next one: greater, and not before now.
+// dovecot-uidvalidity holds the last UIDVALIDITY given out as eight hex digits. The next one; now, where it says nothing.
 uint32_t NextUidValidity(std::string_view file_text, int64_t now_seconds);
 
 }  // namespace postern::mailbox
