@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     input.remove_prefix(std::min(piece, input.size()));
   }
   world.Disconnect(client);
-  postern::imap::ResponseReader reader(/*expect_greeting=*/true);
+  postern::imap::ResponseReader reader(/*expect_greeting=*/true, {.utf8_text = true});
   std::vector<postern::imap::Response> responses;
   if (!reader.Feed(output, &responses)) std::abort();
   return 0;

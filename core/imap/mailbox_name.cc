@@ -40,27 +40,6 @@ void AppendUtf8(uint32_t c, std::string* out) {
   }
 }
 
-// Takes one character off the front of `*utf8` (RFC 3629 section 4: shortest form, no surrogates).
-std::optional<uint32_t> TakeUtf8(std::string_view* utf8) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>((*utf8)[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) {
-    utf8->remove_prefix(1);
-    return lead;
-  }
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || utf8->size() < length) return std::nullopt;
-  uint32_t c = lead & (0xffu >> (length + 1));
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return std::nullopt;
-    c = (c << 6) | (byte(i) & 0x3f);
-  }
-  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (c < kLeast[length] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) return std::nullopt;
-  utf8->remove_prefix(length);
-  return c;
-}
-
 // Base64 of UTF-16BE between '&' and '-'. Collects the characters' units as they come.
 class ShiftedReader {
  public:
@@ -139,6 +118,27 @@ class ShiftedWriter {
 };
 
 }  // namespace
+
+// RFC 3629 section 4: shortest form, no surrogates.
+std::optional<uint32_t> TakeUtf8(std::string_view* utf8) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>((*utf8)[i]); };
+  const uint8_t lead = byte(0);
+  if (lead < 0x80) {
+    utf8->remove_prefix(1);
+    return lead;
+  }
+  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || utf8->size() < length) return std::nullopt;
+  uint32_t c = lead & (0xffu >> (length + 1));
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return std::nullopt;
+    c = (c << 6) | (byte(i) & 0x3f);
+  }
+  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  if (c < kLeast[length] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) return std::nullopt;
+  utf8->remove_prefix(length);
+  return c;
+}
 
 bool IsInbox(std::string_view name) {
   if (name.size() != kInbox.size()) return false;

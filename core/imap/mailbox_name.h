@@ -26,4 +26,7 @@ std::optional<std::string> MailboxNameToUtf8(std::string_view mutf7);
 // nullopt where `utf8` is not valid UTF-8 (over-long forms and surrogates included) or holds NUL.
 std::optional<std::string> MailboxNameFromUtf8(std::string_view utf8);
 
+// Takes one character off the front of `*utf8`, which is not empty. nullopt, and nothing taken, where it is not valid.
+std::optional<uint32_t> TakeUtf8(std::string_view* utf8);
+
 }  // namespace postern::imap

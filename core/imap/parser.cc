@@ -384,8 +384,7 @@ bool TakeFlag(Scanner* in, FlagList* flags) {
     std::transform(upper.begin(), upper.end(), upper.begin(), UpperAscii);
     return in->Fail("Invalid system flag " + upper);
   }
-  // RFC 3501 section 9: flag-keyword = atom, stricter than what Dovecot reads as an atom; it could not be sent back.
-  if (atom.find_first_of("%*\\]") != std::string_view::npos) return in->Fail("Invalid characters in keyword");
+  // Characters that no keyword may have are the session's to refuse: the command is well-formed for Dovecot.
   for (const std::string& keyword : flags->keywords) {
     if (EqualsIgnoringCase(keyword, atom)) return true;
   }

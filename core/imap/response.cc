@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/imap/mailbox_name.h"
+
 namespace postern::imap {
 namespace {
 
@@ -206,14 +208,22 @@ void AppendStatusLine(std::string_view tag, Condition condition, std::string_vie
                       std::string* out) {
   out->append(tag).append(" ").append(ConditionName(condition)).append(" ");
   if (!code.empty()) out->append("[").append(code).append("] ");
-  const size_t begin = out->size();
-  // RFC 3501 section 9: text = 1*TEXT-CHAR, which are 7-bit. One that begins like a code would be taken for one.
+  // RFC 3501 section 9: text = 1*TEXT-CHAR, which are 7-bit; RFC 9051 section 9 has UTF-8 as well, and Dovecot sends it.
+  // One that begins like a code would be taken for one.
   if (text.empty()) out->push_back('.');
   if (code.empty() && !text.empty() && text.front() == '[') out->push_back(' ');
-  out->append(text);
-  std::replace_if(
-      out->begin() + static_cast<ptrdiff_t>(begin), out->end(),
-      [](char c) { return static_cast<uint8_t>(c) < ' ' || static_cast<uint8_t>(c) >= 0x7f; }, '?');
+  while (!text.empty()) {
+    std::string_view rest = text;
+    const std::optional<uint32_t> c = TakeUtf8(&rest);
+    const bool shown = c && *c >= ' ' && *c != 0x7f;
+    const size_t bytes = c ? text.size() - rest.size() : 1;
+    if (shown) {
+      out->append(text.substr(0, bytes));
+    } else {
+      out->push_back('?');
+    }
+    text.remove_prefix(bytes);
+  }
   out->append("\r\n");
 }
 

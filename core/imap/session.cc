@@ -150,7 +150,8 @@ void ImapSession::Step(const Event& event, Context& context) {
 
 void ImapSession::OnCompletion(mailbox::Completion& completion, Context& context) {
   if (std::holds_alternative<Logout>(state_) || run_ == nullptr || completion.ticket.tag < run_first_ticket_) return;
-  last_activity_ = context.now.mono;
+  // IDLE looks at its mailbox by itself: that says nothing of the client.
+  if (!run_->waits_for_client()) last_activity_ = context.now.mono;
   run_->OnCompletion(completion, context);
   SettleRun(context);
   TakeInput(context);

@@ -196,7 +196,8 @@ class ImapSession final : public Machine, public mailbox::AccountClient {
   struct Visitor {
     SecretFinder secrets;
     uint32_t failures = 0;  // of logins
-    bool capability_asked = false;
+    bool capability_asked = false;  // not only because of STARTTLS
+    bool started_tls = false;       // by STARTTLS
     bool plaintext_refused = false;
     std::string user, mechanism;  // of the last attempt, for the log
     Instant began;

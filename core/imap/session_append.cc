@@ -242,8 +242,8 @@ class AppendRun final : public CommandRun {
 
 std::string_view ImapSession::KeywordFault(std::string_view keyword) const {
   if (keyword.size() > config_->storage.mail_max_keyword_length) return "Keyword length too long";
-  // What could be written could not be read again: a flag must be an atom.
-  if (keyword.find_first_of("()[]{}%*\"\\ ") != std::string_view::npos) return "Invalid characters in keyword";
+  // RFC 3501 section 9: a flag-keyword is an atom. Another could not be sent back.
+  if (keyword.find_first_of("(){%*\"\\] ") != std::string_view::npos) return "Invalid characters in keyword";
   return "";
 }
 

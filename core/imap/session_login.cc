@@ -62,7 +62,8 @@ void ImapSession::HandleVisitorCommand(std::string_view text, Context& context) 
   auto& command = std::get<Command>(parsed);
   tag_ = std::move(command.tag);
   if (std::holds_alternative<CapabilityCommand>(command.body)) {
-    visitor_->capability_asked = true;
+    // As Dovecot has it: who had to ask behind STARTTLS (RFC 3501 section 6.2.1) looks into the tagged line as well.
+    visitor_->capability_asked |= !visitor_->started_tls;
     Write("* CAPABILITY " + CapabilityText() + "\r\n", context);
     return SendTagged(Condition::kOk, "", "Pre-login capabilities listed, post-login capabilities have more.", context);
   }
@@ -96,8 +97,8 @@ void ImapSession::HandleStartTls(Context& context) {
 void ImapSession::OnTlsReady(const TlsFacts& facts, Context& context) {
   if (!std::holds_alternative<StartingTls>(state_)) return;
   tls_ = facts;
-  // RFC 3501 section 6.2.1: all that was learnt before TLS is forgotten.
-  visitor_->capability_asked = false;
+  // RFC 3501 section 6.2.1: all that was learnt before TLS is forgotten, but for how the client asks.
+  visitor_->started_tls = true;
   visitor_->secrets = {};
   state_ = NotAuthenticated{};
   TakeInput(context);

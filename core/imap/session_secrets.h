@@ -1,14 +1,13 @@
 // SecretFinder watches what a client sends before login and says which bytes are passwords, so that recordings can hide
 // them (the Redact effect). It sees the bytes when they arrive, which may be before the command they belong to is whole
 // or taken; so it reads just enough of the grammar: LOGIN's second argument, AUTHENTICATE's initial response, and lines
-// that can only be SASL responses.
+// that can only be SASL responses. What it says of a byte depends on the bytes before it, not on how they were cut.
 // Owner: one session, until its login. Errs on the side of hiding.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace postern::imap {
@@ -33,21 +32,25 @@ class SecretFinder {
     kLiteralSize,
     kLiteralCrLf,
     kLiteral,
-    kMechanism,  // AUTHENTICATE's
-    kResponse,   // an initial response, or a line of its own
+    kMechanism,  // AUTHENTICATE's, kept in word_
+    kResponse,   // an initial response, or what follows LOGIN's arguments
   };
 
   bool IsSecret() const { return state_ == State::kResponse || argument_ == 2; }
   State Take(char c, bool* secret);
   State EndOfLine();
+  State BeginAtom(bool* secret);
+  void BeginExchange();
 
   State state_ = State::kWords;
   std::string word_;  // bounded by kWordBytesMax
   uint8_t word_count_ = 0;
   uint8_t argument_ = 0;  // of LOGIN: 1 user, 2 password
   bool in_atom_ = false;
-  bool exchange_ = false;  // AUTHENTICATE was seen: lines of one word are responses
+  // AUTHENTICATE was seen: so many lines of one word are responses still. kUnknownResponses: as long as there are such.
+  uint8_t responses_left_ = 0;
   uint64_t literal_bytes_ = 0;
+  bool hides_literal_ = false;
 };
 
 }  // namespace postern::imap

@@ -325,8 +325,8 @@ TEST(Parser, Store) {
       {"a STORE 1 (UNCHANGEDSINCE) FLAGS (x)", "Invalid STORE modifiers."},
       {"a STORE 1 FLAGS \"\\Seen\"", "Flags list contains non-atoms."},
       {"a STORE 1 FLAGS (a (b))", "Flags list contains non-atoms."},
-      {"a STORE 1 FLAGS (a*b)", "Invalid characters in keyword."},
-      {"a STORE 1 FLAGS (a]b)", "Invalid characters in keyword."},
+      {"a STORE 1 FLAGS (a{b)", "Invalid characters in atom."},
+      {"a STORE 1 FLAGS (\"a\")", "Flags list contains non-atoms."},
       {"a STORE x FLAGS (a)", "Invalid messageset."},
   };
   for (const auto& [line, what] : faults)

@@ -55,7 +55,10 @@ TEST(Response, Flags) {
 TEST(Response, Lines) {
   EXPECT_EQ(Made(AppendStatusLine, "*", Condition::kOk, "UIDNEXT 4", "Predicted next UID"),
             "* OK [UIDNEXT 4] Predicted next UID\r\n");
-  EXPECT_EQ(Made(AppendStatusLine, "a1", Condition::kNo, "", "x\r\na2 OK\xc3\xa9"), "a1 NO x??a2 OK??\r\n");
+  EXPECT_EQ(Made(AppendStatusLine, "a1", Condition::kNo, "", "x\r\na2 OK\xc3\xa9"), "a1 NO x??a2 OK\xc3\xa9\r\n");
+  // Whole characters only: no line that a reader of UTF-8 could not read.
+  EXPECT_EQ(Made(AppendStatusLine, "a1", Condition::kNo, "", "\xa9 \xc3 \xed\xa0\x80 \xc0\x80 \xf5\x80\x80\x80 \xe5\x8f\xb0\x7f\xe5\x8f"),
+            "a1 NO ? ? ??? ?? ???? \xe5\x8f\xb0???\r\n");
   EXPECT_EQ(Made(AppendContinuation, ""), "+ \r\n");
   EXPECT_EQ(Made(AppendContinuation, "idling"), "+ idling\r\n");
   EXPECT_EQ(Made(AppendNumberLine, 23, "EXISTS"), "* 23 EXISTS\r\n");

@@ -40,7 +40,7 @@ TEST_F(SessionChanges, NumbersDoNotShiftDuringFetchStoreSearch) {
   EXPECT_EQ(Mine("e SEARCH UID 3:4"), "* SEARCH 3 4\r\ne OK Search completed.\r\n");
   EXPECT_EQ(Mine("f STORE 4 +FLAGS.SILENT (\\Seen)"), "f OK Store completed.\r\n");
   EXPECT_EQ(Mine("g FETCH 2 FLAGS"), "g NO [EXPUNGEISSUED] Some of the requested messages no longer exist.\r\n");
-  EXPECT_EQ(Mine("h UID FETCH 4 UID"), "* 4 FETCH (UID 4)\r\n* 2 EXPUNGE\r\n* 0 RECENT\r\nh OK Fetch completed.\r\n");
+  EXPECT_EQ(Mine("h UID FETCH 4 UID"), "* 4 FETCH (UID 4)\r\n* 2 EXPUNGE\r\n* 3 RECENT\r\nh OK Fetch completed.\r\n");
   EXPECT_EQ(Mine("i FETCH 3 UID"), "* 3 FETCH (UID 4)\r\ni OK Fetch completed.\r\n");
 }
 

@@ -134,7 +134,17 @@ TEST(SessionLogin, StartTlsForgetsWhatCameInPlaintext) {
             "* CAPABILITY " + std::string(kBefore) + " AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5\r\n"
             "c OK Pre-login capabilities listed, post-login capabilities have more.\r\n");
   EXPECT_EQ(world.Command(client, "d STARTTLS"), "d BAD TLS is already active.\r\n");
-  EXPECT_TRUE(world.Command(client, "e LOGIN u1 pw").ends_with("e OK Logged in\r\n"));
+  // As Dovecot answers mbsync: a CAPABILITY that STARTTLS made necessary does not count as asking for lines.
+  EXPECT_TRUE(world.Command(client, "e LOGIN u1 pw").starts_with("e OK [CAPABILITY IMAP4rev1 "));
+}
+
+TEST(SessionLogin, CapabilityAskedBeforeStartTlsStillCounts) {
+  ImapWorld world;
+  auto& client = world.Connect({.tls = false});
+  world.Take(client);
+  world.Command(client, "a CAPABILITY");
+  world.Command(client, "b STARTTLS");
+  EXPECT_TRUE(world.Command(client, "c LOGIN u1 pw").ends_with("c OK Logged in\r\n"));
 }
 
 TEST(SessionLogin, IdBeforeLoginAndLogout) {
@@ -240,6 +250,29 @@ TEST(SessionLogin, PasswordsAreRedacted) {
   EXPECT_EQ(Hidden(world, world.Connect(), "a AUTHENTICATE PLAIN AHUAcA==\r\n"), "a AUTHENTICATE PLAIN ########\r\n");
   EXPECT_EQ(Hidden(world, world.Connect(), "a AUTHENTICATE PLAIN\r\nAHUAcA==\r\nb NOOP\r\n"),
             "a AUTHENTICATE PLAIN\r\n########\r\nb NOOP\r\n");
+}
+
+TEST(SessionLogin, WhatIsNoSecretIsShown) {
+  ImapWorld world;
+  EXPECT_EQ(Hidden(world, world.Connect(), "a AUTHENTICATE LOGIN\r\ndTE=\r\ncHc=\r\nb NOOP\r\nc CAPABILITY\r\n"),
+            "a AUTHENTICATE LOGIN\r\n####\r\n####\r\nb NOOP\r\nc CAPABILITY\r\n");
+  EXPECT_EQ(Hidden(world, world.Connect(), "a AUTHENTICATE LOGIN dTE=\r\ncHc=\r\nb NOOP\r\n"),
+            "a AUTHENTICATE LOGIN ####\r\n####\r\nb NOOP\r\n");
+  EXPECT_EQ(Hidden(world, world.Connect(), "a AUTHENTICATE PLAIN AHUAcA==\r\nb NOOP\r\n"),
+            "a AUTHENTICATE PLAIN ########\r\nb NOOP\r\n");
+}
+
+TEST(SessionLogin, WhatMayBeASecretIsRedacted) {
+  ImapWorld world;
+  EXPECT_EQ(Hidden(world, world.Connect(), "a LOGIN u1 my secret\r\n"), "a LOGIN u1 ## ######\r\n");
+  EXPECT_EQ(Hidden(world, world.Connect(), "a LOGIN u1 {secret\r\n"), "a LOGIN u1 {######\r\n");
+  EXPECT_EQ(Hidden(world, world.Connect(), "a LOGIN u1 {6}secret\r\n"), "a LOGIN u1 {6}######\r\n");
+  // A mechanism that may want any number of responses, until there is a command.
+  EXPECT_EQ(Hidden(world, world.Connect(), "a AUTHENTICATE X-MINE\r\nAAAA\r\nBBBB\r\nb NOOP\r\nc NOOP\r\n"),
+            "a AUTHENTICATE X-MINE\r\n####\r\n####\r\n# NOOP\r\nc NOOP\r\n");
+  // The server takes no literal so long: what comes next is a login.
+  const std::string hidden = Hidden(world, world.Connect(), "a LOGIN {5000}\r\nb LOGIN u1 secret\r\n");
+  EXPECT_EQ(hidden.find("secret"), std::string::npos) << hidden;
 }
 
 TEST(SessionLogin, PasswordsAreRedactedInEveryPiece) {

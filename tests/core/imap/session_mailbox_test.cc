@@ -132,7 +132,13 @@ TEST_F(SessionMailbox, StoreTellsWhatChanged) {
             "* 1 FETCH (UID 1 FLAGS (\\Deleted \\Recent foo))\r\nd OK Store completed.\r\n");
   EXPECT_EQ(Do("e STORE 9 FLAGS ()"), "e BAD Error in IMAP command STORE: Invalid messageset.\r\n");
   EXPECT_EQ(Do("f UID STORE 99 FLAGS ()"), "f OK Store completed.\r\n");
-  EXPECT_EQ(Do("g STORE 1 FLAGS (a]b)"), "g NO [CANNOT] Invalid characters in keyword.\r\n");
+  for (const char* keyword : {"a]b", "a%b", "a*b", "a\\b", "%", "*", "]"}) {
+    EXPECT_EQ(Do("g STORE 1 FLAGS (" + std::string(keyword) + ")"), "g NO [CANNOT] Invalid characters in keyword.\r\n");
+  }
+  EXPECT_EQ(Do("h STORE 1 FLAGS.SILENT (a[b)"),
+            "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Kw foo a[b)\r\n"
+            "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Kw foo a[b \\*)] Flags permitted.\r\n"
+            "h OK Store completed.\r\n");
 }
 
 TEST_F(SessionMailbox, ConditionalStore) {

@@ -62,7 +62,7 @@ RC_GTEST_PROP(SessionLaws, CutsDoNotMatter, ()) {
 RC_GTEST_PROP(SessionLaws, EveryCommandHasOneTaggedAnswerAndEveryAnswerParses, ()) {
   const auto commands = *Commands();
   const std::string output = Play(Dialogue(commands), {});
-  ResponseReader reader(/*expect_greeting=*/true);
+  ResponseReader reader(/*expect_greeting=*/true, {.utf8_text = true});
   std::vector<Response> responses;
   RC_ASSERT(reader.Feed(output, &responses));
   RC_ASSERT(!reader.pending());
@@ -84,7 +84,7 @@ RC_GTEST_PROP(SessionLaws, GarbageIsAnsweredInTheGrammar, ()) {
   for (const std::string& piece : pieces) input += piece;
   input += "\r\nz NOOP\r\n";
   const std::string output = Play(input, {});
-  ResponseReader reader(true);
+  ResponseReader reader(true, {.utf8_text = true});
   std::vector<Response> responses;
   const bool valid = reader.Feed(output, &responses);
   if (!valid) RC_LOG() << reader.error() << " in " << output.substr(reader.offset(), 200);
