@@ -142,8 +142,10 @@ void Pop3Session::TakeLines(Context& context) {
       if (++bad_commands_ >= kBadCommandsMaxBeforeLogin) End(context, "Too many bad commands");
       continue;
     }
+    input_taken_ = at;
     HandleLine(line, at, context);
   }
+  input_taken_ = 0;
   if (ended()) return;
   input_.erase(0, at);
   if (input_.size() > kLineBytesMax && ReadyForLine()) {  // no line end within the limit: drop what came, wait for it

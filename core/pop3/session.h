@@ -139,6 +139,7 @@ class Pop3Session final : public Machine, public mailbox::AccountClient {
       state_;
 
   std::string input_;           // a line not complete yet, or lines behind a command under way
+  size_t input_taken_ = 0;       // of input_, inside TakeLines: lines that were handled already
   bool input_overlong_ = false;  // the rest of an overlong line is thrown away
   bool paused_ = false;
   uint64_t received_offset_ = 0;  // of input_'s first byte in the event under way, for Redact

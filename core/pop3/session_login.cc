@@ -194,7 +194,8 @@ void Pop3Session::Succeed(const auth::Exchange& exchange, Context& context) {
   context.out.Put(Handoff{.conn = conn_,
                           .to = owner,
                           .login = {.user = user_, .mechanism = mechanism_, .session_id = session_id_},
-                          .unread = std::exchange(input_, {})});
+                          .unread = input_.substr(input_taken_)});
+  input_.clear();
   state_ = Closed{};
 }
 
