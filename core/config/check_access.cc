@@ -12,6 +12,10 @@ namespace {
 
 constexpr uint16_t kSubmissionPort = 587, kSubmissionsPort = 465, kSmtpPort = 25;
 
+// Parts of the names of rules that ask who a sender is.
+constexpr std::string_view kChecksOfSenders[] = {"unknown_sender_domain", "rbl", "rhsbl", "unknown_client_hostname",
+                                                 "unknown_reverse_client_hostname"};
+
 bool HasRule(const Restrictions& rules, std::string_view part) {
   return std::any_of(rules.begin(), rules.end(), [part](const Restriction& rule) {
     return rule.name.find(part) != std::string::npos || HasRule(rule.restriction_class, part);
@@ -37,6 +41,7 @@ class AccessChecker {
     }
     ReportRulesBeforeLogin();
     CheckTrust();
+    CheckStanding();
   }
 
  private:
@@ -213,6 +218,30 @@ class AccessChecker {
                                  "trust 127.0.0.0/8 only, and let programs log in");
       }
     }
+  }
+
+  // What other hosts think of this one, and what this one believes of others.
+  void CheckStanding() {
+    if (OnlyLoopback()) return;
+    for (const Listener& listener : host_->config->listeners) {
+      if (listener.protocol != Protocol::kSmtp || listener.endpoint.port - host_->options.port_offset != kSmtpPort) continue;
+      const SmtpService& service = *listener.smtp;
+      const bool checks = std::any_of(std::begin(kChecksOfSenders), std::end(kChecksOfSenders), [&](std::string_view part) {
+        return HasRule(service.client_restrictions, part) || HasRule(service.sender_restrictions, part) ||
+               HasRule(service.relay_restrictions, part) || HasRule(service.recipient_restrictions, part);
+      });
+      if (checks) break;
+      host_->findings.Notice("senders-believed", main_.PlaceOf("smtpd_sender_restrictions"),
+                             "port 25 takes mail from any sender address: nothing asks whether its domain exists",
+                             "set smtpd_sender_restrictions = permit_mynetworks, permit_sasl_authenticated, "
+                             "reject_non_fqdn_sender, reject_unknown_sender_domain");
+      break;
+    }
+    if (!host_->config->routing.relayhost.empty()) return;
+    host_->findings.Notice("mail-unsigned", main_.PlaceOf("relayhost"),
+                           "mail leaves without a DKIM signature: large receivers may refuse it or call it spam",
+                           "publish SPF for " + host_->config->routing.mydomain +
+                               ", give the host's address its name in the DNS, or set relayhost to a server that signs");
   }
 
   MatchList ListOfMain() const {

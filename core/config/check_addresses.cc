@@ -38,6 +38,7 @@ class AddressChecker {
     CheckOverlap();
     CheckOwnName();
     CheckOwedAddresses();
+    CheckRoot();
     CheckAliasLoops();
     CheckAliasTargets();
     CheckDeadAliases();
@@ -75,7 +76,9 @@ class AddressChecker {
     host_->findings.Warning("myhostname-in-no-class", main_.PlaceOf("myhostname"),
                             "mail for user@" + routing_.myhostname +
                                 " belongs to no class: it is taken for foreign, and comes back to this host",
-                            "add $myhostname to virtual_alias_domains (or to mydestination), or refuse it");
+                            "set virtual_alias_domains = " +
+                                (main_.IsSet("virtual_alias_domains") ? "..." : std::string("$virtual_alias_maps")) +
+                                ", $myhostname: its names are then refused unless virtual_alias_maps has them");
   }
 
   // An address that aliases or mailboxes know.
@@ -108,6 +111,16 @@ class AddressChecker {
         }
       }
     }
+  }
+
+  // What programs of this host write to "root" goes to root@$myorigin.
+  void CheckRoot() {
+    const std::string& domain = routing_.myorigin;
+    if (!routing_.virtual_mailbox_domains.MatchesName(domain) && !routing_.virtual_alias_domains.MatchesName(domain)) return;
+    if (IsKnown("root@" + domain)) return;
+    host_->findings.Notice("root-unreachable", main_.PlaceOf("myorigin"),
+                           "root@" + domain + " is unknown: what programs of this host report to root is refused",
+                           "add root@" + domain + " to virtual_alias_maps");
   }
 
   std::vector<std::string> TargetsOf(const std::string& address) const {

@@ -133,7 +133,8 @@ class AuthChecker {
       served = served || socket.service == "auth";
       if ((socket.mode & 7) != 0) {
         host_->findings.Security("auth-socket-mode", socket.place,
-                                 "everybody on this host may open " + socket.path + " and try passwords there",
+                                 "everybody on this host who can enter its folder may open " + socket.path +
+                                     " and try passwords there",
                                  "write mode = 0660, user = postfix, group = postfix");
       }
     }

@@ -9,6 +9,12 @@ namespace {
 
 constexpr uint64_t kUsualMessageBytes = 10'240'000;  // Postfix's default of 1999
 
+constexpr std::string_view kLegacySyntax[] = {"allow_percent_hack", "swap_bangpath"};
+
+bool IsLegacySyntax(std::string_view name) {
+  return std::find(std::begin(kLegacySyntax), std::end(kLegacySyntax), name) != std::end(kLegacySyntax);
+}
+
 class HabitChecker {
  public:
   explicit HabitChecker(HostConfiguration* host) : host_(host), main_(host->Main()) {}
@@ -37,15 +43,17 @@ class HabitChecker {
 
   void CheckRestatedDefaults() {
     std::string names;
+    Place first;
     for (const Assignment& assignment : host_->postfix.main.assignments) {
       const ParameterFacts* facts = FindPostfixParameter(assignment.name);
       if (facts == nullptr || facts->effect != SettingEffect::kHonoured || facts->default_value.empty()) continue;
+      if (IsLegacySyntax(assignment.name)) continue;  // has a finding of its own, with another mend
       if (host_->postfix.main.Find(assignment.name) != &assignment || assignment.value != facts->default_value) continue;
-      names += (names.empty() ? "" : ", ") + assignment.name;
+      if (names.empty()) first = assignment.place;
+      names += (names.empty() ? "" : ", ") + assignment.name + " (line " + std::to_string(assignment.place.line) + ")";
     }
     if (names.empty()) return;
-    host_->findings.Notice("defaults-restated", {host_->postfix.main.file, 0}, "these only say what is so anyway: " + names,
-                           "remove them");
+    host_->findings.Notice("defaults-restated", first, "these only say what is so anyway: " + names, "remove them");
   }
 
   void CheckRules() {
@@ -76,7 +84,7 @@ class HabitChecker {
 
   void CheckRouting() {
     const Routing& routing = host_->config->routing;
-    for (const std::string_view name : {"allow_percent_hack", "swap_bangpath"}) {
+    for (const std::string_view name : kLegacySyntax) {
       const bool on = name == "allow_percent_hack" ? routing.allow_percent_hack : routing.swap_bangpath;
       if (!on) continue;
       host_->findings.Notice("legacy-routing-syntax", main_.PlaceOf(name),
@@ -101,33 +109,64 @@ class HabitChecker {
   }
 
   void CheckPortability() {
-    bool chrooted = false;
+    const MasterService* chrooted = nullptr;
     for (const MasterService& service : host_->postfix.master.services) {
-      chrooted = chrooted || service.chroot == "y" ||
-                 (service.chroot == "-" && CompareLevels(main_.Text("compatibility_level"), "1").value_or(0) < 0);
+      const bool old_default = CompareLevels(main_.Text("compatibility_level"), "1").value_or(0) < 0;
+      if (chrooted == nullptr && (service.chroot == "y" || (service.chroot == "-" && old_default))) chrooted = &service;
       if (service.type == "inet" && service.name == "smtps") {
         host_->findings.Notice("service-name-smtps", service.place,
                                "\"smtps\" is a name of Debian's /etc/services; elsewhere Postfix would not know it",
                                "write submissions, or 465");
       }
     }
-    if (chrooted) {
-      host_->findings.Notice("chroot-ignored", {host_->postfix.master.file, 0},
+    if (chrooted != nullptr) {
+      host_->findings.Notice("chroot-ignored", chrooted->place,
                              "the chroot column has no effect: the program locks itself in by other means",
                              "leave it for Postfix");
     }
+    CheckBerkeleyTables();
   }
 
+  void CheckBerkeleyTables() {
+    std::string names;
+    Place first;
+    for (const Assignment& assignment : host_->postfix.main.assignments) {
+      if (host_->postfix.main.Find(assignment.name) != &assignment) continue;
+      if (assignment.value.find("hash:") == std::string::npos && assignment.value.find("btree:") == std::string::npos) continue;
+      if (assignment.value.find("texthash:") != std::string::npos) continue;
+      if (names.empty()) first = assignment.place;
+      names += (names.empty() ? "" : ", ") + assignment.name;
+    }
+    if (names.empty()) return;
+    host_->findings.Notice("table-type-portability", first,
+                           "hash: and btree: tables (" + names + ") need Berkeley DB, which Postfix of newer systems has no "
+                           "more (RHEL 10, SLES 15.3, Alpine); we read the text",
+                           "nothing here; write lmdb: before going to such a system");
+  }
+
+  // IPv6 of both files, each on its own: mending one does not mend the other.
   void CheckFamilies() {
-    const auto& listeners = host_->config->listeners;
-    const bool v6 = std::any_of(listeners.begin(), listeners.end(),
-                                [](const Listener& listener) { return listener.endpoint.address.v6; });
-    const bool only_loopback = std::all_of(listeners.begin(), listeners.end(), [](const Listener& listener) {
-      return listener.endpoint.address.IsLoopback();
-    });
-    if (v6 || only_loopback || listeners.empty()) return;
-    host_->findings.Notice("ipv4-only", main_.PlaceOf("inet_protocols"), "nothing listens on IPv6",
-                           "set inet_protocols = all and listen = *, ::");
+    if (OnlyV4(true)) {
+      host_->findings.Notice("ipv4-only", main_.PlaceOf("inet_protocols"), "no SMTP service listens on IPv6",
+                             "set inet_protocols = all" + std::string(main_.IsSet("mynetworks") &&
+                                                                              main_.Text("mynetworks").find("::1") == std::string::npos
+                                                                          ? ", and add [::1]/128 to mynetworks"
+                                                                          : ""));
+    }
+    if (OnlyV4(false)) {
+      host_->findings.Notice("ipv4-only", host_->Dovecot().PlaceOf("listen"), "neither IMAP nor POP3 listens on IPv6",
+                             "write listen = *, ::");
+    }
+  }
+
+  bool OnlyV4(bool smtp) const {
+    bool any = false;
+    for (const Listener& listener : host_->config->listeners) {
+      if ((listener.protocol == Protocol::kSmtp) != smtp || listener.endpoint.address.IsLoopback()) continue;
+      if (listener.endpoint.address.v6) return false;
+      any = true;
+    }
+    return any;
   }
 
   HostConfiguration* host_;

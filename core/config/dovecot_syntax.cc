@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -277,7 +278,7 @@ class Parser {
   void Open(const Line& line, const Place& place, size_t outer_open) {
     LeaveUnclosed(line, place, outer_open);
     DovecotSection* parent = &Current();
-    if (open_.empty()) floating_ = false;
+    if (open_.empty()) ReportFloating(nullptr);
     if (open_.size() >= kSectionDepthMax) {  // nonsense that was reported already: not worth a tree
       open_.push_back(parent);
       if (last_opened_.size() < open_.size()) last_opened_.resize(open_.size());
@@ -285,12 +286,8 @@ class Parser {
       return;
     }
     if (open_.empty() && IsListener(line.key)) {
-      findings_->Error("dovecot-syntax-listener-outside-service", place,
-                       "\"" + line.key + " " + line.value + "\" stands outside any service: Dovecot would not start",
-                       "put it into its service: write \"service auth {\" before it (for the socket Postfix asks) and "
-                       "\"}\" after it");
-      parent = FindOrAdd(root_.get(), "service", "auth", place);
-      floating_ = true;
+      parent = FindOrAdd(root_.get(), "service", ServiceOf(line), place);
+      floating_ = FloatingListener{.place = place, .name = line.key + " " + line.value, .service = ServiceOf(line)};
     } else if (!MayContain(parent->type, line.key)) {
       findings_->Error("dovecot-syntax-unknown-section", place,
                        "there is no section \"" + line.key + "\" " +
@@ -321,7 +318,7 @@ class Parser {
       open_.pop_back();
       return;
     }
-    if (std::exchange(floating_, false)) return;  // closes the service whose opening line is missing, as was reported
+    if (floating_) return ReportFloating(&place);  // closes the service whose opening line is missing
     findings_->Error("dovecot-syntax-unexpected-close", place, "this \"}\" closes nothing: Dovecot would not start",
                      "remove it, or add the section's opening line");
   }
@@ -334,7 +331,28 @@ class Parser {
                        "add the missing \"}\"");
       open_.pop_back();
     }
-    floating_ = false;
+    ReportFloating(nullptr);
+  }
+
+  // The service a listener belongs to, by its usual name.
+  static std::string ServiceOf(const Line& line) {
+    if (IsOneOf(line.value, {"imap", "imaps"})) return "imap-login";
+    if (IsOneOf(line.value, {"pop3", "pop3s"})) return "pop3-login";
+    if (line.value.find("lmtp") != std::string::npos) return "lmtp";
+    return "auth";
+  }
+
+  // What to write depends on what follows: a "}" too many (`brace`) shows that only the service's first line is missing.
+  void ReportFloating(const Place* brace) {
+    if (!floating_) return;
+    const std::string open = "\"service " + floating_->service + " {\"";
+    findings_->Error("dovecot-syntax-listener-outside-service", floating_->place,
+                     "\"" + floating_->name + "\" stands outside any service: Dovecot would not start" +
+                         (floating_->service == "auth" ? ", and Postfix would find no socket to ask for passwords" : ""),
+                     brace == nullptr ? "put it into its service: write " + open + " before it and \"}\" after it"
+                                      : "put it into its service: write " + open + " before it; its \"}\" is line " +
+                                            std::to_string(brace->line) + " already");
+    floating_.reset();
   }
 
   DovecotSection* FindOrAdd(DovecotSection* parent, const std::string& type, const std::string& name,
@@ -367,7 +385,11 @@ class Parser {
   std::map<std::tuple<const DovecotSection*, std::string, std::string>, DovecotSection*> sections_by_name_;  // never walked
   size_t files_count_ = 0;
   size_t expanded_bytes_ = 0;  // written by ExpandWords so far
-  bool floating_ = false;  // after a listener outside a service: one "}" too many is expected
+  struct FloatingListener {
+    Place place;
+    std::string name, service;
+  };
+  std::optional<FloatingListener> floating_;  // a listener outside a service, until what follows shows the mend
 };
 
 void Format(const DovecotSection& section, const std::string& prefix, size_t depth, std::string* out) {
