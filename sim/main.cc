@@ -12,6 +12,7 @@
 #include "core/boundary/planted.h"
 #include "sim/campaign/campaign.h"
 #include "sim/campaign/planted.h"
+#include "sim/replay/replay_command.h"
 
 namespace {
 
@@ -92,6 +93,26 @@ int RunShrink(uint64_t seed) {
   return 1;
 }
 
+CLI::App* AddReplay(CLI::App& app, postern::sim::ReplayOptions* options) {
+  CLI::App* const replay = app.add_subcommand("replay", "say what differs between recordings and what this program does");
+  replay->add_option("files", options->files, "NAME.jsonl of a session with other servers, or shard-N.rec of ours")->required();
+  replay->add_option("--reviewed", options->reviewed, "a list of differences of sessions that are known, with reasons");
+  replay->add_flag("--json", options->json, "one JSON object instead of lines");
+  replay->add_flag("--quiet,-q", options->quiet, "nothing about what is equal or reviewed");
+  replay->add_option("--seed", options->seed, "of the simulated world that sessions are played in")->capture_default_str();
+  replay->add_option("--shards", options->shard_count, "in that world")->capture_default_str()->check(CLI::Range(1, 64));
+  replay->add_flag("--split-reads", options->split_reads, "what clients say arrives in small pieces");
+  return replay;
+}
+
+int RunReplay(const postern::sim::ReplayOptions& options) {
+  std::string out, errors;
+  const int status = postern::sim::RunReplayCommand(options, &out, &errors);
+  std::fwrite(errors.data(), 1, errors.size(), stderr);
+  std::fwrite(out.data(), 1, out.size(), stdout);
+  return status;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -103,7 +124,14 @@ int main(int argc, char** argv) {
   app.add_option("--planted", options.planted, "switch this planted bug on; exits 1 when a seed finds it (mutants preset)");
   app.add_flag("--check-determinism", options.check_determinism, "run every seed twice and compare");
   app.add_option("--jobs,-j", options.jobs, "threads");
-  CLI11_PARSE(app, argc, argv);
+  postern::sim::ReplayOptions replay_options;
+  const CLI::App* const replay = AddReplay(app, &replay_options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (replay->parsed()) return RunReplay(replay_options);
   options.has_shrink = shrink->count() > 0;
 
   if (options.list_planted) {
