@@ -70,11 +70,12 @@ void AppendSectionBytes(const FetchItem& item, const FetchSource& source, FetchO
   if (section.text != Section::Text::kHeaderFields && section.text != Section::Text::kHeaderFieldsNot) {
     return AppendLiteral(Cut(bytes, item.partial), &out->text());
   }
+  const bool matching = section.text == Section::Text::kHeaderFields;
   std::string fields;
   message::AppendSelectedFields(bytes,
                                 {.names = section.header_names,
-                                 .matching = section.text == Section::Text::kHeaderFields,
-                                 .add_missing_empty_line = section.part.empty()},
+                                 .matching = matching,
+                                 .add_missing_empty_line = matching && section.part.empty()},
                                 &fields);
   AppendLiteral(Cut(fields, item.partial), &out->text());
 }

@@ -118,7 +118,11 @@ void SearchWalk::Prepare(const SearchKey& key) {
 void SearchWalk::OnCompletion(mailbox::Completion& completion, Context& context) {
   if (whole_ticket_ != 0 && completion.ticket.tag == whole_ticket_) {
     whole_ticket_ = 0;
-    if (const auto* read = std::get_if<mailbox::ReadResult>(&completion.outcome); read && completion.status.ok()) {
+    const auto* read = std::get_if<mailbox::ReadResult>(&completion.outcome);
+    if (phase_ == Phase::kLookUp) {
+      const bool usable = read != nullptr && completion.status.ok();
+      OnHeader(next_, usable ? message::ToCrlf(message::HeaderBlock(read->bytes)) : std::string());
+    } else if (read != nullptr && completion.status.ok()) {
       MessageText text{std::string(read->bytes)};
       Message message{.place = undecided_[next_]};
       message.row = session_.selection()->view.state().RowOf(UidAt(message.place));
@@ -369,9 +373,18 @@ void SearchWalk::WalkLookUp(Context& context) {
     RequestReads(lookup_places_, kHeaderReadBytes, context);
     if (!reads_.front_done()) return;
     const MessageReads::Read read = reads_.TakeFront();
-    // A header longer than what was read counts as far as it was: sort keys stand early.
-    const std::string header = read.status.ok() ? message::ToCrlf(message::HeaderBlock(read.bytes)) : std::string();
-    OnHeader(next_++, header);
+    message::HeaderReader reader(read.bytes);
+    for (message::Field field; reader.Next(&field);) {
+    }
+    if (read.status.ok() && !read.whole() && !reader.saw_empty_line()) {
+      // Trace fields of several hosts can push Subject and Date far down. Beyond this they are not looked for.
+      const mailbox::Ticket ticket = session_.NextTicket();
+      whole_ticket_ = ticket.tag;
+      return session_.account().ReadMessage(ticket, session_.selection()->view.state(), UidAt(lookup_places_[next_]), 0,
+                                            kWholeMessageBytesMax, context);
+    }
+    const auto header = std::string_view(read.bytes).substr(0, reader.position());
+    OnHeader(next_++, read.status.ok() ? message::ToCrlf(header) : std::string());
   }
   phase_ = Phase::kIdle;
   LookedUp(context);

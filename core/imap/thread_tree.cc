@@ -81,12 +81,10 @@ void Forest::LinkReferences() {
       if (before != kNone && nodes_[node].parent == kNone && MayLink(node, before)) nodes_[node].parent = before;
       before = node;
     }
-    // What this message says of its parent counts more than what others say.
-    if (before != kNone && MayLink(self, before)) {
-      nodes_[self].parent = before;
-    } else if (before == kNone) {
-      nodes_[self].parent = kNone;
-    }
+    // RFC 5256 section 3, REFERENCES, step 1.B: what this message says of its parent counts more than what others say;
+    // the old link goes also where the new one would close a loop.
+    nodes_[self].parent = kNone;
+    if (before != kNone && MayLink(self, before)) nodes_[self].parent = before;
   }
   CollectChildren();
 }

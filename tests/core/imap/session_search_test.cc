@@ -108,6 +108,28 @@ TEST_F(SessionSearch, Sort) {
             "* ESEARCH (TAG \"e\") ALL 3,2,1 COUNT 3\r\ne OK Sort completed.\r\n");
 }
 
+// Mail that came through many hosts has Subject and Date behind more than what is read at first.
+TEST_F(SessionSearch, SortsByAFieldBehindALongTrace) {
+  std::string trace;
+  for (int i = 0; i < 400; ++i) trace += "Received: from a.example by b.example; Mon, 01 Jan 2024 12:00:00 +0000\n";
+  world_.Deliver("u1", "", trace + "Subject: Middle\nDate: Sun, 31 Dec 2023 12:00:00 +0000\n\nbody\n" +
+                               std::string(100'000, 'x') + "\n");
+  Do("n NOOP");
+  EXPECT_EQ(Do("a SORT (SUBJECT) UTF-8 ALL"), "* SORT 2 3 4 1\r\na OK Sort completed.\r\n");
+  EXPECT_EQ(Do("b SORT (DATE) UTF-8 ALL"), "* SORT 4 1 3 2\r\nb OK Sort completed.\r\n");
+  EXPECT_EQ(Do("c THREAD REFERENCES UTF-8 ALL"), "* THREAD (4)(1)(3 2)\r\nc OK Thread completed.\r\n");
+}
+
+// Dovecot adds the empty line that a message lacks to the fields asked for, not to the others.
+TEST_F(SessionSearch, FieldsOfAMessageWithoutAnEmptyLine) {
+  world_.Deliver("u1", "", "Subject: bare\nX: y\n");
+  Do("n NOOP");
+  EXPECT_EQ(Do("a FETCH 4 BODY.PEEK[HEADER.FIELDS (SUBJECT)]"),
+            "* 4 FETCH (BODY[HEADER.FIELDS (SUBJECT)] {17}\r\nSubject: bare\r\n\r\n)\r\na OK Fetch completed.\r\n");
+  EXPECT_EQ(Do("b FETCH 4 BODY.PEEK[HEADER.FIELDS.NOT (SUBJECT)]"),
+            "* 4 FETCH (BODY[HEADER.FIELDS.NOT (SUBJECT)] {6}\r\nX: y\r\n)\r\nb OK Fetch completed.\r\n");
+}
+
 TEST_F(SessionSearch, Thread) {
   EXPECT_EQ(Do("a THREAD REFERENCES UTF-8 ALL"), "* THREAD (1)(3 2)\r\na OK Thread completed.\r\n");
   EXPECT_EQ(Do("b THREAD ORDEREDSUBJECT UTF-8 ALL"), "* THREAD (1)(3 2)\r\nb OK Thread completed.\r\n");
@@ -146,6 +168,8 @@ TEST(ThreadTree, MissingParentJoinsSiblings) {
 TEST(ThreadTree, LoopsAndDuplicates) {
   EXPECT_EQ(Threads({Node(1, "1", {"2"}), Node(2, "2", {"1"})}), "(2 1)");
   EXPECT_EQ(Threads({Node(1, "1", {"1"})}), "(1)");
+  // What a message says of its parent breaks the link that others gave it, also where it then has none.
+  EXPECT_EQ(Threads({Node(1, "a", {}), Node(2, "b", {"a", "c"}), Node(3, "c", {"b"})}), "(1)(3 2)");
   EXPECT_EQ(Threads({Node(1, "same", {}), Node(2, "same", {}), Node(3, "", {})}), "(1)(2)(3)");
 }
 
