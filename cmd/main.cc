@@ -12,6 +12,7 @@
 #include "cmd/check.h"
 #include "cmd/map.h"
 #include "cmd/pw.h"
+#include "cmd/replay.h"
 #include "cmd/serve.h"
 
 namespace postern {
@@ -59,6 +60,7 @@ CLI::App* AddServe(CLI::App& app, ServeOptions* options) {
   serve->add_option("--shards", options->shards, "threads that serve; 0: one a processor");
   serve->add_option("--log", options->log, "stderr, syslog or a file, for all lines");
   serve->add_option("--log-json", options->log_json, "a file for the same records as JSON lines");
+  serve->add_option("--record", options->record, "a folder for what every shard sees, to be replayed; it holds all mail that comes and goes");
   return serve;
 }
 
@@ -95,6 +97,14 @@ CLI::App* AddPw(CLI::App& app, PwOptions* options) {
   pw->add_flag("-V", options->verify, "verify the hash that was made");
   pw->add_flag("-l", options->list, "list the schemes");
   return pw;
+}
+
+// Its options are postern-sim's.
+CLI::App* AddReplay(CLI::App& app) {
+  CLI::App* const replay = app.add_subcommand("replay", "say what differs between a recording and what this program does");
+  replay->set_help_flag("");
+  replay->prefix_command();
+  return replay;
 }
 
 // ---- subcommands that read files of the host ---------------------------------------------------------------------------------
@@ -140,6 +150,7 @@ int Main(int argc, char** argv) {
   const CLI::App* const check = AddCheck(app, &options);
   const CLI::App* const map = AddMap(app, &options.map);
   const CLI::App* const pw = AddPw(app, &options.pw);
+  const CLI::App* const replay = AddReplay(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -149,6 +160,7 @@ int Main(int argc, char** argv) {
   if (check->parsed()) return Check(options);
   if (map->parsed()) return Map(options.map, map->got_subcommand("query"));
   if (pw->parsed()) return Pw(options.pw);
+  if (replay->parsed()) return RunReplay(replay->remaining());
   return kExitUsage;
 }
 

@@ -27,6 +27,8 @@
 #include "adapters/log/logger.h"
 #include "adapters/loop/shard_loop.h"
 #include "adapters/net/address.h"
+#include "adapters/record/recorder.h"
+#include "adapters/record/recording_files.h"
 #include "core/auth/sasl.h"
 #include "core/config/load.h"
 #include "core/shard/shard.h"
@@ -159,7 +161,8 @@ class Server {
   int LoadFirst();
   bool OpenAll();
   bool BindListeners();
-  void MakeLoops();
+  bool MakeLoops();
+  bool RecordConfiguration();
   void Supervise(int signals);
   void Reload(const char* cause);
   std::shared_ptr<const config::Config> Numbered(const config::Config& config) const;
@@ -170,6 +173,8 @@ class Server {
   const ServeOptions& options_;
   std::optional<host::Root> root_;
   std::vector<std::string> globbed_;  // by the last load
+  std::string recorded_host_;         // what the last load read, for the recording
+  host::FileStates states_;           // by the last load
   std::shared_ptr<const config::Config> config_;
   uint64_t generation_ = 0;
   host::NodeStart node_;
@@ -183,6 +188,7 @@ class Server {
   loop::SharedState shared_;
   std::vector<net::ListenSocket> listeners_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::unique_ptr<record::Recorder>> recorders_;  // of each shard, where there is a recording
   std::vector<std::unique_ptr<loop::ShardLoop>> loops_;
   // What works for the loops ends before them.
   std::unique_ptr<workers::ThreadPool> file_pool_;
@@ -199,8 +205,7 @@ int Server::Run() {
   const host::UniqueFd signals(signalfd(-1, &handled, SFD_NONBLOCK | SFD_CLOEXEC));
 
   if (const int status = LoadFirst(); status != 0) return status;
-  if (!OpenAll() || !BindListeners()) return 1;
-  MakeLoops();
+  if (!OpenAll() || !BindListeners() || !MakeLoops()) return 1;
 
   std::vector<std::thread> threads;
   std::vector<char> clean(loops_.size(), 0);
@@ -252,10 +257,14 @@ int Server::LoadFirst() {
 
 config::Loaded Server::LoadFiles() {
   host::HostFiles files(&*root_);
-  config::Loaded loaded = config::Load(files, {.postfix_dir = options_.postfix_dir,
-                                               .dovecot_file = options_.dovecot_file,
-                                               .port_offset = options_.port_offset});
+  record::RecordingFiles recording(&files);
+  const config::LoadOptions load{.postfix_dir = options_.postfix_dir,
+                                 .dovecot_file = options_.dovecot_file,
+                                 .port_offset = options_.port_offset};
+  config::Loaded loaded = options_.record.empty() ? config::Load(files, load) : config::Load(recording, load);
+  recorded_host_ = options_.record.empty() ? std::string() : recording.Text(load);
   globbed_ = files.globbed();
+  states_ = files.states();
   host_name_ = files.HostName();
   return loaded;
 }
@@ -329,12 +338,22 @@ bool Server::BindListeners() {
   return all;
 }
 
-void Server::MakeLoops() {
+// The configuration as a shard gets it, beside its recording. True, too, where nothing is recorded.
+bool Server::RecordConfiguration() {
+  if (options_.record.empty()) return true;
+  const Status status = record::WriteNewFile(options_.record + "/host-" + std::to_string(generation_) + ".rec", recorded_host_);
+  if (!status.ok()) Say("--record: " + std::string(Message(status)));
+  return status.ok();
+}
+
+bool Server::MakeLoops() {
   const size_t processors = std::max(1u, std::thread::hardware_concurrency());
   const size_t count = options_.shards != 0 ? options_.shards : processors;
   file_pool_ = std::make_unique<workers::ThreadPool>("files", workers::ThreadPool::Limits{kFileThreads, kFileTasksMax});
   inquiries_ = std::make_unique<workers::Inquiries>(&auth::VerifyStoredPassword, &workers::ResolveClientName,
                                                     workers::Inquiries::Limits{.password_threads = processors});
+  if (!options_.record.empty()) mkdir(options_.record.c_str(), 0700);
+  if (!RecordConfiguration()) return false;
   for (size_t i = 0; i < count; ++i) {
     ShardOptions shard{.id = static_cast<ShardId>(i),
                        .shard_count = static_cast<uint16_t>(count),
@@ -343,6 +362,11 @@ void Server::MakeLoops() {
                                 .pid = static_cast<uint32_t>(getpid()),
                                 .start_counter = node_.start_counter}};
     RAND_priv_bytes(shard.key.data(), static_cast<int>(shard.key.size()));
+    if (!options_.record.empty()) {
+      auto recorder = record::Recorder::Open(options_.record, shard);
+      if (!recorder.ok()) return Say("--record: " + std::string(Message(recorder.status()))), false;
+      recorders_.push_back(*std::move(recorder));
+    }
     shards_.push_back(std::make_unique<Shard>(std::move(shard)));
     shard_logs_.push_back(std::make_unique<log::LogBuffer>(logger_.get()));
     Shard* const stepped = shards_.back().get();
@@ -350,6 +374,7 @@ void Server::MakeLoops() {
         .id = static_cast<ShardId>(i),
         .step = [stepped](Now now, const Event& event, Effects& out) { stepped->Step(now, event, out); },
         .quiet = [stepped] { return stepped->quiet(); },
+        .observer = recorders_.empty() ? nullptr : recorders_.back().get(),
         .root = &*root_,
         .file_pool = file_pool_.get(),
         .inquiries = inquiries_.get(),
@@ -362,14 +387,25 @@ void Server::MakeLoops() {
     loop->SetPeers(all);
     loop->SetListeners(&listeners_);
   }
+  return true;
 }
 
 // Signals and changed files, until the process shall end.
 void Server::Supervise(int signals) {
   host::ConfigWatch watch(&*root_);
-  watch.Watch(config_->files_read, globbed_);
   const auto now_ms = [this] { return clock_.Read().mono.ns / 1'000'000; };
   std::optional<int64_t> due_ms, latest_ms;  // of a reload
+  const auto look = [&] {
+    if (!watch.Changed()) return;
+    if (!latest_ms) latest_ms = now_ms() + kSettleMsMax;
+    due_ms = std::min(now_ms() + kSettleMs, *latest_ms);
+  };
+  const auto begin = [&] {
+    watch.Watch(config_->files_read, globbed_, states_);
+    due_ms.reset(), latest_ms.reset();
+    look();  // what changed since it was read, before it was watched
+  };
+  begin();
   while (true) {
     pollfd fds[2] = {{.fd = signals, .events = POLLIN}, {.fd = watch.fd(), .events = POLLIN}};
     const int patience = due_ms ? static_cast<int>(std::max<int64_t>(*due_ms - now_ms(), 0)) : -1;
@@ -386,18 +422,13 @@ void Server::Supervise(int signals) {
     if (asked) {
       logger_->Reopen();
       Reload("SIGHUP");
-      watch.Watch(config_->files_read, globbed_);
-      due_ms.reset(), latest_ms.reset();
+      begin();
       continue;
     }
-    if ((fds[1].revents & POLLIN) != 0 && watch.Changed()) {
-      if (!latest_ms) latest_ms = now_ms() + kSettleMsMax;
-      due_ms = std::min(now_ms() + kSettleMs, *latest_ms);
-    }
+    if ((fds[1].revents & POLLIN) != 0) look();
     if (!due_ms || now_ms() < *due_ms) continue;
-    due_ms.reset(), latest_ms.reset();
     Reload("a file changed");
-    watch.Watch(config_->files_read, globbed_);
+    begin();
   }
 }
 
@@ -426,6 +457,7 @@ void Server::Reload(const char* cause) {
   ++generation_;
   config_ = Numbered(*loaded.config);
   tls_ = *std::move(tls);
+  RecordConfiguration();
   for (const auto& loop : loops_) loop->Reconfigure(config_, tls_);
   Log(Severity::kInfo, "postfix/master",
       "reload -- version " + config_->routing.mail_version + ", configuration " + options_.postfix_dir);

@@ -15,6 +15,7 @@ struct ServeOptions {
   uint16_t shards = 0;       // 0: one a processor
   std::string log;           // "stderr", "syslog" or a file; empty: as the configuration says, or stderr if it is a terminal
   std::string log_json;      // a file for JSON lines; empty: none
+  std::string record;        // a folder for recordings (docs/replay.md), made when missing; empty: none
 };
 
 // Returns the exit status: 0 once stopped in order; 78 (EX_CONFIG) for a configuration with errors; 1 for everything else,
