@@ -15,168 +15,42 @@
 #include "core/config/load.h"
 #include "core/config/memory_files.h"
 #include "core/smtp/session.h"
-#include "tests/core/config/test_certificate.h"
+#include "tests/core/config/reference_host.h"
 
 namespace postern::smtp {
 
-// ---- the host that the real Postfix was asked with -----------------------------------------------------------------------
+// ---- the hosts that a real Postfix was asked with (capture_dialogues.py) --------------------------------------------------
 
-inline constexpr char kMainCf[] = R"(compatibility_level = 2
-myhostname = mail.example.test
-mydomain = example.test
-myorigin = $mydomain
-mynetworks = 127.0.0.99/32
-relay_domains = relay.test
-relay_recipient_maps = hash:/etc/postfix/relayrcpt
-smtpd_banner = $myhostname ESMTP unknown
-inet_protocols = ipv4
-inet_interfaces = 127.0.0.1
-mydestination = localhost.example.test
-local_recipient_maps = hash:/etc/postfix/localrcpt
-alias_maps =
-smtpd_tls_cert_file = /etc/ssl/certs/ssl-cert-snakeoil.pem
-smtpd_tls_key_file = /etc/ssl/private/ssl-cert-snakeoil.key
-smtpd_tls_security_level = may
-smtpd_tls_auth_only = yes
-smtpd_helo_required = yes
-smtpd_recipient_restrictions = permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination
-smtpd_recipient_limit = 100
-disable_vrfy_command = no
-smtpd_sasl_auth_enable = yes
-smtpd_sasl_type = dovecot
-smtpd_sasl_path = private/auth
-virtual_mailbox_domains = example.test
-virtual_mailbox_base = /home/vmail
-virtual_mailbox_maps = hash:/etc/postfix/vmailbox
-virtual_alias_maps = hash:/etc/postfix/virtual
-virtual_alias_domains = alias.test
-virtual_uid_maps = static:15000
-virtual_gid_maps = static:15000
-recipient_delimiter = +
-smtpd_peername_lookup = no
-smtpd_sender_login_maps = hash:/etc/postfix/logins
-smtpd_forbid_unauth_pipelining = no
-smtpd_hard_error_limit = 200
-smtpd_soft_error_limit = 100
-)";
-inline constexpr char kMasterCf[] = R"(
-127.0.0.1:12025 inet n - n - - smtpd
-127.0.0.1:12026 inet n - n - - smtpd
-  -o strict_rfc821_envelopes=yes -o disable_vrfy_command=yes
-127.0.0.1:12027 inet n - n - - smtpd
-  -o mynetworks=127.0.0.0/8
-127.0.0.1:12028 inet n - n - - smtpd
-  -o smtpd_helo_restrictions=reject_invalid_helo_hostname,reject_non_fqdn_helo_hostname
-  -o smtpd_sender_restrictions=reject_non_fqdn_sender,reject_unlisted_sender
-  -o smtpd_recipient_restrictions=reject_non_fqdn_recipient,reject_unauth_destination
-127.0.0.1:12029 inet n - n - - smtpd
-  -o smtpd_delay_reject=no
-  -o smtpd_client_restrictions=check_client_access,hash:/etc/postfix/caccess
-  -o smtpd_helo_restrictions=reject_invalid_helo_hostname,reject_non_fqdn_helo_hostname,check_helo_access,hash:/etc/postfix/haccess
-  -o smtpd_sender_restrictions=check_sender_access,hash:/etc/postfix/saccess,reject_non_fqdn_sender,reject_unlisted_sender
-  -o smtpd_recipient_restrictions=check_recipient_access,hash:/etc/postfix/raccess,reject_non_fqdn_recipient,defer_unauth_destination
-  -o smtpd_data_restrictions=reject_unauth_pipelining,reject_multi_recipient_bounce
-127.0.0.1:12030 inet n - n - - smtpd
-  -o smtpd_relay_restrictions=
-  -o smtpd_recipient_restrictions=permit_mynetworks,reject_unauth_destination,warn_if_reject,reject_non_fqdn_helo_hostname,check_sender_access,hash:/etc/postfix/saccess,reject_plaintext_session
-  -o smtpd_sender_restrictions=reject_sender_login_mismatch
-  -o smtpd_tls_auth_only=no
-127.0.0.1:12031 inet n - n - - smtpd
-  -o smtpd_soft_error_limit=2 -o smtpd_hard_error_limit=4 -o smtpd_junk_command_limit=3
-127.0.0.1:12032 inet n - n - - smtpd
-  -o smtpd_forbid_unauth_pipelining=yes -o smtpd_forbid_bare_newline=reject -o smtpd_peername_lookup=yes
-127.0.0.1:12033 inet n - n - - smtpd
-  -o message_size_limit=2000 -o hopcount_limit=2
-127.0.0.1:12587 inet n - n - - smtpd
-  -o smtpd_tls_security_level=encrypt
-  -o smtpd_recipient_restrictions=reject_sender_login_mismatch,permit_sasl_authenticated,reject
-127.0.0.1:12465 inet n - n - - smtpd
-  -o smtpd_tls_wrappermode=yes
-)";
-inline constexpr char kSenderAccess[] = R"(reject@s.test REJECT
-rejecttext@s.test REJECT no thanks
-enh@s.test REJECT 5.7.9 enhanced text
-code@s.test 554 5.7.2 coded text
-code2@s.test 450 plain code text
-defer@s.test DEFER
-defertext@s.test DEFER try later please
-dip@s.test DEFER_IF_PERMIT dip text
-dir@s.test DEFER_IF_REJECT dir text
-disc@s.test DISCARD because
-hold@s.test HOLD held because
-warn@s.test WARN warned text
-redirect@s.test REDIRECT u2@example.test
-filter@s.test FILTER smtp:[127.0.0.1]:1
-prepend@s.test PREPEND X-Prepended: yes
-ok@s.test OK
-num@s.test 12345
-dunno@s.test DUNNO
-info@s.test INFO info text
-bcc@s.test BCC u2@example.test
-local@ REJECT localpart
-dom.test REJECT domain
-.sub.test REJECT subdomain
-par.test REJECT parent
-cls@s.test permit_mynetworks,reject_non_fqdn_helo_hostname
-421@s.test 421 go away
-521@s.test 521 go away hard
-)";
-
+// The host of peer/: services on ports of their own for single settings.
 inline config::MemoryFiles PeerHost() {
-  config::MemoryFiles files;
-  files.Add("/etc/postfix/main.cf", std::string(kMainCf));
-  files.Add("/etc/postfix/master.cf", std::string(kMasterCf));
-  files.Add("/etc/postfix/vmailbox", std::string("u1@example.test u1/Maildir/\nu2@example.test u2/Maildir/\n"));
-  files.Add("/etc/postfix/virtual",
-            std::string("alias.test anything\nlist@alias.test u1@example.test, u2@example.test, far@far.example\n"
-                        "loop@alias.test loop2@alias.test\nloop2@alias.test loop@alias.test\n"
-                        "u2@example.test u2@example.test\ngone@alias.test nobody@example.test\n"
-                        "both@alias.test u1@example.test, u2@example.test, u1@example.test\n"));
-  files.Add("/etc/postfix/relayrcpt", std::string("known@relay.test x\n"));
-  files.Add("/etc/postfix/localrcpt", std::string("root x\n"));
-  files.Add("/etc/postfix/logins", std::string("u1@example.test u1@example.test\nu2@example.test u2@example.test\n"));
-  files.Add("/etc/postfix/saccess", std::string(kSenderAccess));
-  files.Add("/etc/postfix/raccess", std::string("u1@example.test DUNNO\nacc@far.example OK\nfar2.example REJECT\nu2 REJECT bare\n421@far.example 421 4.7.0 bye\n"));
-  files.Add("/etc/postfix/caccess", std::string("127.0.0.5 REJECT\n127.0.0.6 421 client go\n127.0.0.7 DEFER\n127.0.0.8 521 client go\n127.0.1 REJECT net\n"));
-  files.Add("/etc/postfix/haccess", std::string("badhelo.test REJECT\nsub.badhelo2.test REJECT x\n"));
-  files.Add("/etc/dovecot/dovecot.conf", std::string(R"(protocols =
-ssl = no
-auth_mechanisms = plain login digest-md5 cram-md5
-mail_location = maildir:/home/vmail/%n/Maildir
-passdb {
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%u /etc/dovecot/users
-}
-userdb {
-  driver = static
-  args = uid=15000 gid=15000 home=/home/vmail/%n
-}
-service auth {
-  unix_listener /var/spool/postfix/private/auth {
-    mode = 0660
+  config::MemoryFiles files = config::BareHost();
+  const std::string folder = std::string(POSTERN_SOURCE_DIR) + "/tests/core/smtp/peer/";
+  for (const char* name : {"main.cf", "master.cf", "vmailbox", "virtual", "relayrcpt", "localrcpt", "logins", "saccess", "raccess", "caccess", "haccess"}) {
+    files.Add(std::string("/etc/postfix/") + name, config::ReadWhole(folder + name));
   }
-}
-)"));
-  files.Add("/etc/dovecot/users", std::string("u1@example.test:{PLAIN}secret-pw-1\nu2@example.test:{PLAIN}secret-pw-2\n"));
-  files.Add("/etc/ssl/certs/ssl-cert-snakeoil.pem", std::string(config::kTestCertificate));
-  files.Add("/etc/ssl/private/ssl-cert-snakeoil.key", std::string(config::kTestKey));
-  files.Add("/etc/passwd", std::string("root:x:0:0:root:/root:/bin/sh\n"));
-  files.users = {{"root", 0}, {"vmail", 15000}, {"postfix", 102}};
-  files.groups = {{"root", 0}, {"vmail", 15000}, {"postfix", 105}};
-  files.interfaces = {*IpAddress::Parse("127.0.0.1")};
-  files.host_name = "mail.example.test";
+  for (const char* name : {"dovecot.conf", "users"}) files.Add(std::string("/etc/dovecot/") + name, config::ReadWhole(folder + name));
   return files;
 }
 
-// What the loader objects to, for the message of a failed test; empty: nothing.
-inline std::shared_ptr<const config::Config> PeerConfig(std::string* errors) {
-  config::MemoryFiles files = PeerHost();
+// The reference configuration, whose clients are strangers unless they come from 127.0.0.99.
+inline config::MemoryFiles ReferenceHost() {
+  config::MemoryFiles files = config::ReferenceHost("working");
+  std::string main = config::ReadWhole(config::SharedFolder() + "/reference-config/working/postfix/main.cf");
+  const std::string_view mine = "mynetworks = 127.0.0.0/8";
+  main.replace(main.find(mine), mine.size(), "mynetworks = 127.0.0.99/32");
+  files.Add("/etc/postfix/main.cf", main);
+  return files;
+}
+
+// `*errors`: what the loader objects to, for the message of a failed test; empty: nothing.
+inline std::shared_ptr<const config::Config> LoadHost(config::MemoryFiles files, std::string* errors) {
   config::Loaded loaded = config::Load(files, {.public_checks = false});
   for (const config::Finding& finding : loaded.findings) {
     if (finding.severity == config::FindingSeverity::kError) *errors += finding.id + " " + finding.file + ": " + finding.what + "\n";
   }
   return loaded.config;
 }
+inline std::shared_ptr<const config::Config> PeerConfig(std::string* errors) { return LoadHost(PeerHost(), errors); }
 
 // ---- a disk ----------------------------------------------------------------------------------------------------------------
 
