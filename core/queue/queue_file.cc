@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::string_view kMagic = "POSTERN-QUEUE 1\n";
 constexpr std::string_view kMessageMark = "message\n";
-constexpr size_t kTrailerBytes = 1 + 4 + 20 + 1 + 16 + 1;  // "\nEND " number " " checksum "\n"
 constexpr size_t kRecipientCountMax = 100000;
 
 // Texts in one word: what is not printable ASCII, '+' and '=' as "+XX"; "-" for the empty one ("+2D" for a dash alone).
@@ -180,21 +179,30 @@ StatusOr<QueueFile> ParseQueueFile(std::string_view text) {
   checksum.Add(body);
   if (checksum.value() != sum || message_bytes > body.size()) return DataLoss("wrong checksum");
 
-  QueueFile file;
-  std::string_view head = body.substr(0, body.size() - message_bytes);
-  file.message = body.substr(head.size());
-  head.remove_prefix(std::min(kMagic.size(), head.size()));
-  for (;;) {
-    const size_t end = head.find('\n');
-    if (end == std::string_view::npos) return DataLoss("no message");
-    const std::string_view line = head.substr(0, end);
-    head.remove_prefix(end + 1);
-    if (line == kMessageMark.substr(0, kMessageMark.size() - 1)) break;
-    POSTERN_RETURN_IF_ERROR(ParseFact(line, &file.envelope));
+  const std::string_view head = body.substr(0, body.size() - message_bytes);
+  auto parsed = ParseQueueHead(head);
+  if (!parsed.ok()) return DataLoss(Message(parsed.status()));
+  if (parsed->message_at_bytes != head.size()) return DataLoss("wrong length");
+  return QueueFile{.envelope = std::move(parsed->envelope), .message = body.substr(head.size())};
+}
+
+StatusOr<QueueHead> ParseQueueHead(std::string_view text) {
+  const std::string_view start = text.substr(0, kMagic.size());
+  if (start != kMagic.substr(0, start.size())) return DataLoss("no queue file of version 1");
+  QueueHead head;
+  for (size_t at = start.size();;) {
+    const size_t end = text.find('\n', at);
+    if (end == std::string_view::npos) return NotFound("no message");
+    const std::string_view line = text.substr(at, end - at);
+    at = end + 1;
+    if (line == kMessageMark.substr(0, kMessageMark.size() - 1)) {
+      head.message_at_bytes = at;
+      break;
+    }
+    POSTERN_RETURN_IF_ERROR(ParseFact(line, &head.envelope));
   }
-  if (!head.empty()) return DataLoss("wrong length");
-  if (!IsQueueId(file.envelope.id)) return DataLoss("no queue id");
-  return file;
+  if (!IsQueueId(head.envelope.id)) return DataLoss("no queue id");
+  return head;
 }
 
 std::string FormatDone(size_t index) { return "done " + std::to_string(index) + "\n"; }
@@ -263,7 +271,7 @@ FilePlan PlanFolders(std::string_view queue_directory) {
        {Folder::kTmp, Folder::kIncoming, Folder::kActive, Folder::kDeferred, Folder::kHold, Folder::kCorrupt}) {
     plan.stages[0].push_back(MakeDir{FolderPath(queue_directory, folder)});
   }
-  plan.stages[1] = {SyncDir{SpoolDir(queue_directory)}, SyncDir{Path(queue_directory)}};
+  AddSyncOfPath(SpoolDir(queue_directory), &plan.stages[1]);
   return plan;
 }
 

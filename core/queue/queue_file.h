@@ -79,6 +79,16 @@ std::string FormatTrailer(uint64_t message_bytes, const Checksum& checksum);
 // kDataLoss: torn, changed, or of another version; the message says what.
 StatusOr<QueueFile> ParseQueueFile(std::string_view text);
 
+// The same of a file's beginning alone, for those who only ask what waits: nothing is checked against the trailer.
+struct QueueHead {
+  Envelope envelope;
+  uint64_t message_at_bytes = 0;  // where the message begins
+};
+// kNotFound: `text` ends before the message begins. kDataLoss as above.
+StatusOr<QueueHead> ParseQueueHead(std::string_view text);
+// What follows the message is so long.
+inline constexpr uint64_t kTrailerBytes = 1 + 4 + 20 + 1 + 16 + 1;  // "\nEND " number " " checksum "\n"
+
 // ---- journal -------------------------------------------------------------------------------------------------------------
 
 // "done 3\n": recipient `index` has got the message.
