@@ -1,6 +1,7 @@
 // mail_location, namespaces, and what IMAP and POP3 sessions read.
 #include "core/config/dovecot_settings.h"
 #include "core/config/value.h"
+#include "core/config/variables.h"
 
 namespace postern::config {
 namespace {
@@ -121,6 +122,16 @@ Storage BuildStorage(const DovecotSettings& settings) {
                               "pop3_uidl_format contains no variable: all messages would look the same",
                               "write %08Xu%08Xv");
   }
+  const auto tried = ExpandVariablesWith(storage.pop3_uidl_format, [](std::string_view name) {
+    const bool known = name == "u" || name == "v" || name == "f" || name == "g";
+    return known ? std::optional<std::string>("1") : std::nullopt;
+  });
+  if (!tried.ok()) {
+    settings.findings().Error("dovecot-bad-value", settings.PlaceOf("pop3_uidl_format"),
+                              "pop3_uidl_format: " + std::string(Message(tried.status())) +
+                                  ": clients would not know their messages again",
+                              "write it with %u, %v, %f and %g");
+  }
   return storage;
 }
 
@@ -138,6 +149,25 @@ ImapService BuildImapService(const DovecotSettings& imap) {
   return service;
 }
 
+namespace {
+
+// Without an own word, a flag to give means that it is given.
+void BuildPop3Deletion(const DovecotSettings& pop3, Pop3Service* service) {
+  service->deleted_flag = pop3.Text("pop3_deleted_flag");
+  const std::string type = pop3.Text("pop3_delete_type");
+  service->delete_type_flag = type == "flag" || (type == "default" && !service->deleted_flag.empty());
+  if (type != "default" && type != "expunge" && type != "flag") {
+    pop3.findings().Error("dovecot-bad-value", pop3.PlaceOf("pop3_delete_type"),
+                          "pop3_delete_type is \"" + type + "\": Dovecot would not start", "write default, expunge or flag");
+  } else if (type == "flag" && service->deleted_flag.empty()) {
+    pop3.findings().Error("dovecot-bad-value", pop3.PlaceOf("pop3_delete_type"),
+                          "pop3_delete_type is flag, but pop3_deleted_flag names none: Dovecot would not start",
+                          "write pop3_deleted_flag = \"$POP3Deleted\"");
+  }
+}
+
+}  // namespace
+
 Pop3Service BuildPop3Service(const DovecotSettings& pop3) {
   Pop3Service service;
   if (pop3.IsSet("login_greeting")) service.greeting = pop3.Text("login_greeting");
@@ -146,7 +176,7 @@ Pop3Service BuildPop3Service(const DovecotSettings& pop3) {
   service.reuse_xuidl = pop3.Bool("pop3_reuse_xuidl");
   service.lock_session = pop3.Bool("pop3_lock_session");
   service.fast_size_lookups = pop3.Bool("pop3_fast_size_lookups");
-  service.delete_type_flag = pop3.Text("pop3_delete_type") == "flag";
+  BuildPop3Deletion(pop3, &service);
   service.uidl_duplicates = pop3.Text("pop3_uidl_duplicates");
   service.client_workarounds = pop3.Words("pop3_client_workarounds");
   service.logout_format = pop3.Text("pop3_logout_format");

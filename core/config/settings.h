@@ -249,6 +249,8 @@ struct ImapService {
 struct Pop3Service {
   std::string greeting = "Dovecot ready.";
   bool no_flag_updates = false, enable_last = false, reuse_xuidl = false, lock_session = false, fast_size_lookups = false;
+  // Not empty: messages with this keyword are hidden; with `delete_type_flag`, DELE gives it and deletes nothing.
+  std::string deleted_flag;
   bool delete_type_flag = false;
   std::string uidl_duplicates = "allow";
   std::vector<std::string> client_workarounds;

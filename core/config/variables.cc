@@ -210,6 +210,10 @@ std::string_view UserDomain(std::string_view user) {
 }
 
 StatusOr<std::string> ExpandVariables(std::string_view text, const Variables& values) {
+  return ExpandVariablesWith(text, [&](std::string_view name) { return LongName(name, values); });
+}
+
+StatusOr<std::string> ExpandVariablesWith(std::string_view text, const VariableLookup& lookup) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
     if (text[at] != '%') {
@@ -230,10 +234,10 @@ StatusOr<std::string> ExpandVariables(std::string_view text, const Variables& va
       ++at;
     } else if (at < text.size() && text[at] == '{') {
       const size_t end = text.find('}', at);
-      if (end != std::string_view::npos) value = LongName(text.substr(at + 1, end - at - 1), values);
+      if (end != std::string_view::npos) value = lookup(text.substr(at + 1, end - at - 1));
       at = end == std::string_view::npos ? text.size() : end + 1;
     } else if (at < text.size()) {
-      value = OneLetter(text[at++], values);
+      value = lookup(text.substr(at++, 1));
     }
     if (!value) return InvalidArgument("unknown variable " + std::string(text.substr(start, at - start)));
     for (const char modifier : modifiers) value = Modify(modifier, std::move(*value), &format);

@@ -44,6 +44,8 @@ class MailboxState {
 
   // POP3: the `P` value of dovecot-uidlist for `uid`, and the base file name (%f); empty: none.
   std::string Pop3UidlOf(uint32_t uid) const;
+  // The `O` value: where the message stands in POP3's list, before those that have none (0).
+  uint32_t Pop3OrderOf(uint32_t uid) const;
   std::string BaseNameOf(uint32_t uid) const;
   std::string GuidOf(uint32_t uid) const;
 

@@ -1,13 +1,14 @@
 #include "core/pop3/session.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
+
+#include "core/config/variables.h"
+#include "core/pop3/session_tags.h"
 
 namespace postern::pop3 {
 namespace {
-
-constexpr uint64_t kIdleTimer = 1;
-constexpr uint64_t kDelayTimer = 2;
 
 // RFC 1939 section 3 wants at least ten minutes after login; before it Dovecot gives three.
 constexpr Duration kIdleAfterLogin = Seconds(600);
@@ -17,11 +18,15 @@ constexpr Duration kIdleBeforeLogin = Seconds(180);
 constexpr size_t kBufferedBytesMax = 32768;
 
 constexpr uint32_t kBadCommandsMaxBeforeLogin = 3;  // Dovecot's CLIENT_MAX_BAD_COMMANDS
-constexpr uint32_t kBadCommandsMax = 20;
+constexpr uint32_t kBadCommandsMax = 21;
 
-bool SaysPassword(std::string_view line) {
+// From where on `line` must not be seen; its size: nothing. `ended`: its line end has come. What is no command is a SASL
+// response, perhaps; the first letters of a command that may yet become one are none.
+size_t SecretFrom(std::string_view line, bool ended) {
   const Verb verb = ParseCommand(line).verb;
-  return verb == Verb::kPass || verb == Verb::kAuth || verb == Verb::kUnknown;  // kUnknown: a SASL response, perhaps
+  if (verb == Verb::kPass || verb == Verb::kAuth) return std::min(line.size(), line.find(' ') + 1);  // npos + 1 is 0
+  if (verb != Verb::kUnknown || (!ended && line.size() < 4)) return line.size();
+  return 0;
 }
 
 }  // namespace
@@ -92,35 +97,37 @@ void Pop3Session::Step(const Event& event, Context& context) {
     End(context, closed->why.ok() ? "Connection closed" : "Connection closed: " + std::string(postern::Message(closed->why)), true);
   } else if (std::holds_alternative<Shutdown>(event)) {
     if (std::holds_alternative<Updating>(state_)) return;  // the deletions are under way: they are answered first
-    Say("-ERR [SYS/TEMP] Server shutting down.", context);
+    if (ReadyForLine()) Say("-ERR [SYS/TEMP] Server shutting down.", context);  // not into the middle of a message
     End(context, "Server shutting down");
   }
 }
 
 void Pop3Session::OnReceived(std::string_view bytes, Context& context) {
   last_activity_ = context.now.mono;
-  if (account_ == nullptr) {
-    // Passwords are hidden from recordings as they arrive: what is pipelined is parsed only later.
-    size_t line_start = 0;
-    const std::string all = input_ + std::string(bytes);
-    while (line_start < all.size()) {
-      const size_t end = std::min(all.find('\n', line_start), all.size());
-      const std::string_view line = std::string_view(all).substr(line_start, end - line_start);
-      const size_t secret_from = line_start + std::min(line.size(), line.find(' ') + 1);  // npos + 1 is 0
-      if (SaysPassword(line) && end > input_.size()) {
-        const size_t from = std::max(secret_from, input_.size());
-        if (end > from) {
-          context.out.Put(Redact{.conn = conn_, .offset_bytes = from - input_.size(), .length_bytes = end - from});
-        }
-      }
-      line_start = end + 1;
-    }
-  }
+  if (account_ == nullptr) HideSecrets(bytes, context);
   input_.append(bytes);
   TakeLines(context);
   if (!ended() && input_.size() > kBufferedBytesMax && !ReadyForLine() && !paused_) {
     paused_ = true;
     context.out.Put(PauseReading{conn_});
+  }
+}
+
+// Passwords are hidden from recordings as they arrive: what is pipelined is parsed only later.
+void Pop3Session::HideSecrets(std::string_view bytes, Context& context) const {
+  const std::string all = input_ + std::string(bytes);
+  bool is_response = std::holds_alternative<Exchanging>(state_);
+  for (size_t start = 0; start < all.size();) {
+    const size_t line_end = all.find('\n', start);
+    const size_t end = std::min(line_end, all.size());
+    const std::string_view line = std::string_view(all).substr(start, end - start);
+    const size_t secret = start + (is_response ? 0 : SecretFrom(line, line_end != std::string::npos));
+    const size_t from = std::max(secret, input_.size());
+    if (end > from) {
+      context.out.Put(Redact{.conn = conn_, .offset_bytes = from - input_.size(), .length_bytes = end - from});
+    }
+    is_response = ParseCommand(line).verb == Verb::kAuth;
+    start = end + 1;
   }
 }
 
@@ -143,7 +150,8 @@ void Pop3Session::TakeLines(Context& context) {
       continue;
     }
     input_taken_ = at;
-    HandleLine(line, at, context);
+    if (account_ != nullptr) in_bytes_ += line.size() + 2;
+    HandleLine(line, context);
   }
   input_taken_ = 0;
   if (ended()) return;
@@ -159,7 +167,7 @@ void Pop3Session::TakeLines(Context& context) {
   }
 }
 
-void Pop3Session::HandleLine(std::string_view line, uint64_t, Context& context) {
+void Pop3Session::HandleLine(std::string_view line, Context& context) {
   if (std::holds_alternative<Exchanging>(state_)) return HandleResponse(line, context);
   const Command command = ParseCommand(line);
   const bool in_transaction = std::holds_alternative<Transaction>(state_);
@@ -169,21 +177,30 @@ void Pop3Session::HandleLine(std::string_view line, uint64_t, Context& context) 
   } else {
     HandleAuthorization(command, context);
   }
-  if (bad_commands_ != bad_before && !ended() &&
-      bad_commands_ >= (in_transaction ? kBadCommandsMax : kBadCommandsMaxBeforeLogin)) {
-    Say("-ERR Too many invalid bad commands.", context);
+  if (bad_commands_ == bad_before) {
+    bad_commands_ = 0;  // only those in a row count
+  } else if (!ended() && bad_commands_ >= (in_transaction ? kBadCommandsMax : kBadCommandsMaxBeforeLogin)) {
+    Say(in_transaction ? "-ERR Too many bad commands." : "-ERR Too many invalid bad commands.", context);
     End(context, "Too many bad commands");
   }
 }
 
 void Pop3Session::OnCompletion(mailbox::Completion& completion, Context& context) {
   if (ended()) return;
-  if (std::holds_alternative<Entering>(state_)) {
-    OnSelected(completion, context);
-  } else if (std::holds_alternative<Retrieving>(state_)) {
-    OnRead(completion, context);
-  } else if (std::holds_alternative<Updating>(state_)) {
-    OnUpdated(completion, context);
+  switch (completion.ticket.tag) {
+    case kSelectTag:
+    case kFactsTag:
+      if (std::holds_alternative<Entering>(state_)) OnSelected(completion, context);
+      break;
+    case kReadTag:
+      if (std::holds_alternative<Retrieving>(state_)) OnRead(completion, context);
+      break;
+    case kSeenTag:
+    case kDeleteTag:
+      if (std::holds_alternative<Updating>(state_)) OnUpdated(completion, context);
+      break;
+    default:  // kResetTag: nothing waits for it
+      break;
   }
   if (!ended()) TakeLines(context);
 }
@@ -191,6 +208,7 @@ void Pop3Session::OnCompletion(mailbox::Completion& completion, Context& context
 void Pop3Session::Say(std::string_view line, Context& context) {
   std::string text(line);
   text += "\r\n";
+  if (account_ != nullptr) out_bytes_ += text.size();
   context.out.SendText(conn_, text);
 }
 
@@ -210,12 +228,17 @@ void Pop3Session::OnTimer(uint64_t tag, Context& context) {
     return;
   }
   const Duration idle = account_ != nullptr ? kIdleAfterLogin : kIdleBeforeLogin;
-  if (context.now.mono < last_activity_ + idle || !ReadyForLine()) {
-    if (!ReadyForLine()) last_activity_ = context.now.mono;
-    return ArmTimer(context);
+  const bool waits_for_us = std::holds_alternative<Verifying>(state_) || std::holds_alternative<Delaying>(state_) ||
+                            std::holds_alternative<Entering>(state_) || std::holds_alternative<Updating>(state_);
+  if (waits_for_us) last_activity_ = context.now.mono;
+  if (context.now.mono < last_activity_ + idle) return ArmTimer(context);
+  if (ReadyForLine()) {
+    Say("-ERR Disconnected for inactivity.", context);
+    return End(context, "Inactivity");
   }
-  Say("-ERR Disconnected for inactivity.", context);
-  End(context, "Inactivity");
+  // Inside a message or a handshake no line can be said, and what is unsent will not be taken.
+  context.out.Put(Close{.conn = conn_, .kind = CloseKind::kNow});
+  End(context, "Inactivity", true);
 }
 
 void Pop3Session::End(Context& context, std::string_view why, bool client_gone) {
@@ -224,10 +247,7 @@ void Pop3Session::End(Context& context, std::string_view why, bool client_gone) 
   if (account_ != nullptr) {
     const std::string text =
         "pop3(" + user_ + ")<" + std::to_string(directory_.LogPid(conn_)) + "><" + session_id_ + ">: Disconnected: " +
-        std::string(why) + " top=" + std::to_string(top_count_) + "/" + std::to_string(top_bytes_) +
-        ", retr=" + std::to_string(retr_count_) + "/" + std::to_string(retr_bytes_) + ", del=" +
-        std::to_string(std::count_if(messages_.begin(), messages_.end(), [](const auto& m) { return m.deleted; })) + "/" +
-        std::to_string(messages_.size()) + ", size=" + std::to_string(mailbox_bytes_);
+        std::string(why) + " " + LogoutFacts();
     Log(context, text, Severity::kInfo, {{"event.action", "pop3.logout"}, {"user.name", user_}});
     directory_.Release(user_, machine, context);
     account_ = nullptr;
@@ -236,17 +256,43 @@ void Pop3Session::End(Context& context, std::string_view why, bool client_gone) 
     std::string detail = failures_ > 0 ? "auth failed, " + std::to_string(failures_) + " attempts in " + seconds + " secs"
                                        : "no auth attempts in " + seconds + " secs";
     Log(context,
-        "pop3-login: Disconnected: " + std::string(why) + " (" + detail + "): user=<" + EscapeForLog(user_) + ">, " +
+        "pop3-login: Disconnected: " + std::string(why) + " (" + detail + "): user=<" + EscapeForLog(user_.empty() ? failed_user_ : user_) + ">, " +
             (mechanism_.empty() ? "" : "method=" + mechanism_ + ", ") + "rip=" + peer_.remote.address.ToString() +
             ", lip=" + peer_.local.address.ToString() + (tls_.active() ? ", TLS" : "") + ", session=<" + session_id_ + ">");
   }
   if (entered_) directory_.Leave("pop3", user_, peer_.remote.address);
-  entered_ = false;
+  if (locked_) directory_.Leave("pop3-lock", user_, IpAddress());
+  entered_ = locked_ = false;
   context.out.Put(CancelTimer{{machine, kIdleTimer}});
   context.out.Put(CancelTimer{{machine, kDelayTimer}});
   if (!client_gone) context.out.Put(Close{.conn = conn_});
   mailbox_.reset();
   state_ = Closed{};
+}
+
+std::string Pop3Session::LogoutFacts() const {
+  const auto value = [&](std::string_view name) -> std::optional<std::string> {
+    switch (name.size() == 1 ? name[0] : '\0') {
+      case 't': return std::to_string(top_count_);
+      case 'p': return std::to_string(top_bytes_);
+      case 'r': return std::to_string(retr_count_);
+      case 'b': return std::to_string(retr_bytes_);
+      case 'd': return std::to_string(deleted_count_);
+      case 'm': return std::to_string(messages_.size());
+      case 's': return std::to_string(mailbox_bytes_);
+      case 'i': return std::to_string(in_bytes_);
+      case 'o': return std::to_string(out_bytes_);
+      case 'u': return std::string();  // a hash of UIDLs that changed; we keep none
+      default: return name == "session" ? std::optional(session_id_) : std::nullopt;
+    }
+  };
+  auto text = config::ExpandVariablesWith(config_->pop3.logout_format, value);
+  return text.ok() ? *std::move(text) : std::string();
+}
+
+bool Pop3Session::WorksAround(std::string_view name) const {
+  const auto& names = config_->pop3.client_workarounds;
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 void Pop3Session::Log(Context& context, std::string text, Severity severity,

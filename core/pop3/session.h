@@ -66,6 +66,7 @@ class Pop3Session final : public Machine, public mailbox::AccountClient {
     uint64_t size_bytes = 0;  // with CRLF line ends
     bool deleted = false;
     bool retrieved = false;
+    bool was_seen = false;  // when the mailbox was opened
   };
   struct Transaction {};
   // A message on its way to the client: RETR and TOP.
@@ -88,7 +89,8 @@ class Pop3Session final : public Machine, public mailbox::AccountClient {
   void OnReceived(std::string_view bytes, Context& context);
   void TakeLines(Context& context);
   bool ReadyForLine() const;
-  void HandleLine(std::string_view line, uint64_t line_offset, Context& context);
+  void HandleLine(std::string_view line, Context& context);
+  void HideSecrets(std::string_view bytes, Context& context) const;
 
   // ---- authorization (session_login.cc) ----
   void HandleAuthorization(const Command& command, Context& context);
@@ -113,12 +115,19 @@ class Pop3Session final : public Machine, public mailbox::AccountClient {
   void HandleQuit(Context& context);
   // The index of the message that the first word names; answers -ERR and gives false where there is none.
   bool TakeMessage(std::string_view* arguments, size_t* index, Context& context);
-  std::string UidlOf(const Message& message) const;
+  // The same where nothing may follow.
+  bool TakeOnlyMessage(std::string_view arguments, size_t* index, Context& context);
+  bool TakeLineCount(std::string_view arguments, int64_t* lines, Context& context);
+  void HandleReset(Context& context);
+  const std::vector<std::string>& Uidls();
+  void FillMessages();
   void OnSelected(mailbox::Completion& completion, Context& context);
   void OnRead(mailbox::Completion& completion, Context& context);
   void RequestRead(Retrieving& retrieving, Context& context);
   void EmitBytes(Retrieving& retrieving, std::string_view bytes, std::string* out) const;
   void OnUpdated(mailbox::Completion& completion, Context& context);
+  std::string LogoutFacts() const;  // pop3_logout_format
+  bool WorksAround(std::string_view name) const;  // pop3_client_workarounds
 
   // ---- all states ----
   void Say(std::string_view line, Context& context);  // adds CRLF
@@ -142,25 +151,27 @@ class Pop3Session final : public Machine, public mailbox::AccountClient {
   size_t input_taken_ = 0;       // of input_, inside TakeLines: lines that were handled already
   bool input_overlong_ = false;  // the rest of an overlong line is thrown away
   bool paused_ = false;
-  uint64_t received_offset_ = 0;  // of input_'s first byte in the event under way, for Redact
 
   std::string user_;            // USER, later the login
+  std::string failed_user_;     // of the last login that failed, for the log
   std::string mechanism_;
   uint32_t failures_ = 0;       // of logins
   uint32_t bad_commands_ = 0;
   int updates_open_ = 0;        // of QUIT
   bool delete_failed_ = false;
   bool entered_ = false;        // counted in Directory::Enter
+  bool locked_ = false;         // the same, of pop3_lock_session
   mailbox::Account* account_ = nullptr;
   std::shared_ptr<mailbox::MailboxState> mailbox_;
   std::vector<Message> messages_;
+  std::vector<std::string> uidls_;  // of messages_, made when first asked for
+  size_t last_retrieved_ = 0;       // RFC 1460's LAST: the highest number, 0 for none
   Instant last_activity_;
-  bool timer_set_ = false;
   Instant began_;
 
   // Of the logout line.
   uint32_t top_count_ = 0, retr_count_ = 0;
-  uint64_t top_bytes_ = 0, retr_bytes_ = 0, mailbox_bytes_ = 0;
+  uint64_t top_bytes_ = 0, retr_bytes_ = 0, mailbox_bytes_ = 0, deleted_count_ = 0, in_bytes_ = 0, out_bytes_ = 0;
 };
 
 }  // namespace postern::pop3

@@ -3,17 +3,12 @@
 
 #include "core/base/base64.h"
 #include "core/pop3/session.h"
+#include "core/pop3/session_tags.h"
 
 namespace postern::pop3 {
-namespace {
-
-constexpr uint64_t kDelayTimer = 2;
-constexpr uint64_t kVerifyTag = 3;
-constexpr uint64_t kSelectTag = 4;
-
-}  // namespace
 
 bool Pop3Session::PlaintextAllowed() const {
+  if (config_->pop3.ssl_required && !tls_.active()) return false;  // whoever asks
   if (tls_.active() || !config_->auth.disable_plaintext_auth) return true;
   // Dovecot counts a connection from the server's own address as secure.
   if (peer_.remote.address == peer_.local.address) return true;
@@ -114,9 +109,10 @@ void Pop3Session::HandleAuth(std::string_view arguments, Context& context) {
                                  .tls = tls_.active(),
                                  .local_host_name = config_->routing.myhostname};
   auto exchange = auth::MakeExchange(name, config_->auth, client);
-  if (exchange == nullptr) return Say("-ERR Unsupported authentication mechanism.", context);
+  if (exchange == nullptr) return Say("-ERR [AUTH] Unsupported authentication mechanism.", context);
   const auth::MechanismFacts* facts = auth::FindMechanism(name);
-  if (facts != nullptr && facts->plaintext && !PlaintextAllowed()) {
+  const bool needs_tls = config_->pop3.ssl_required && !tls_.active();
+  if (needs_tls || (facts != nullptr && facts->plaintext && !PlaintextAllowed())) {
     Say("-ERR [AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.", context);
     return;
   }
@@ -142,7 +138,7 @@ void Pop3Session::HandleResponse(std::string_view line, Context& context) {
   const auto response = DecodeBase64(line);
   if (!response || response->size() > auth::kResponseBytesMax) {
     state_ = Authorization{};
-    return Say("-ERR [AUTH] Invalid base64 data in continued response", context);
+    return Say("-ERR [AUTH] Invalid base64 in response", context);
   }
   auto step = exchange->Respond(*response, context.entropy);
   Advance(std::move(exchange), std::move(step), context);
@@ -171,10 +167,11 @@ void Pop3Session::Advance(std::unique_ptr<auth::Exchange> exchange, auth::Step s
 void Pop3Session::Fail(const auth::Exchange& exchange, const auth::Step& step, Context& context) {
   ++failures_;
   mechanism_ = exchange.mechanism();
-  if (!exchange.identity().original_user.empty()) user_ = exchange.identity().original_user;
+  failed_user_ = !exchange.identity().original_user.empty() ? exchange.identity().original_user : user_;
+  user_.clear();  // RFC 1939 section 7: PASS follows a USER of its own
   if (!step.log_text.empty()) {
     Log(context,
-        "auth: passwd-file(" + EscapeForLog(user_) + "," + peer_.remote.address.ToString() + ",<" + session_id_ +
+        "auth: passwd-file(" + EscapeForLog(failed_user_) + "," + peer_.remote.address.ToString() + ",<" + session_id_ +
             ">): " + step.log_text,
         Severity::kInfo, {{"event.action", "auth.done"}, {"event.outcome", "failure"}});
   }
@@ -190,7 +187,8 @@ void Pop3Session::Succeed(const auth::Exchange& exchange, Context& context) {
   mechanism_ = exchange.mechanism();
   const ShardId owner = directory_.OwnerOf(user_);
   if (owner == directory_.self()) return Enter(context);
-  context.out.Put(CancelTimer{{MachineOf(conn_), 1}});
+  context.out.Put(CancelTimer{{MachineOf(conn_), kIdleTimer}});
+  if (std::exchange(paused_, false)) context.out.Put(ResumeReading{conn_});  // its new session knows of no pause
   context.out.Put(Handoff{.conn = conn_,
                           .to = owner,
                           .login = {.user = user_, .mechanism = mechanism_, .session_id = session_id_},
@@ -207,6 +205,14 @@ void Pop3Session::Enter(Context& context) {
     return End(context, "Maximum number of connections from user+IP exceeded");
   }
   entered_ = true;
+  // RFC 2449 section 8.1.1. With pop3_lock_session one POP3 session at a time has the mailbox.
+  if (config_->pop3.lock_session) {
+    locked_ = directory_.Enter("pop3-lock", user_, IpAddress(), 1);
+    if (!locked_) {
+      Say("-ERR [IN-USE] Mailbox is locked by another POP3 session.", context);
+      return End(context, "Mailbox is locked by another POP3 session");
+    }
+  }
   const auto account = directory_.Open(user_, MachineOf(conn_), "pop3", context);
   if (!account.ok()) {
     Log(context, "pop3(" + EscapeForLog(user_) + "): Error: " + std::string(postern::Message(account.status())),

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <functional>
 #include <memory>
 
 #include "sim/campaign/setting.h"
@@ -24,20 +25,33 @@ class OneAccount final : public mailbox::Directory {
   ShardId OwnerOf(std::string_view) const override { return ShardId{0}; }
   ShardId self() const override { return ShardId{0}; }
   void AnnounceArrival(std::string_view, const Path&, Context&) override {}
-  bool Enter(std::string_view, std::string_view, const IpAddress&, uint32_t) override { return !full; }
-  void Leave(std::string_view, std::string_view, const IpAddress&) override {}
+  bool Enter(std::string_view service, std::string_view, const IpAddress&, uint32_t limit) override {
+    if (full || (service == "pop3-lock" && locks >= limit)) return false;
+    if (service == "pop3-lock") ++locks;
+    return true;
+  }
+  void Leave(std::string_view service, std::string_view, const IpAddress&) override {
+    if (service == "pop3-lock") --locks;
+  }
   const mailbox::NodeFacts& node() const override { return node_; }
   uint32_t LogPid(ConnId) const override { return 1; }
   std::string NextQueueId(Context&) override { return "000000000001"; }
 
   bool full = false;
+  uint32_t locks = 0;
   mailbox::NodeFacts node_{.host_name = "host", .pid = 1, .start_counter = 1};
   mailbox::Account account_;
 };
 
 class Dialogue {
  public:
-  Dialogue(Disk& disk, size_t listener) : disk_(disk), entropy_(Entropy::Key{}), setting_(MakeSetting(config::MailFsync::kOptimized)) {
+  Dialogue(Disk& disk, size_t listener, const std::function<void(config::Config&)>& change = nullptr)
+      : disk_(disk), entropy_(Entropy::Key{}), setting_(MakeSetting(config::MailFsync::kOptimized)) {
+    if (change != nullptr) {
+      auto changed = std::make_shared<config::Config>(*setting_);
+      change(*changed);
+      setting_ = changed;
+    }
     Accepted accepted{.conn = kConn};
     accepted.peer.listener = ListenerId{static_cast<uint16_t>(listener)};
     accepted.peer.remote.address = *IpAddress::Parse("198.51.100.7");
@@ -53,6 +67,7 @@ class Dialogue {
   // What the server says to `bytes`.
   std::string Say(std::string_view bytes) {
     said_.clear();
+    received_ = bytes;
     Step(Received{.conn = kConn, .bytes = bytes});
     Run();
     return said_;
@@ -71,6 +86,15 @@ class Dialogue {
     Run();
   }
   OneAccount& directory() { return directory_; }
+  // Time goes by, and the session's timer fires.
+  void Wait(Duration duration) {
+    ticks_ += duration.ns / 1000;
+    Step(TimerFired{{MachineOf(kConn), 1}});
+    Run();
+  }
+  bool closed_now() const { return closed_now_; }
+  const std::string& redacted() const { return redacted_; }
+  bool takes_output = true;
 
  private:
   Now Time() { return {.mono = {++ticks_ * 1000}, .wall = {1'700'000'000'000'000 + ticks_}}; }
@@ -101,7 +125,11 @@ class Dialogue {
     if (auto* send = std::get_if<Send>(&effect)) {
       said_ += send->bytes.Flatten();
     } else if (std::get_if<AwaitDrain>(&effect) != nullptr) {
-      Step(Drained{kConn});
+      if (takes_output) Step(Drained{kConn});
+    } else if (auto* close = std::get_if<Close>(&effect)) {
+      closed_now_ = close->kind == CloseKind::kNow;
+    } else if (auto* redact = std::get_if<Redact>(&effect)) {
+      redacted_.append(received_.substr(redact->offset_bytes, redact->length_bytes)).append("|");
     } else if (std::get_if<StartTls>(&effect) != nullptr) {
       wants_tls_ = true;
     } else if (auto* ask = std::get_if<Ask>(&effect)) {
@@ -149,6 +177,9 @@ class Dialogue {
   std::deque<Effect> effects_;
   std::string said_;
   bool wants_tls_ = false;
+  bool closed_now_ = false;
+  std::string_view received_;
+  std::string redacted_;
   int64_t ticks_ = 0;
 };
 
@@ -215,6 +246,181 @@ TEST(Pop3Session, AnswersAWrongPasswordAndTooManyConnections) {
   full.directory().full = true;
   EXPECT_TRUE(full.Say(kLogin).starts_with("+OK\r\n-ERR [IN-USE] Maximum number of connections"));
   EXPECT_TRUE(full.ended());
+}
+
+// Each answer is one that Dovecot 2.3.19 gave to the same line.
+TEST(Pop3Session, SaysWhatIsWrongWithArguments) {
+  Disk disk(1);
+  PlantMail(disk);
+  Dialogue dialogue(disk, kPop3s);
+  dialogue.Say(kLogin);
+  EXPECT_EQ(dialogue.Say("LIST x\r\nLIST 1x\r\nLIST 1 2\r\nLIST  1\r\n"),
+            "-ERR Invalid message number: x\r\n-ERR Noise after message number: x\r\n"
+            "-ERR Noise after message number:  2\r\n+OK 1 31\r\n");
+  EXPECT_EQ(dialogue.Say("DELE 1 2\r\nRETR 1 2\r\nUIDL 99999999999999999999\r\nSTAT\r\n"),
+            "-ERR Noise after message number:  2\r\n-ERR Noise after message number:  2\r\n"
+            "-ERR Message number too large: 99999999999999999999\r\n+OK 2 56\r\n");
+  EXPECT_EQ(dialogue.Say("TOP 1\r\nTOP 1 x\r\nTOP 1 -1\r\nTOP 1 99999999999999999999\r\nTOP\r\n"),
+            "-ERR Noise after message number: \r\n-ERR Invalid size: x\r\n-ERR Invalid size: -1\r\n"
+            "-ERR Size too large: 99999999999999999999\r\n-ERR Invalid message number: \r\n");
+  EXPECT_EQ(dialogue.Say("\r\n NOOP\r\nLAST\r\nNOOP x\r\n"),
+            "-ERR Unknown command.\r\n-ERR Unknown command.\r\n-ERR Unknown command: LAST\r\n+OK\r\n");
+}
+
+// A client that asks for something odd now and then is not thrown out, one that never says anything else is.
+TEST(Pop3Session, BadCommandsCountInARow) {
+  Disk disk(1);
+  PlantMail(disk);
+  Dialogue dialogue(disk, kPop3s);
+  EXPECT_EQ(dialogue.Say("A\r\nA\r\nCAPA\r\nA\r\nA\r\n").find("Too many"), std::string::npos);
+  dialogue.Say(kLogin);
+  for (int i = 0; i < 60; ++i) dialogue.Say("XTND\r\nNOOP\r\n");
+  EXPECT_FALSE(dialogue.ended());
+  for (int i = 0; i < 20; ++i) dialogue.Say("XTND\r\n");
+  EXPECT_FALSE(dialogue.ended());
+  EXPECT_EQ(dialogue.Say("XTND\r\n"), "-ERR Unknown command: XTND\r\n-ERR Too many bad commands.\r\n");
+  EXPECT_TRUE(dialogue.ended());
+}
+
+TEST(Pop3Session, AFailedPasswordNeedsAUserAgain) {
+  Disk disk(1);
+  PlantMail(disk);
+  Dialogue dialogue(disk, kPop3s);
+  EXPECT_EQ(dialogue.Say("USER " + kUser + "\r\nPASS wrong\r\nPASS " + PasswordOf(kUser) + "\r\n"),
+            "+OK\r\n-ERR [AUTH] Authentication failed.\r\n-ERR No username given.\r\n");
+}
+
+TEST(Pop3Session, HidesWhatIsSecretWhateverThePieces) {
+  Disk disk(1);
+  PlantMail(disk);
+  Dialogue dialogue(disk, kPop3s);
+  dialogue.Say("US");
+  dialogue.Say("ER " + kUser + "\r\nPASS one ");
+  dialogue.Say("two\r");
+  dialogue.Say("\nAUTH PLAIN\r\n");
+  dialogue.Say("STAT\r\n");  // what stands where a response is due is one
+  EXPECT_EQ(dialogue.redacted(), "one |two\r|PLAIN\r|STAT\r|");
+}
+
+// pop3_deleted_flag: what POP3 deletes stays for IMAP.
+TEST(Pop3Session, AFlagInsteadOfDeletion) {
+  Disk disk(1);
+  PlantMail(disk);
+  const auto flag = [](config::Config& config) {
+    config.pop3.deleted_flag = "$POP3Deleted";
+    config.pop3.delete_type_flag = true;
+  };
+  {
+    Dialogue dialogue(disk, kPop3s, flag);
+    EXPECT_EQ(dialogue.Say(kLogin + "RETR 1\r\nDELE 1\r\nQUIT\r\n").find("-ERR"), std::string::npos);
+  }
+  EXPECT_EQ(disk.Files(MaildirOf(kUser) + "/cur").size(), 3u);  // .keep and both
+  Dialogue dialogue(disk, kPop3s, flag);
+  dialogue.Say(kLogin);
+  EXPECT_EQ(dialogue.Say("STAT\r\nUIDL\r\n"), "+OK 1 25\r\n+OK\r\n1 0000005f6b000028\r\n.\r\n");
+  Dialogue other(disk, kPop3s);  // without the setting nothing is hidden
+  other.Say(kLogin);
+  EXPECT_EQ(other.Say("STAT\r\n"), "+OK 2 56\r\n");
+}
+
+TEST(Pop3Session, LastAndReset) {
+  Disk disk(1);
+  PlantMail(disk);
+  const auto last = [](config::Config& config) { config.pop3.enable_last = true; };
+  {
+    Dialogue dialogue(disk, kPop3s, last);
+    dialogue.Say(kLogin);
+    EXPECT_EQ(dialogue.Say("LAST\r\n"), "+OK 0\r\n");
+    dialogue.Say("RETR 2\r\nRETR 1\r\n");
+    EXPECT_EQ(dialogue.Say("TOP 2 0\r\nLAST\r\n"), "+OK\r\nSubject: two\r\n\r\n.\r\n+OK 2\r\n");
+    dialogue.Say("QUIT\r\n");
+  }
+  {
+    Dialogue dialogue(disk, kPop3s, last);
+    dialogue.Say(kLogin);
+    EXPECT_EQ(dialogue.Say("LAST\r\nRSET\r\nLAST\r\nRETR 1\r\n"),
+              "+OK 2\r\n+OK\r\n+OK 0\r\n+OK 31 octets\r\nSubject: one\r\n\r\nbody 1\r\n..\r\n...\r\n.\r\n");
+    dialogue.Say("RSET\r\nQUIT\r\n");
+  }
+  Dialogue dialogue(disk, kPop3s, last);
+  dialogue.Say(kLogin);
+  EXPECT_EQ(dialogue.Say("LAST\r\n"), "+OK 0\r\n");
+}
+
+TEST(Pop3Session, OneSessionAtATime) {
+  Disk disk(1);
+  PlantMail(disk);
+  Dialogue dialogue(disk, kPop3s, [](config::Config& config) { config.pop3.lock_session = true; });
+  dialogue.directory().locks = 1;  // another session's
+  EXPECT_EQ(dialogue.Say(kLogin), "+OK\r\n-ERR [IN-USE] Mailbox is locked by another POP3 session.\r\n");
+  EXPECT_TRUE(dialogue.ended());
+  EXPECT_EQ(dialogue.directory().locks, 1u);
+}
+
+TEST(Pop3Session, UidlsOfTheOldServerAndItsOrder) {
+  Disk disk(1);
+  PlantMail(disk);
+  disk.Plant(MaildirOf(kUser) + "/cur/1700000003.M3P1.host:2,", "\n", 1);
+  disk.Plant(MaildirOf(kUser) + "/dovecot-uidlist",
+             "3 V1795162152 N97 G0123456789abcdef0123456789abcdef\n94 Pold :1700000001.M1P1.host\n"
+             "95 P :1700000002.M1P1.host\n96 O1 :1700000003.M3P1.host\n",
+             1);
+  Dialogue dialogue(disk, kPop3s, [](config::Config& config) { config.storage.pop3_uidl_format = "%3.1v-%08Xu"; });
+  dialogue.Say(kLogin);
+  EXPECT_EQ(dialogue.Say("UIDL\r\n"), "+OK\r\n1 5-00000060\r\n2 old\r\n3 1700000002.M1P1.host\r\n.\r\n");
+  EXPECT_EQ(dialogue.Say("LIST\r\n"), "+OK 3 messages:\r\n1 2\r\n2 31\r\n3 25\r\n.\r\n");
+  dialogue.Say("DELE 1\r\nDELE 2\r\nQUIT\r\n");
+  EXPECT_EQ(disk.Files(MaildirOf(kUser) + "/cur").size(), 2u);  // .keep and the second
+}
+
+TEST(Pop3Session, RenamedUidlsStayWhatTheyAre) {
+  Disk disk(1);
+  PlantMail(disk);
+  Dialogue dialogue(disk, kPop3s, [](config::Config& config) {
+    config.storage.pop3_uidl_format = "%3f";
+    config.pop3.uidl_duplicates = "rename";
+  });
+  dialogue.Say(kLogin);
+  EXPECT_EQ(dialogue.Say("UIDL 2\r\nDELE 1\r\nUIDL\r\n"), "+OK 2 170-2\r\n+OK Marked to be deleted.\r\n+OK\r\n2 170-2\r\n.\r\n");
+}
+
+TEST(Pop3Session, Workarounds) {
+  Disk disk(1);
+  PlantMail(disk);
+  disk.Plant(MaildirOf(kUser) + "/new/1700000003.M1P1.host", std::string("Subject: x\nX: a\0b", 17), 1);
+  Dialogue dialogue(disk, kPop3s,
+                    [](config::Config& config) { config.pop3.client_workarounds = {"outlook-no-nuls", "oe-ns-eoh"}; });
+  dialogue.Say(kLogin);
+  EXPECT_EQ(dialogue.Say("TOP 3 0\r\n"), "+OK\r\nSubject: x\r\nX: a\x80" "b\r\n\r\n.\r\n");
+  EXPECT_EQ(dialogue.Say("TOP 2 0\r\n"), "+OK\r\nSubject: two\r\n\r\n.\r\n");
+}
+
+// A client that asks for a message and never takes it does not hold the mailbox for ever.
+TEST(Pop3Session, AClientThatTakesNothingIsCutOff) {
+  Disk disk(1);
+  PlantMail(disk);
+  disk.Plant(MaildirOf(kUser) + "/new/1700000003.M1P1.host", "Subject: x\n\n" + std::string(500'000, 'x') + "\n", 1);
+  Dialogue dialogue(disk, kPop3s);
+  dialogue.Say(kLogin);
+  dialogue.takes_output = false;
+  dialogue.Say("RETR 3\r\n");
+  dialogue.Wait(Seconds(599));
+  EXPECT_FALSE(dialogue.ended());
+  dialogue.Wait(Seconds(2));
+  EXPECT_TRUE(dialogue.ended());
+  EXPECT_TRUE(dialogue.closed_now());
+  EXPECT_EQ(dialogue.said().find("-ERR"), std::string::npos);  // nothing is said into the message
+}
+
+TEST(Pop3Session, NothingBeforeTlsWhereItIsRequired) {
+  Disk disk(1);
+  PlantMail(disk);
+  Dialogue dialogue(disk, kPop3, [](config::Config& config) {
+    config.pop3.ssl_required = true;
+    config.auth.disable_plaintext_auth = false;
+  });
+  EXPECT_TRUE(dialogue.Say("USER " + kUser + "\r\n").starts_with("-ERR [AUTH]"));
+  EXPECT_TRUE(dialogue.Say("AUTH CRAM-MD5\r\n").starts_with("-ERR [AUTH]"));
 }
 
 // Any cut of the input gives the same dialogue.
