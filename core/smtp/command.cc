@@ -99,13 +99,15 @@ std::string_view TakeWord(std::string_view* text) {
 std::optional<Reply> ParseMailParameters(std::string_view text, const MailOptions& offered, MailParameters* out) {
   for (std::string_view word = TakeWord(&text); !word.empty(); word = TakeWord(&text)) {
     std::string_view value;
-    if (offered.eightbitmime && EqualsIgnoringCase(word, "BODY=8BITMIME")) {
+    if (EqualsIgnoringCase(word, "BODY=8BITMIME")) {
       out->body = BodyKind::k8BitMime;
-    } else if (offered.eightbitmime && EqualsIgnoringCase(word, "BODY=7BIT")) {
+    } else if (EqualsIgnoringCase(word, "BODY=7BIT")) {
       out->body = BodyKind::k7Bit;
-    } else if (offered.size && HasKeyword(word, "SIZE", &value)) {
+    } else if (HasKeyword(word, "SIZE", &value)) {
       uint64_t size = 0;
-      if (!ParseNumber(value, &size)) return Reply{501, "5.5.4", "Bad message size syntax"};
+      const bool digits = !value.empty() && value.find_first_not_of("0123456789") == std::string_view::npos;
+      if (!digits) return Reply{501, "5.5.4", "Bad message size syntax"};
+      if (!ParseNumber(value, &size)) return Reply{552, "5.3.4", "Message size exceeds file system imposed limit"};
       out->size_bytes = size;
     } else if (offered.smtputf8 && EqualsIgnoringCase(word, "SMTPUTF8")) {
       out->smtputf8 = true;
@@ -115,7 +117,8 @@ std::optional<Reply> ParseMailParameters(std::string_view text, const MailOption
       if (!decoded || value.empty()) return Reply{501, "5.5.4", "Error: bad AUTH parameter syntax"};
       if (out->auth) return Reply{503, "5.5.4", "Error: multiple AUTH= options"};
       out->auth = *std::move(decoded);
-    } else if (offered.dsn && HasKeyword(word, "RET", &value)) {
+    } else if (HasKeyword(word, "RET", &value)) {
+      if (!offered.dsn) return DsnDisabled();
       if (out->ret != Return::kUnspecified) return Reply{501, "5.5.4", "Bad RET parameter syntax"};
       if (EqualsIgnoringCase(value, "FULL")) {
         out->ret = Return::kFull;
@@ -124,7 +127,8 @@ std::optional<Reply> ParseMailParameters(std::string_view text, const MailOption
       } else {
         return Reply{501, "5.5.4", "Bad RET parameter syntax"};
       }
-    } else if (offered.dsn && HasKeyword(word, "ENVID", &value)) {
+    } else if (HasKeyword(word, "ENVID", &value)) {
+      if (!offered.dsn) return DsnDisabled();
       auto decoded = DecodeXtext(value);
       if (!decoded || decoded->empty() || decoded->size() > kEnvelopeIdBytesMax || out->envelope_id) {
         return Reply{501, "5.5.4", "Bad ENVID parameter syntax"};
@@ -140,11 +144,13 @@ std::optional<Reply> ParseMailParameters(std::string_view text, const MailOption
 std::optional<Reply> ParseRcptParameters(std::string_view text, bool dsn_offered, RcptParameters* out) {
   for (std::string_view word = TakeWord(&text); !word.empty(); word = TakeWord(&text)) {
     std::string_view value;
-    if (dsn_offered && HasKeyword(word, "NOTIFY", &value)) {
+    if (HasKeyword(word, "NOTIFY", &value)) {
+      if (!dsn_offered) return DsnDisabled();
       if (out->notify != kNotifyDefault || !ParseNotify(value, &out->notify)) {
         return Reply{501, "5.5.4", "Error: Bad NOTIFY parameter syntax"};
       }
-    } else if (dsn_offered && HasKeyword(word, "ORCPT", &value)) {
+    } else if (HasKeyword(word, "ORCPT", &value)) {
+      if (!dsn_offered) return DsnDisabled();
       // RFC 3461 section 4.2: addr-type ";" xtext.
       const size_t semicolon = value.find(';');
       const auto decoded = semicolon == std::string_view::npos ? std::nullopt : DecodeXtext(value.substr(semicolon + 1));

@@ -45,7 +45,7 @@ struct MailParameters {
   std::optional<std::string> envelope_id;  // decoded xtext
 };
 struct MailOptions {
-  bool smtputf8 = true, dsn = true, size = true, eightbitmime = true;  // what EHLO offered
+  bool smtputf8 = true, dsn = true;  // what EHLO offered; SIZE and BODY are understood in any case, as by Postfix
 };
 std::optional<Reply> ParseMailParameters(std::string_view text, const MailOptions& offered, MailParameters* out);
 

@@ -33,6 +33,8 @@ inline Reply NoValidRecipients() { return {554, "5.5.1", "Error: no valid recipi
 inline Reply NestedMail() { return {503, "5.5.1", "Error: nested MAIL command"}; }
 inline Reply NotRecognized() { return {500, "5.5.2", "Error: command not recognized"}; }
 inline Reply BadSyntax() { return {500, "5.5.2", "Error: bad syntax"}; }
+inline Reply BadUtf8() { return {500, "5.5.2", "Error: bad UTF-8 syntax"}; }
+inline Reply DsnDisabled() { return {501, "5.7.1", "DSN support is disabled"}; }
 inline Reply LineTooLong() { return {500, "5.5.2", "Error: line too long"}; }
 inline Reply Syntax(std::string_view usage) { return {501, "5.5.4", "Syntax: " + std::string(usage)}; }
 inline Reply BadSenderSyntax() { return {501, "5.1.7", "Bad sender address syntax"}; }

@@ -49,7 +49,7 @@ struct Facts {
   routing::Mailbox recipient, recipient_rewritten;
   std::string_view sasl_user;       // empty: not logged in
   bool tls = false;
-  bool input_waiting = false;       // the client sent more before it was answered
+  bool input_waiting = false;       // the client has sent more where it should have waited for an answer
   uint32_t recipient_count = 0;     // accepted so far
   std::string_view etrn_domain;
 

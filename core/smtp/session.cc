@@ -174,17 +174,31 @@ size_t SmtpSession::Consume(std::string_view in, Context& context) {
       break;
     }
     std::string_view line = in.substr(at, lf - at);
-    if (line.ends_with('\r')) line.remove_suffix(1);
+    const bool bare_lf = !line.ends_with('\r');
+    while (line.ends_with('\r')) line.remove_suffix(1);
     line_begin_ = at;
     line_end_ = lf;
     at = lf + 1;
     input_waiting_ = at < in.size();
     last_activity_ = context.now.mono;
+    if (bare_lf && service_->forbid_bare_newline == config::SmtpService::BareNewline::kReject) {
+      RefuseBareLineFeed(context);
+      return in.size();
+    }
     HandleLine(line, context);
     if (std::holds_alternative<StartingTls>(state_) && !PLANTED("bytes_after_starttls_kept")) return in.size();
   }
   if (std::holds_alternative<Closed>(state_) || gone_) return in.size();
   return at;
+}
+
+// smtpd_forbid_bare_newline = reject, for commands.
+void SmtpSession::RefuseBareLineFeed(Context& context) {
+  Log(context, "warning: " + QueueIdForLog() + ": bare <LF> received from " + ClientForLog(), Severity::kWarning);
+  Reply reply = BareLineFeed();
+  reply.text = config_->routing.myhostname + " " + reply.text;
+  SendReply(reply, context);
+  End(Ending::kOther, context);
 }
 
 // Hides [begin, end) of what is being read from recordings: those of its bytes that came with this event.
@@ -226,12 +240,14 @@ void SmtpSession::HandleLine(std::string_view line, Context& context) {
 void SmtpSession::HandleCommand(const Command& command, std::string_view line, Context& context) {
   verb_ = command.verb;
   where_ = UpperName(verb_);
+  if (service_->smtputf8 && !routing::IsUtf8(line)) return Answer(BadUtf8(), context);
   if (command.word.empty()) return Answer(BadSyntax(), context);
   if (connect_refusal_ && verb_ != Verb::kQuit) {
     return Answer({503, "5.7.0", "Error: access denied for " + ClientForLog()}, context);
   }
-  if (service_->forbid_unauth_pipelining && input_waiting_ && (!esmtp_ || EndsPipeline(verb_)) && verb_ != Verb::kQuit &&
-      verb_ != Verb::kUnknown) {
+  const bool out_of_turn = input_waiting_ && (!esmtp_ || EndsPipeline(verb_)) && verb_ != Verb::kQuit && verb_ != Verb::kUnknown;
+  pipelined_out_of_turn_ |= out_of_turn;
+  if (service_->forbid_unauth_pipelining && out_of_turn) {
     Log(context, "improper command pipelining after " + where_ + " from " + ClientForLog());
     ++counts_[static_cast<size_t>(verb_)].all;
     SendReply(Synchronization(), context);
@@ -240,7 +256,7 @@ void SmtpSession::HandleCommand(const Command& command, std::string_view line, C
   if (RefusedForLackOfTls(command)) return Answer(MustStartTls(), context);
   const bool junk = verb_ == Verb::kHelo || verb_ == Verb::kEhlo || verb_ == Verb::kRset || verb_ == Verb::kNoop ||
                     verb_ == Verb::kVrfy || verb_ == Verb::kEtrn;
-  if (junk && junk_count_++ >= service_->junk_command_limit) ++error_count_;
+  if (junk && junk_count_++ > service_->junk_command_limit) ++error_count_;
   switch (verb_) {
     case Verb::kHelo: return HandleHello(command, false, context);
     case Verb::kEhlo: return HandleHello(command, true, context);

@@ -96,6 +96,7 @@ class SmtpSession final : public Machine {
   bool CanTake() const;
   void Redact(size_t begin, size_t end, Context& context) const;  // of what Consume() reads
   void RedactLeftover(std::string_view in, size_t taken, Context& context) const;
+  void RefuseBareLineFeed(Context& context);
   void HandleLine(std::string_view line, Context& context);
   void HandleCommand(const Command& command, std::string_view line, Context& context);
 
@@ -212,6 +213,7 @@ class SmtpSession final : public Machine {
   BdatState bdat_ = BdatState::kNone;
   bool entered_ = false;        // counted in Directory::Enter
   std::optional<Reply> connect_refusal_;  // CONNECT was refused: so is all else
+  bool pipelined_out_of_turn_ = false;    // for reject_unauth_pipelining, as long as the session lasts
   bool saw_reset_ = false;      // planted bug only
   std::string trace_id_;        // of the session
 

@@ -39,7 +39,7 @@ void SmtpSession::HandleAuth(const Command& command, Context& context) {
     if (hidden > 0) Redact(line_begin_ + std::min(line_end_ - line_begin_, command.word.size() + 1 + mechanism_bytes), line_end_, context);
   }
   if (service_->helo_required && helo_.empty()) return Answer(NeedHello(), context);
-  if (!AuthEnabled() || !esmtp_ || !Offers("auth")) return Answer({503, "5.5.1", "Error: authentication not enabled"}, context);
+  if (!AuthEnabled() || !Offers("auth")) return Answer({503, "5.5.1", "Error: authentication not enabled"}, context);
   if (transaction_) return Answer({503, "5.5.1", "Error: MAIL transaction in progress"}, context);
   if (!sasl_user_.empty()) return Answer({503, "5.5.1", "Error: already authenticated"}, context);
   std::string_view rest = command.arguments;

@@ -25,7 +25,6 @@ message::DateTime WhenOf(const Now& now) { return {.unix_seconds = now.wall.seco
 // ---- commands --------------------------------------------------------------------------------------------------------------
 
 void SmtpSession::HandleData(const Command& command, Context& context) {
-  if (service_->helo_required && helo_.empty()) return Answer(NeedHello(), context);
   if (bdat_ != BdatState::kNone) return Answer({503, "5.5.1", "Error: DATA after BDAT"}, context);
   if (!transaction_) return Answer(NeedRcpt(), context);
   if (transaction_->recipients.empty()) return Answer(NoValidRecipients(), context);
@@ -38,6 +37,7 @@ void SmtpSession::HandleData(const Command& command, Context& context) {
 
 // RFC 3030 section 2: the chunk follows whatever we think of it, and is read before it is refused.
 void SmtpSession::HandleBdat(const Command& command, std::string_view line, Context& context) {
+  if (!Offers("chunking")) return Answer({521, "5.5.1", "Error: command not implemented"}, context);
   const auto arguments = ParseBdat(command.arguments);
   if (!arguments) {
     Log(context, "warning: " + QueueIdForLog() + ": malformed BDAT command syntax from " + ClientForLog() + ": " + EscapeForLog(line, 100), Severity::kWarning);
@@ -58,17 +58,16 @@ void SmtpSession::HandleBdat(const Command& command, std::string_view line, Cont
 }
 
 std::optional<Reply> SmtpSession::BdatRefusal(const BdatArguments& arguments) const {
+  // Many of these would be work without an end.
+  if (arguments.chunk_bytes == 0 && !arguments.last) return Reply{551, "5.7.1", "Null BDAT request"};
   if (bdat_ == BdatState::kFailed) {
     return Reply{551, "5.0.0", "Discarded " + std::to_string(arguments.chunk_bytes) + " bytes after earlier error"};
   }
   if (service_->tls_level == config::TlsLevel::kEncrypt && !tls_.active()) return MustStartTls();
-  if (service_->helo_required && helo_.empty()) return NeedHello();
-  if (!Offers("chunking")) return Reply{502, "5.5.1", "Error: command not implemented"};
   if (!transaction_) return NeedRcpt();
   if (transaction_->recipients.empty()) return NoValidRecipients();
-  const uint64_t so_far = transaction_->incoming ? transaction_->incoming->reader.bytes_out() : 0;
-  const uint64_t limit = service_->message_size_limit;
-  if (limit != 0 && (arguments.chunk_bytes > limit || so_far > limit - arguments.chunk_bytes)) {
+  const uint64_t limit = service_->message_size_limit;  // of the whole message: MessageRefusal()
+  if (limit != 0 && arguments.chunk_bytes > limit) {
     return Reply{552, "5.3.4", "Chunk exceeds message size limit"};
   }
   return std::nullopt;

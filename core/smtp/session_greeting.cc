@@ -153,7 +153,7 @@ void SmtpSession::OnTlsReady(const TlsFacts& facts, Context& context) {
 }
 
 void SmtpSession::HandleEtrn(const Command& command, Context& context) {
-  if (service_->helo_required && helo_.empty()) return Answer(NeedHello(), context);
+  if (service_->helo_required && helo_.empty()) return Answer({503, "", "Error: send HELO/EHLO first"}, context);
   if (transaction_) return Answer({503, "", "Error: MAIL transaction in progress"}, context);
   std::string_view rest = command.arguments;
   std::string_view domain = TakeWord(&rest);

@@ -42,7 +42,7 @@ Outcome Evaluation::RejectPlaintextSession() {
 
 Outcome Evaluation::RejectUnauthPipelining() {
   // RFC 2920 section 3.1: after DATA, and without EHLO, the client waits.
-  if (!facts_.input_waiting || (facts_.esmtp && facts_.phase != Phase::kData)) return Outcome::kDunno;
+  if (!facts_.input_waiting) return Outcome::kDunno;
   return RejectNamed(503, "5.5.0", "Improper use of SMTP command pipelining");
 }
 

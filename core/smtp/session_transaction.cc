@@ -39,7 +39,7 @@ Facts SmtpSession::MakeFacts(Phase phase) const {
   facts.esmtp = esmtp_;
   facts.sasl_user = sasl_user_;
   facts.tls = tls_.active();
-  facts.input_waiting = input_waiting_;
+  facts.input_waiting = pipelined_out_of_turn_;
   if (transaction_) {
     facts.has_sender = true;
     facts.null_sender = transaction_->null_sender;
@@ -92,7 +92,7 @@ void SmtpSession::HandleMail(const Command& command, Context& context) {
     return Answer(BadSenderSyntax(), context);
   }
   Transaction transaction;
-  const MailOptions offered{.smtputf8 = service_->smtputf8 && Offers("smtputf8"), .dsn = Offers("dsn"), .size = Offers("size"), .eightbitmime = Offers("8bitmime")};
+  const MailOptions offered{.smtputf8 = service_->smtputf8 && Offers("smtputf8"), .dsn = Offers("dsn")};
   if (auto refusal = ParseMailParameters(*text, offered, &transaction.parameters)) return Answer(*refusal, context);
 
   transaction.null_sender = path->null;
@@ -243,7 +243,6 @@ std::optional<Reply> SmtpSession::LocateUser(const std::string& user, LocalRecip
 
 void SmtpSession::HandleVrfy(const Command& command, Context& context) {
   if (service_->disable_vrfy) return Answer({502, "5.5.1", "VRFY command is disabled"}, context);
-  if (service_->helo_required && helo_.empty()) return Answer(NeedHello(), context);
   std::string_view text = command.arguments;
   constexpr std::string_view kUtf8 = " SMTPUTF8";
   if (text.size() > kUtf8.size() && routing::EqualsIgnoringCase(text.substr(text.size() - kUtf8.size()), kUtf8)) text.remove_suffix(kUtf8.size());
