@@ -23,7 +23,9 @@ std::string_view Cut(std::string_view bytes, const std::optional<Partial>& parti
 
 void AppendLiteral(std::string_view bytes, std::string* out) {
   AppendLiteralHeader(bytes.size(), out);
+  const size_t begin = out->size();
   out->append(bytes);
+  MaskNuls(begin, out);
 }
 
 std::string_view BytesOf(const message::Range& range, std::string_view message) {
@@ -53,7 +55,8 @@ void AppendSectionBytes(const FetchItem& item, const FetchSource& source, FetchO
   if (section.part.empty() && section.text != Section::Text::kNone && section.text != Section::Text::kText) {
     bytes = source.header;
   } else if (section.part.empty() && section.text == Section::Text::kNone) {
-    if (!item.partial && source.text->bytes().size() > kCopiedBytesMax) {
+    const bool shares = !item.partial && source.text->bytes().size() > kCopiedBytesMax;
+    if (shares && source.text->bytes().find('\0') == std::string_view::npos) {
       AppendLiteralHeader(source.text->bytes().size(), &out->text());
       return out->Append(source.text->shared_bytes());
     }
@@ -105,6 +108,10 @@ bool AppendBinaryItem(const FetchItem& item, const FetchSource& source, FetchOut
 }
 
 }  // namespace
+
+void MaskNuls(size_t begin, std::string* text) {
+  for (size_t at = text->find('\0', begin); at != std::string::npos; at = text->find('\0', at + 1)) (*text)[at] = '\x80';
+}
 
 Need NeedOf(const FetchItem& item) {
   switch (item.kind) {

@@ -13,6 +13,10 @@
 
 namespace postern::imap {
 
+// RFC 3501 section 9 literal: CHAR8 is never NUL. What of `*text` from `begin` on is a literal's gets 0x80 for each, as
+// Dovecot has it; BINARY (RFC 3516) tells the NULs themselves.
+void MaskNuls(size_t begin, std::string* text);
+
 // How much of a message an item needs.
 enum class Need : uint8_t {
   kNothing,  // the mailbox knows

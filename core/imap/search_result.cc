@@ -50,6 +50,11 @@ NumberSet UidsToKeep(const SearchResult& result, const Selection& selected) {
   return keep;
 }
 
+// Whether only the first, the last, or both are told.
+bool NarrowedToEnds(uint8_t items) {
+  return !(items & (kReturnAll | kReturnCount | kReturnPartial)) && (items & (kReturnMin | kReturnMax));
+}
+
 uint64_t HighestModSeq(const std::vector<uint32_t>& places, const Selection& selected) {
   const mailbox::MailboxState& state = selected.view.state();
   uint64_t highest = 0;
@@ -112,8 +117,15 @@ void AppendExtended(const SearchResult& result, const std::vector<uint32_t>& num
   }
   if (result.tell_modseq && !numbers.empty()) {
     // RFC 4731 section 3.2: of MIN and MAX alone, the mod-sequences of those; else the highest of all.
+    std::vector<uint32_t> ends;
+    if (NarrowedToEnds(options.items)) {
+      const auto& places = *result.places;
+      const auto [least, greatest] = std::minmax_element(places.begin(), places.end());
+      if (options.items & kReturnMin) ends.push_back(sorted ? places.front() : *least);
+      if (options.items & kReturnMax) ends.push_back(sorted ? places.back() : *greatest);
+    }
     item("MODSEQ");
-    AppendNumber(HighestModSeq(*result.places, selected), out);
+    AppendNumber(HighestModSeq(ends.empty() ? *result.places : ends, selected), out);
   }
   *out += "\r\n";
 }

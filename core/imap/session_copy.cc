@@ -1,4 +1,5 @@
 // COPY, MOVE and EXPUNGE, with and without UID (RFC 3501 sections 6.4.3 and 6.4.7; RFC 4315; RFC 6851).
+#include <algorithm>
 #include <utility>
 
 #include "core/imap/session_run.h"
@@ -23,6 +24,15 @@ class CopyRun final : public CommandRun {
     if (uids.empty()) return session_.Finish({.text = "No messages found."}, context);
     if (command_.move && session_.selection()->read_only) {
       return session_.Finish({.condition = Condition::kNo, .code = "NOPERM", .text = "Mailbox is read-only"}, context);
+    }
+    // RFC 3501 section 6.4.7: all or nothing. A UID that is gone names nothing (section 6.4.8).
+    const mailbox::MailboxState& state = session_.selection()->view.state();
+    const auto gone = [&state](uint32_t uid) { return state.RowOf(uid) == state.count(); };
+    if (!command_.uid && std::any_of(uids.begin(), uids.end(), gone)) {
+      return session_.Finish({.condition = Condition::kNo,
+                              .code = "EXPUNGEISSUED",
+                              .text = "Some of the requested messages no longer exist."},
+                             context);
     }
     session_.account().Copy(session_.NextTicket(), session_.selection()->view.state(), std::move(uids), storage_name_,
                             command_.move, context);

@@ -13,6 +13,7 @@
 #include "core/imap/parser.h"
 #include "core/imap/session_fetch_stream.h"
 #include "core/imap/session_run.h"
+#include "core/mailbox/names.h"
 #include "core/message/date.h"
 #include "core/message/header.h"
 #include "core/message/line_ends.h"
@@ -23,6 +24,7 @@ namespace {
 // One step makes at most this much without yielding, so that others have their turn (a guess: about a millisecond).
 constexpr size_t kCheapMessagesPerStep = 1000;
 constexpr size_t kCheapBytesPerStep = 65536;
+constexpr size_t kPlacesPerStep = 10000;  // looked at for CHANGEDSINCE
 // Messages whose \Seen is stored together: a connection that breaks has at most so many marked that it did not get.
 constexpr size_t kBatchWithBytes = 16;
 // Reads under way at once.
@@ -42,6 +44,7 @@ class FetchRun final : public CommandRun {
   bool CheckItems(Context& context);
   void TellVanished(Context& context);
   void Advance(Context& context);
+  // False: there are no more. The batch may be empty where none of many messages looked at is to be told.
   bool NextBatch();
   bool Prepare(Context& context);
   // One message, from batch_[batch_next_]. False: something must come first, and the run will be called then.
@@ -51,6 +54,10 @@ class FetchRun final : public CommandRun {
   bool BeginStream(uint32_t uid, MessageReads::Read& read, Context& context);
   bool EmitItems(Context& context);
   void AppendKnownItems(size_t row);
+  // A size or date can't be had: nothing is told rather than something wrong, and the command fails.
+  void FactMissing() {
+    if (failure_.ok()) failure_ = Unavailable("the file of a message can't be looked at");
+  }
   void Flush(Context& context);
   void Done(Context& context);
 
@@ -173,7 +180,13 @@ void FetchRun::OnCompletion(mailbox::Completion& completion, Context& context) {
 void FetchRun::Advance(Context& context) {
   size_t made_before = made_;
   while (!waiting_ && whole_ticket_ == 0) {
-    if (batch_next_ == batch_.size() && !emitting_ && !NextBatch()) return Done(context);
+    if (batch_next_ == batch_.size() && !emitting_) {
+      if (!NextBatch()) return Done(context);
+      if (batch_.empty()) {  // none of so many was to be told: others have their turn
+        Flush(context);
+        return session_.ContinueLater(context);
+      }
+    }
     if (!Prepare(context)) break;
     if (session_.OutputFull()) {
       session_.AwaitDrain(context);
@@ -198,7 +211,7 @@ bool FetchRun::NextBatch() {
   const mailbox::View& view = session_.selection()->view;
   const mailbox::MailboxState& state = view.state();
   const size_t batch_max = need_ == Need::kNothing ? kCheapMessagesPerStep : kBatchWithBytes;
-  while (range_ < ranges_.size() && batch_.size() < batch_max) {
+  for (size_t looked = 0; range_ < ranges_.size() && batch_.size() < batch_max && looked < kPlacesPerStep; ++looked) {
     if (range_next_ >= ranges_[range_].last) {
       if (++range_ < ranges_.size()) range_next_ = ranges_[range_].first;
       continue;
@@ -213,7 +226,7 @@ bool FetchRun::NextBatch() {
     if (sets_seen_ && !(state.flags[row] & mailbox::kSeen)) now_seen_.push_back(uid);
     batch_.push_back(uid);
   }
-  return !batch_.empty();
+  return !batch_.empty() || range_ < ranges_.size();
 }
 
 bool FetchRun::Prepare(Context& context) {
@@ -326,7 +339,12 @@ bool FetchRun::TakeText(uint32_t uid, MessageReads::Read read, Context& context)
 bool FetchRun::BeginStream(uint32_t uid, MessageReads::Read& read, Context& context) {
   mailbox::MailboxState& state = session_.selection()->view.state();
   stream_.Prepare(uid, read.file_bytes);
-  if (state.crlf_sizes[state.RowOf(uid)] == mailbox::kUnknownSize) {
+  // A name that lies about the file's size lies about the message's as well: a wrong literal would cut it short.
+  const std::string name = state.BaseNameOf(uid);
+  const std::optional<uint64_t> told_bytes = mailbox::ParseName(name).size;
+  uint64_t& crlf_bytes = state.crlf_sizes[state.RowOf(uid)];
+  if (told_bytes && *told_bytes != read.file_bytes) crlf_bytes = mailbox::kUnknownSize;
+  if (crlf_bytes == mailbox::kUnknownSize) {
     // The literal's size must be known before its first byte.
     waiting_ = true;
     session_.account().LoadFacts(session_.NextTicket(), state, {uid}, /*sizes=*/true, /*dates=*/false, context);
@@ -431,10 +449,18 @@ void FetchRun::AppendKnownItems(size_t row) {
         modseq();
         break;
       case FetchItem::Kind::kRfc822Size:
+        if (state.crlf_sizes[row] == mailbox::kUnknownSize) {
+          FactMissing();
+          break;
+        }
         name("RFC822.SIZE ");
-        AppendNumber(state.crlf_sizes[row] == mailbox::kUnknownSize ? 0 : state.crlf_sizes[row], &out);
+        AppendNumber(state.crlf_sizes[row], &out);
         break;
       case FetchItem::Kind::kInternalDate:
+        if (state.internal_dates[row] == mailbox::kUnknownDate) {
+          FactMissing();
+          break;
+        }
         name("INTERNALDATE \"");
         message::AppendInternalDate({.unix_seconds = std::max<int64_t>(state.internal_dates[row], 0),
                                      .zone_minutes = zone_minutes_},

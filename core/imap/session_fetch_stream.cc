@@ -40,6 +40,7 @@ bool FetchStream::OnCompletion(mailbox::Completion& completion) {
     failed_ = true;
   } else {
     reader_->Feed(result->bytes, &chunk_);
+    MaskNuls(0, &chunk_);
   }
   return true;
 }

@@ -41,10 +41,10 @@ void ImapSession::HandleId(const IdCommand&, Context& context) {
 void ImapSession::HandleEnable(const EnableCommand& command, Context& context) {
   std::string enabled;
   for (const std::string& name : command.capabilities) {
-    if (name == "CONDSTORE" && !condstore_) {
+    if (name == "CONDSTORE") {
       enabled += " CONDSTORE";
       EnableCondstore(/*tell_highest=*/true, context);
-    } else if (name == "QRESYNC" && !qresync_) {
+    } else if (name == "QRESYNC") {
       // RFC 7162 section 3.2.3: QRESYNC includes CONDSTORE.
       enabled += " QRESYNC";
       qresync_ = true;

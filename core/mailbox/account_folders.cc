@@ -263,7 +263,10 @@ void Account::Rename(Ticket ticket, std::string_view from, std::string_view to, 
           };
           if (!folders.status.ok()) return end(folders.status, later);
           if (folders.names.contains(to)) return end(AlreadyExists("Target mailbox already exists"), later);
-          if (!folders.names.contains(from)) return end(NotFound("Mailbox doesn't exist: " + from), later);
+          // A name that is only a parent is renamed with what is below it.
+          const auto below = folders.names.lower_bound(from + ".");
+          const bool is_parent = below != folders.names.end() && IsBelow(*below, from);
+          if (!folders.names.contains(from) && !is_parent) return end(NotFound("Mailbox doesn't exist: " + from), later);
           if (IsBelow(to, from)) return end(InvalidArgument("Can't rename mailbox under itself."), later);
           if (from == "INBOX") return impl->RenameInbox(ticket, to, later);
           impl->RenameFolders(ticket, from, to, folders, later);
@@ -278,19 +281,21 @@ void Account::Impl::RenameInbox(Ticket ticket, const std::string& to, Context& c
     FinishFolder(after);
     Answer(ticket, status, Done{});
   };
-  MakeFolder(to, context, [this, ticket, to, end](const Status& status, Context& later) {
-    if (!status.ok()) return end(status, later);
-    Mailbox* inbox = &BoxOf("INBOX");
-    inbox->Enqueue(
-        [this, ticket, to, inbox](Context& turn) {
-          auto run = std::make_shared<CopyRun>(
-              CopyRun{.ticket = ticket, .source = inbox, .uids = inbox->state()->uids, .to = to, .move = true, .renames = true});
-          inbox->Finish(turn);
-          FinishFolder(turn);
-          CopyOnce(run, turn);
-        },
-        end, later);
-  });
+  WithFolder("INBOX", /*make_inbox=*/true, context, [this, ticket, to, end](Mailbox&, Context& found) {
+    MakeFolder(to, found, [this, ticket, to, end](const Status& status, Context& later) {
+      if (!status.ok()) return end(status, later);
+      Mailbox* inbox = &BoxOf("INBOX");
+      inbox->Enqueue(
+          [this, ticket, to, inbox](Context& turn) {
+            auto run = std::make_shared<CopyRun>(CopyRun{
+                .ticket = ticket, .source = inbox, .uids = inbox->state()->uids, .to = to, .move = true, .renames = true});
+            inbox->Finish(turn);
+            FinishFolder(turn);
+            CopyOnce(run, turn);
+          },
+          end, later);
+    });
+  }, end);
 }
 
 struct Account::Impl::RenameRun {

@@ -353,6 +353,7 @@ struct Mailbox::FactsRun {
   std::vector<uint32_t> unsized;
   size_t next = 0, open = 0;
   bool dates_open = false;
+  int date_tries_left = 2;
   std::function<void(Context&)> then;
 };
 
@@ -361,30 +362,50 @@ void Mailbox::LoadFacts(std::vector<uint32_t> uids, bool sizes, bool dates, Cont
   auto run = std::make_shared<FactsRun>();
   run->then = std::move(then);
   std::vector<uint32_t> undated;
-  std::vector<Path> paths;
   for (const uint32_t uid : uids) {
     const size_t row = state_->RowOf(uid);
     if (row == state_->count()) continue;
     if (sizes && state_->crlf_sizes[row] == kUnknownSize) run->unsized.push_back(uid);
-    if (dates && state_->internal_dates[row] == kUnknownDate) {
-      undated.push_back(uid);
-      paths.push_back(PathOf(uid));
-    }
+    if (dates && state_->internal_dates[row] == kUnknownDate) undated.push_back(uid);
   }
-  if (!paths.empty()) {
+  if (!undated.empty()) {
     run->dates_open = true;
-    io_.Stat(std::move(paths), context, [this, undated, run](const StatDone& done, Context& later) {
-      for (size_t i = 0; i < undated.size() && i < done.files.size(); ++i) {
-        const size_t row = state_->RowOf(undated[i]);
-        if (row < state_->count() && done.files[i].status.ok()) {
-          state_->internal_dates[row] = done.files[i].mtime_ns / 1'000'000'000;
-        }
-      }
-      run->dates_open = false;
-      PumpFacts(run, later);
-    });
+    LoadDates(run, std::move(undated), context);
   }
   PumpFacts(run, context);
+}
+
+void Mailbox::LoadDates(const std::shared_ptr<FactsRun>& run, std::vector<uint32_t> undated, Context& context) {
+  std::vector<Path> paths;
+  paths.reserve(undated.size());
+  for (const uint32_t uid : undated) paths.push_back(PathOf(uid));
+  io_.Stat(paths, context, [this, undated = std::move(undated), paths, run](const StatDone& done, Context& later) {
+    std::vector<uint32_t> renamed;
+    bool look = false;
+    for (size_t i = 0; i < undated.size() && i < done.files.size(); ++i) {
+      const size_t row = state_->RowOf(undated[i]);
+      if (row == state_->count()) continue;
+      if (done.files[i].status.ok()) {
+        state_->internal_dates[row] = done.files[i].mtime_ns / 1'000'000'000;
+      } else if (done.files[i].status.code() == StatusCode::kNotFound) {
+        // A rename was under way, ours or another program's: the message has another name now.
+        renamed.push_back(undated[i]);
+        look |= PathOf(undated[i]) == paths[i];
+      }
+    }
+    if (renamed.empty() || run->date_tries_left-- == 0) {
+      run->dates_open = false;
+      return PumpFacts(run, later);
+    }
+    if (!look) return LoadDates(run, std::move(renamed), later);
+    const auto again = [this, run, renamed](const Status&, Context& after) { LoadDates(run, renamed, after); };
+    Enqueue([this, again](Context& turn) { Refresh(/*force=*/true, turn, again); },
+            [this, run](const Status&, Context& after) {
+              run->dates_open = false;
+              PumpFacts(run, after);
+            },
+            later);
+  });
 }
 
 void Mailbox::PumpFacts(const std::shared_ptr<FactsRun>& run, Context& context) {

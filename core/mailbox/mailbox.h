@@ -104,6 +104,7 @@ class Mailbox {
   void Close(Context& context);
   bool HasNew() const;  // files in new/
   void PumpFacts(const std::shared_ptr<FactsRun>& run, Context& context);
+  void LoadDates(const std::shared_ptr<FactsRun>& run, std::vector<uint32_t> undated, Context& context);
   void CountOn(const std::shared_ptr<FactsRun>& run, uint32_t uid, uint64_t offset, uint64_t crlf_bytes, bool after_cr,
                Context& context);
   void ReadAgain(uint32_t uid, uint64_t offset, uint64_t length, Context& context,

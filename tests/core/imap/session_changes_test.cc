@@ -44,6 +44,17 @@ TEST_F(SessionChanges, NumbersDoNotShiftDuringFetchStoreSearch) {
   EXPECT_EQ(Mine("i FETCH 3 UID"), "* 3 FETCH (UID 4)\r\ni OK Fetch completed.\r\n");
 }
 
+TEST_F(SessionChanges, CopyOfWhatIsPartlyGoneCopiesNothing) {
+  Mine("a CREATE other");
+  Theirs("a STORE 2 +FLAGS.SILENT (\\Deleted)");
+  Mine("b NOOP");
+  Theirs("c EXPUNGE");
+  EXPECT_EQ(Mine("d COPY 1:3 other"),
+            "* 2 EXPUNGE\r\n* 3 RECENT\r\nd NO [EXPUNGEISSUED] Some of the requested messages no longer exist.\r\n");
+  EXPECT_EQ(Mine("e STATUS other (MESSAGES)"), "* STATUS other (MESSAGES 0)\r\ne OK Status completed.\r\n");
+  EXPECT_EQ(Mine("f UID COPY 2 other"), "f OK No messages found.\r\n");
+}
+
 TEST_F(SessionChanges, NewMailIsToldWithAnyCommand) {
   world_.Deliver("u1", "", "Subject: new\n\nx\n");
   EXPECT_EQ(Mine("a FETCH 1 UID"), "* 1 FETCH (UID 1)\r\n* 5 EXISTS\r\n* 5 RECENT\r\na OK Fetch completed.\r\n");

@@ -96,6 +96,21 @@ TEST_F(SessionFolders, RenameAndDelete) {
   EXPECT_EQ(Do("h DELETE new.bar"), "h OK Delete completed.\r\n");
 }
 
+TEST_F(SessionFolders, RenameOfWhatIsOnlyAParent) {
+  Do("c CREATE x.y.z");
+  EXPECT_EQ(Do("a RENAME x w"), "a OK Rename completed.\r\n");
+  EXPECT_EQ(Do("b LIST \"\" w*"),
+            "* LIST (\\Noselect \\HasChildren) \".\" w\r\n* LIST (\\Noselect \\HasChildren) \".\" w.y\r\n"
+            "* LIST (\\HasNoChildren) \".\" w.y.z\r\nb OK List completed.\r\n");
+  EXPECT_EQ(Do("c RENAME x v"), "c NO [NONEXISTENT] Mailbox doesn't exist: x.\r\n");
+}
+
+TEST_F(SessionFolders, RenameOfAnInboxThatIsNotThereYet) {
+  EXPECT_EQ(Do("a RENAME INBOX old"), "a OK Rename completed.\r\n");
+  EXPECT_EQ(Do("b STATUS old (MESSAGES)"), "* STATUS old (MESSAGES 0)\r\nb OK Status completed.\r\n");
+  EXPECT_NE(Do("c SELECT INBOX").find("* 0 EXISTS\r\n"), std::string::npos);
+}
+
 TEST_F(SessionFolders, Status) {
   world_.Deliver("u1", "", "Subject: a\n\nx\n");
   const std::string answer = Do("a STATUS INBOX (SIZE UNSEEN MESSAGES UIDNEXT RECENT)");

@@ -103,6 +103,30 @@ TEST_F(SessionMailbox, FetchOfSections) {
             "* 2 FETCH (BINARY[2] {5}\r\nhello BINARY.SIZE[2] 5)\r\nd OK Fetch completed.\r\n");
 }
 
+TEST_F(SessionMailbox, LiteralsHoldNoNul) {
+  const std::string nul(1, '\0');
+  world_.Deliver("u1", "", "Subject: a" + nul + "b\r\n\r\nx" + nul + "y\r\n");
+  world_.Deliver("u1", "", "Subject: c\r\n\r\n" + std::string(40'000, 'z') + nul);
+  world_.Deliver("u1", "", "Subject: d\r\n\r\n" + std::string(1'200'000, 'z') + nul);
+  Do("a NOOP");
+  EXPECT_EQ(Do("b FETCH 3 (BODY.PEEK[] BODY.PEEK[HEADER] BODY.PEEK[TEXT] BODY.PEEK[1])"),
+            "* 3 FETCH (BODY[] {21}\r\nSubject: a\x80" "b\r\n\r\nx\x80y\r\n BODY[HEADER] {16}\r\nSubject: a\x80" "b\r\n\r\n "
+            "BODY[TEXT] {5}\r\nx\x80y\r\n BODY[1] {5}\r\nx\x80y\r\n)\r\nb OK Fetch completed.\r\n");
+  EXPECT_TRUE(Do("c FETCH 4 BODY.PEEK[]").ends_with("zz\x80)\r\nc OK Fetch completed.\r\n"));
+  EXPECT_TRUE(Do("d FETCH 5 BODY.PEEK[]").ends_with("zz\x80)\r\nd OK Fetch completed.\r\n"));
+  EXPECT_EQ(Do("e FETCH 3 BINARY.PEEK[1]"),
+            "* 3 FETCH (BINARY[1] ~{5}\r\nx" + nul + "y\r\n)\r\ne OK Fetch completed.\r\n");
+}
+
+TEST_F(SessionMailbox, AWrongSizeInANameCutsNothing) {
+  const std::string message = "Subject: long\r\n\r\n" + std::string(1'500'000, 'z') + "\r\n";
+  world_.PutFile(world_.MaildirOf("u1") + "/cur/1700000900.M1P1.mail,S=1200000,W=1200000:2,S", message);
+  world_.Advance(Seconds(60));
+  Do("a NOOP");
+  EXPECT_EQ(Do("b FETCH 3 BODY.PEEK[]"), "* 3 FETCH (BODY[] {" + std::to_string(message.size()) + "}\r\n" + message +
+                                             ")\r\nb OK Fetch completed.\r\n");
+}
+
 TEST_F(SessionMailbox, BodySetsSeen) {
   EXPECT_EQ(Do("a FETCH 1 BODY[TEXT]"),
             "* 1 FETCH (FLAGS (\\Seen \\Recent) BODY[TEXT] {7}\r\nhello\r\n)\r\na OK Fetch completed.\r\n");
