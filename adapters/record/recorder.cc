@@ -79,42 +79,46 @@ Recorder::~Recorder() { Flush(); }
 void Recorder::OnStep(Now now, const Event& event, const std::vector<Effect>& effects) {
   if (!fd_.valid()) return;
   buffer_ += "S " + std::to_string(now.mono.ns) + " " + std::to_string(now.wall.us) + " " + std::to_string(now.utc_offset_seconds) + " ";
-  std::string answered;
   if (const auto* received = std::get_if<Received>(&event)) {
-    AddReceived(*received, effects, &answered);
+    AddReceived(*received, effects);
   } else if (const auto* changed = std::get_if<ConfigChanged>(&event)) {
-    buffer_ += FormatEvent(event, changed->config == nullptr ? 0 : changed->config->generation);
+    buffer_ += FormatEvent(event, changed->config == nullptr ? 0 : changed->config->generation) + "\n";
   } else {
-    buffer_ += FormatEvent(event);
+    buffer_ += FormatEvent(event) + "\n";
   }
-  buffer_ += "\n";
-  if (!answered.empty()) buffer_ += "A " + answered + "\n";
   for (const Effect& effect : effects) buffer_ += "E " + FormatEffect(effect) + "\n";
   NotePrompts(event, effects);
+  ++step_count_;
   if (buffer_.size() >= kBufferBytes || now.mono - flushed_ >= kFlushAfter) {
     Flush();
     flushed_ = now.mono;
   }
 }
 
-void Recorder::AddReceived(const Received& event, const std::vector<Effect>& effects, std::string* answered) {
+void Recorder::AddReceived(const Received& event, const std::vector<Effect>& effects) {
   std::vector<Redact> spans;
   for (const Effect& effect : effects) {
     if (const auto* redact = std::get_if<Redact>(&effect); redact != nullptr && redact->conn == event.conn) spans.push_back(*redact);
   }
   if (spans.empty()) {
-    buffer_ += FormatEvent(event);
-    return;
+    buffer_ += FormatEvent(event) + "\n";
+  } else {
+    // One prompt, one answer: what comes later is a rest of it.
+    const auto prompt = prompts_.extract(event.conn);
+    Redacted redacted = RedactReceived(event.bytes, spans, prompt ? std::string_view(prompt.mapped()) : std::string_view());
+    buffer_ += FormatEvent(Received{.conn = event.conn, .bytes = redacted.bytes}) + "\n";
+    if (!redacted.answered.empty()) unjudged_[event.conn] = {std::move(redacted.answered), step_count_};
   }
-  const auto prompt = prompts_.find(event.conn);
-  Redacted redacted = RedactReceived(event.bytes, spans, prompt == prompts_.end() ? std::string_view() : prompt->second);
-  buffer_ += FormatEvent(Received{.conn = event.conn, .bytes = redacted.bytes});
-  if (!redacted.answered.empty() && Accepted(event.conn, effects)) *answered = std::move(redacted.answered);
+  const auto answer = unjudged_.find(event.conn);
+  if (answer == unjudged_.end() || !Accepted(event.conn, effects)) return;
+  buffer_ += "A " + answer->second.mechanism + " " + std::to_string(step_count_ - answer->second.step) + "\n";
+  unjudged_.erase(answer);
 }
 
 void Recorder::NotePrompts(const Event& event, const std::vector<Effect>& effects) {
   for (const Effect& effect : effects) {
     if (const auto* send = std::get_if<Send>(&effect)) {
+      unjudged_.erase(send->conn);  // it was refused, or is settled
       std::string prompt = PromptOf(send->bytes);
       if (prompt.empty()) {
         prompts_.erase(send->conn);
@@ -123,11 +127,16 @@ void Recorder::NotePrompts(const Event& event, const std::vector<Effect>& effect
       }
     } else if (const auto* close = std::get_if<Close>(&effect)) {
       prompts_.erase(close->conn);
+      unjudged_.erase(close->conn);
     } else if (const auto* handoff = std::get_if<Handoff>(&effect)) {
       prompts_.erase(handoff->conn);
+      unjudged_.erase(handoff->conn);
     }
   }
-  if (const auto* closed = std::get_if<PeerClosed>(&event)) prompts_.erase(closed->conn);
+  if (const auto* closed = std::get_if<PeerClosed>(&event)) {
+    prompts_.erase(closed->conn);
+    unjudged_.erase(closed->conn);
+  }
 }
 
 void Recorder::Flush() {

@@ -4,7 +4,7 @@
 //   postern-record 1
 //   shard ID COUNT KEY HOST-NAME PID START-COUNTER STAND-IN GENERATION
 //   S MONOTONIC-NS WALL-US UTC-OFFSET EVENT...     one for each step
-//   A MECHANISM                                     the step's event answers a challenge rightly (redaction.h)
+//   A MECHANISM STEPS-BACK                          so many steps ago a challenge was answered, and rightly (redaction.h)
 //   E EFFECT...                                     one for each effect, in order
 //
 // Both files are made for the owner alone: they hold the mail that came and went meanwhile.
@@ -36,7 +36,7 @@ class Recorder final : public loop::Observer {
 
  private:
   explicit Recorder(host::UniqueFd fd) : fd_(std::move(fd)) {}
-  void AddReceived(const Received& event, const std::vector<Effect>& effects, std::string* answered);
+  void AddReceived(const Received& event, const std::vector<Effect>& effects);
   void NotePrompts(const Event& event, const std::vector<Effect>& effects);
   void Flush();
 
@@ -45,6 +45,13 @@ class Recorder final : public loop::Observer {
   Instant flushed_;
   // The last line sent on a connection, where it asks for a SASL response.
   std::map<ConnId, std::string> prompts_;
+  // Answers to challenges that the core has not judged yet: their line end is still to come.
+  struct Unjudged {
+    std::string mechanism;
+    uint64_t step = 0;
+  };
+  std::map<ConnId, Unjudged> unjudged_;
+  uint64_t step_count_ = 0;
 };
 
 // A file for the owner alone, which must not be there yet.

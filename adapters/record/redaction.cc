@@ -57,7 +57,7 @@ bool FillMessage(Form form, std::string* message, std::string* answered) {
     case Form::kUnknown:
       return false;
     case Form::kUserName:
-      return true;  // a name is no secret
+      return message->find('\0') == std::string::npos;  // a name is no secret
     case Form::kPlainOrFirst: {
       // RFC 4616 section 2: authorization id, NUL, name, NUL, password. RFC 5802 section 7: the first message has no secret.
       if ((message->starts_with("n,") || message->starts_with("y,")) && message->find('\0') == std::string::npos &&
@@ -114,14 +114,13 @@ class Redactor {
   void Hide(size_t begin, size_t end) {
     // Only the first line behind a prompt answers it.
     const bool answers = begin == 0;
+    while (!answers && begin < end && bytes_[begin] == ' ') ++begin;  // what frames a response is none of it
     const std::string_view before = std::string_view(bytes_).substr(0, begin);
     const size_t line_end = std::min(bytes_.find_first_of("\r\n", begin), end);
-    const size_t all_end = std::min(bytes_.find('\n', begin), bytes_.size());
     const Form form = answers ? FormOfAnswerTo(prompt_) : FormOfInitial(before);
-    const bool whole = all_end < bytes_.size() && line_end <= all_end;
     const std::string_view word = std::string_view(bytes_).substr(begin, line_end - begin);
     const bool says_nothing = word == "*" || word == "=" || word.empty();  // cancelled, empty
-    if (!says_nothing && !(whole && HideMessage(form, begin, line_end))) FillPassword(&bytes_, begin, line_end);
+    if (!says_nothing && !HideMessage(form, begin, line_end)) FillPassword(&bytes_, begin, line_end);
     FillPassword(&bytes_, line_end, end);
   }
 

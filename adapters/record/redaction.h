@@ -25,7 +25,8 @@ struct Redacted {
 };
 
 // `spans`: the Redact effects of the step, for this connection. `prompt`: the last line the server sent on the connection,
-// without its end ("334 VXNlcm5hbWU6", "+ "): it tells what is answered.
+// without its end ("334 VXNlcm5hbWU6", "+ "), where these are the first bytes behind it: it tells what is answered. A response
+// may come without its line end, which comes later; only a later piece of one is filled as a whole.
 Redacted RedactReceived(std::string_view bytes, const std::vector<Redact>& spans, std::string_view prompt);
 
 }  // namespace postern::record

@@ -109,7 +109,11 @@ StatusOr<ShardRecord> ParseShardRecord(std::string_view text) {
     } else if (record.steps.empty()) {
       return bad("no step before it");
     } else if (line.starts_with("A ")) {
-      record.steps.back().answered = std::string(line.substr(2));
+      Words words{line.substr(2)};
+      const std::string mechanism(words.Word());
+      const auto back = words.Number<uint64_t>();
+      if (!words.ok || back >= record.steps.size()) return bad("an answer to nothing");
+      record.steps[record.steps.size() - 1 - back].answered = mechanism;
     } else if (line.starts_with("E ")) {
       record.steps.back().effects.emplace_back(line.substr(2));
     } else {
