@@ -174,6 +174,7 @@ class Server {
   std::optional<host::Root> root_;
   std::vector<std::string> globbed_;  // by the last load
   std::string recorded_host_;         // what the last load read, for the recording
+  host::FileStates states_;           // by the last load
   std::shared_ptr<const config::Config> config_;
   uint64_t generation_ = 0;
   host::NodeStart node_;
@@ -263,6 +264,7 @@ config::Loaded Server::LoadFiles() {
   config::Loaded loaded = options_.record.empty() ? config::Load(files, load) : config::Load(recording, load);
   recorded_host_ = options_.record.empty() ? std::string() : recording.Text(load);
   globbed_ = files.globbed();
+  states_ = files.states();
   host_name_ = files.HostName();
   return loaded;
 }
@@ -391,9 +393,19 @@ bool Server::MakeLoops() {
 // Signals and changed files, until the process shall end.
 void Server::Supervise(int signals) {
   host::ConfigWatch watch(&*root_);
-  watch.Watch(config_->files_read, globbed_);
   const auto now_ms = [this] { return clock_.Read().mono.ns / 1'000'000; };
   std::optional<int64_t> due_ms, latest_ms;  // of a reload
+  const auto look = [&] {
+    if (!watch.Changed()) return;
+    if (!latest_ms) latest_ms = now_ms() + kSettleMsMax;
+    due_ms = std::min(now_ms() + kSettleMs, *latest_ms);
+  };
+  const auto begin = [&] {
+    watch.Watch(config_->files_read, globbed_, states_);
+    due_ms.reset(), latest_ms.reset();
+    look();  // what changed since it was read, before it was watched
+  };
+  begin();
   while (true) {
     pollfd fds[2] = {{.fd = signals, .events = POLLIN}, {.fd = watch.fd(), .events = POLLIN}};
     const int patience = due_ms ? static_cast<int>(std::max<int64_t>(*due_ms - now_ms(), 0)) : -1;
@@ -410,18 +422,13 @@ void Server::Supervise(int signals) {
     if (asked) {
       logger_->Reopen();
       Reload("SIGHUP");
-      watch.Watch(config_->files_read, globbed_);
-      due_ms.reset(), latest_ms.reset();
+      begin();
       continue;
     }
-    if ((fds[1].revents & POLLIN) != 0 && watch.Changed()) {
-      if (!latest_ms) latest_ms = now_ms() + kSettleMsMax;
-      due_ms = std::min(now_ms() + kSettleMs, *latest_ms);
-    }
+    if ((fds[1].revents & POLLIN) != 0) look();
     if (!due_ms || now_ms() < *due_ms) continue;
-    due_ms.reset(), latest_ms.reset();
     Reload("a file changed");
-    watch.Watch(config_->files_read, globbed_);
+    begin();
   }
 }
 

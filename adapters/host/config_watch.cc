@@ -2,11 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 
+#include <cstdlib>
 #include <utility>
-
-#include "adapters/host/host_files.h"
 
 namespace postern::host {
 namespace {
@@ -23,12 +21,15 @@ std::string FolderOf(const std::string& path) {
 
 ConfigWatch::ConfigWatch(const Root* root) : root_(root), inotify_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {}
 
-void ConfigWatch::Watch(std::vector<std::string> files, std::vector<std::string> patterns) {
+void ConfigWatch::Watch(std::vector<std::string> files, std::vector<std::string> patterns, const FileStates& read) {
   files_ = std::move(files);
   patterns_ = std::move(patterns);
   for (const std::string& path : files_) WatchFolder(path);
   for (const std::string& path : patterns_) WatchFolder(path);
-  seen_ = Look();
+  known_ = read;
+  for (const std::string& path : files_) {
+    if (!known_.contains(path)) known_.emplace(path, LookAt(*root_, path));
+  }
 }
 
 void ConfigWatch::WatchFolder(const std::string& path) {
@@ -45,27 +46,15 @@ bool ConfigWatch::Changed() {
   char buffer[16384];
   while (read(inotify_.get(), buffer, sizeof buffer) > 0) {
   }
-  return Look() != seen_;
+  return Look() != known_;
 }
 
-std::map<std::string, ConfigWatch::Facts> ConfigWatch::Look() const {
-  std::map<std::string, Facts> all;
-  const auto look_at = [&](const std::string& path) {
-    struct stat found {};
-    Facts facts;
-    facts.exists = fstatat(root_->dir_fd(), root_->Relative(path), &found, 0) == 0;
-    if (facts.exists) {
-      facts.size_bytes = found.st_size;
-      facts.mtime_ns = found.st_mtim.tv_sec * 1'000'000'000 + found.st_mtim.tv_nsec;
-      facts.ctime_ns = found.st_ctim.tv_sec * 1'000'000'000 + found.st_ctim.tv_nsec;
-      facts.inode = found.st_ino;
-    }
-    all[path] = facts;
-  };
-  for (const std::string& path : files_) look_at(path);
+FileStates ConfigWatch::Look() const {
+  FileStates all;
+  for (const auto& [path, state] : known_) all.emplace(path, LookAt(*root_, path));
   HostFiles files(root_);
   for (const std::string& pattern : patterns_) {
-    for (const std::string& path : files.Glob(pattern)) look_at(path);
+    for (const std::string& path : files.Glob(pattern)) all.emplace(path, LookAt(*root_, path));
   }
   return all;
 }

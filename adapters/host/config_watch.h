@@ -3,11 +3,10 @@
 // Owner: the process's main thread.
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
+#include "adapters/host/host_files.h"
 #include "adapters/host/root.h"
 #include "adapters/host/unique_fd.h"
 
@@ -17,27 +16,23 @@ class ConfigWatch {
  public:
   explicit ConfigWatch(const Root* root);
 
-  // From now on these; `patterns` are globs whose matches count. Takes the files' facts as they are now.
-  void Watch(std::vector<std::string> files, std::vector<std::string> patterns);
+  // From now on these; `patterns` are globs whose matches count. `read` says how they were when they were read
+  // (HostFiles::states): Changed() tells also what changed between that and now. Files that it does not name are taken
+  // as they are.
+  void Watch(std::vector<std::string> files, std::vector<std::string> patterns, const FileStates& read);
   // Readable when something in the folders happened.
   int fd() const { return inotify_.get(); }
-  // Takes what happened; true where a file differs from what Watch() saw.
+  // Takes what happened; true where a file differs from what Watch() knew.
   bool Changed();
 
  private:
-  struct Facts {
-    bool exists = false;
-    int64_t size_bytes = 0, mtime_ns = 0, ctime_ns = 0;
-    uint64_t inode = 0;
-    bool operator==(const Facts&) const = default;
-  };
-  std::map<std::string, Facts> Look() const;
+  FileStates Look() const;
   void WatchFolder(const std::string& path);
 
   const Root* root_;
   UniqueFd inotify_;
   std::vector<std::string> files_, patterns_;
-  std::map<std::string, Facts> seen_;
+  FileStates known_;
 };
 
 }  // namespace postern::host

@@ -65,9 +65,20 @@ std::string EscapeGlob(std::string_view text) {
 
 }  // namespace
 
+FileState LookAt(const Root& root, const std::string& path) {
+  struct stat found {};
+  if (fstatat(root.dir_fd(), root.Relative(path), &found, 0) != 0) return {};
+  return {.exists = true,
+          .size_bytes = found.st_size,
+          .mtime_ns = found.st_mtim.tv_sec * 1'000'000'000 + found.st_mtim.tv_nsec,
+          .ctime_ns = found.st_ctim.tv_sec * 1'000'000'000 + found.st_ctim.tv_nsec,
+          .inode = found.st_ino};
+}
+
 StatusOr<std::string> HostFiles::Read(std::string_view path) {
   POSTERN_RETURN_IF_ERROR(Root::Check(path));
   const std::string owned(path);
+  if (!states_.contains(owned)) states_.emplace(owned, LookAt(*root_, owned));
   const UniqueFd fd(openat(root_->dir_fd(), root_->Relative(owned), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   struct stat facts {};
   if (!fd.valid() || fstat(fd.get(), &facts) != 0) return StatusFromErrno(errno, owned);
@@ -94,6 +105,7 @@ std::vector<std::string> HostFiles::Glob(std::string_view pattern) {
   if (glob(whole.c_str(), 0, nullptr, &found) == 0) {
     for (size_t i = 0; i < found.gl_pathc; ++i) {
       paths.emplace_back(std::string_view(found.gl_pathv[i]).substr(root_->folder().size()));
+      if (!states_.contains(paths.back())) states_.emplace(paths.back(), LookAt(*root_, paths.back()));
     }
   }
   globfree(&found);

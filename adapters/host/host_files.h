@@ -2,6 +2,7 @@
 // databases, services, interfaces. Owner: whoever loads; one thread.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,17 @@
 #include "core/config/load.h"
 
 namespace postern::host {
+
+// By which a change of a file is known, in itself or in its place.
+struct FileState {
+  bool exists = false;
+  int64_t size_bytes = 0, mtime_ns = 0, ctime_ns = 0;
+  uint64_t inode = 0;
+  bool operator==(const FileState&) const = default;
+};
+using FileStates = std::map<std::string, FileState>;  // by path below the root folder
+
+FileState LookAt(const Root& root, const std::string& path);
 
 class HostFiles final : public config::FileSource {
  public:
@@ -32,10 +44,13 @@ class HostFiles final : public config::FileSource {
 
   // Every pattern that Glob() was asked for: a new file that matches changes the configuration.
   const std::vector<std::string>& globbed() const { return globbed_; }
+  // What was read, or matched a pattern, as it was right before its first read: whatever differs now changed since.
+  const FileStates& states() const { return states_; }
 
  private:
   const Root* root_;
   std::vector<std::string> globbed_;
+  FileStates states_;
 };
 
 }  // namespace postern::host

@@ -146,9 +146,12 @@ class Host:
         return self.root / 'home/vmail' / domain / name / 'Maildir'
 
     def messages(self, user):
-        """Every message file in the user's INBOX."""
-        return [file for part in ('new', 'cur') if (self.maildir(user) / part).is_dir()
-                for file in sorted((self.maildir(user) / part).iterdir())]
+        """Every message file in the user's INBOX, each once: the server may be about to move it from new/ to cur/."""
+        found = {}
+        for part in ('new', 'cur'):
+            if (self.maildir(user) / part).is_dir():
+                found.update((file.name.split(':')[0], file) for file in (self.maildir(user) / part).iterdir())
+        return [found[name] for name in sorted(found)]
 
     def queue_files(self):
         spool = self.root / 'var/spool/postfix/postern'
@@ -176,7 +179,11 @@ class Host:
     def imap(self, user=ALICE, password=ALICE_PASSWORD):
         client = imaplib.IMAP4_SSL('localhost', self.port(993), ssl_context=self.tls(), timeout=PATIENCE)
         if user:
-            client.login(user, password)
+            try:
+                client.login(user, password)
+            except imaplib.IMAP4.error:
+                client.shutdown()
+                raise
         return client
 
     def pop3(self, user=ALICE, password=ALICE_PASSWORD):

@@ -112,7 +112,14 @@ TEST_F(HostTest, NoticesChangedFiles) {
     pollfd fd{.fd = watch.fd(), .events = POLLIN};
     return poll(&fd, 1, 0) == 1;
   };
-  const auto begin = [&] { watch.Watch({"/main.cf", "/missing", "/cert"}, {"/conf.d/*.conf"}); };
+  // What a loader does before it watches.
+  const auto read_all = [&] {
+    HostFiles reader(&root_);
+    for (const char* path : {"/main.cf", "/missing", "/cert"}) (void)reader.Read(path);
+    (void)reader.Glob("/conf.d/*.conf");
+    return reader.states();
+  };
+  const auto begin = [&] { watch.Watch({"/main.cf", "/missing", "/cert"}, {"/conf.d/*.conf"}, read_all()); };
   begin();
   EXPECT_FALSE(woken());
   EXPECT_FALSE(watch.Changed());
@@ -139,6 +146,26 @@ TEST_F(HostTest, NoticesChangedFiles) {
     ASSERT_EQ(symlink("archive/cert2", (dir_.path() + "/cert.new").c_str()), 0);
     rename((dir_.path() + "/cert.new").c_str(), (dir_.path() + "/cert").c_str());
   });
+}
+
+TEST_F(HostTest, NoticesFilesThatChangedBetweenReadingAndWatching) {
+  MakeFolder("/conf.d");
+  for (const char* path : {"/main.cf", "/missing", "/conf.d/a.conf", "/conf.d/b.conf"}) {
+    unlink((dir_.path() + "/missing").c_str());
+    unlink((dir_.path() + "/conf.d/b.conf").c_str());
+    Put("/main.cf", "a = 1\n");
+    Put("/conf.d/a.conf", "1");
+    HostFiles reader(&root_);
+    (void)reader.Read("/main.cf");
+    (void)reader.Read("/missing");
+    (void)reader.Glob("/conf.d/*.conf");
+    ConfigWatch watch(&root_);
+    watch.Watch({"/main.cf", "/missing"}, {"/conf.d/*.conf"}, reader.states());
+    EXPECT_FALSE(watch.Changed()) << path;
+    Put(path, "changed");
+    watch.Watch({"/main.cf", "/missing"}, {"/conf.d/*.conf"}, reader.states());
+    EXPECT_TRUE(watch.Changed()) << path;
+  }
 }
 
 TEST(ErrnoStatusTest, CodesAreAsPromised) {
