@@ -96,14 +96,20 @@ bool TakeListReturnOptions(Scanner* in, ListCommand* list) {
   return in->error().empty();
 }
 
+// All patterns of a LIST are matched against every mailbox's name.
+constexpr size_t kPatternBytesMax = 16384;
+
 // mbox-or-pat: one list-mailbox, or (RFC 5258 section 6) several in parentheses.
 bool TakePatterns(Scanner* in, ListCommand* list) {
   if (!in->Skip('(')) return in->TakeAString(&list->patterns.emplace_back());
   list->extended = true;
   bool more = false;
+  size_t pattern_bytes = 0;
   while (in->TakeNextInList(&more) && more) {
     if (in->PeekIs('(')) return in->Fail("Invalid pattern list");
     if (!in->TakeAString(&list->patterns.emplace_back())) return false;
+    pattern_bytes += list->patterns.back().size() + 1;
+    if (pattern_bytes > kPatternBytesMax) return in->Fail("Too many patterns");
   }
   if (!in->error().empty()) return false;
   return !list->patterns.empty() || in->Fail("Invalid pattern list");

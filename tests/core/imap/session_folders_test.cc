@@ -96,6 +96,14 @@ TEST_F(SessionFolders, RenameAndDelete) {
   EXPECT_EQ(Do("h DELETE new.bar"), "h OK Delete completed.\r\n");
 }
 
+TEST_F(SessionFolders, PatternsAreBounded) {
+  std::string many, too_many;
+  for (int i = 0; i < 1000; ++i) many += "*a* ";
+  for (int i = 0; i < 6000; ++i) too_many += "*a* ";
+  EXPECT_EQ(Do("a LIST \"\" (" + many + ")"), "a OK List completed.\r\n");
+  EXPECT_EQ(Do("b LIST \"\" (" + too_many + ")"), "b BAD Error in IMAP command LIST: Too many patterns.\r\n");
+}
+
 TEST_F(SessionFolders, RenameOfWhatIsOnlyAParent) {
   Do("c CREATE x.y.z");
   EXPECT_EQ(Do("a RENAME x w"), "a OK Rename completed.\r\n");
