@@ -228,7 +228,7 @@ class AddressChecker {
       }
       used = true;
       for (const TablePtr& table : service.sender_login_maps.tables) {
-        if (table->is_pattern_table()) enumerable = false;
+        if (!table->lists_all_keys()) enumerable = false;
         table->ForEach([&owners](std::string_view, std::string_view value) {
           for (const std::string& owner : SplitPostfixList(value)) owners.insert(Lower(owner));
         });

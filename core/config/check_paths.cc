@@ -1,7 +1,15 @@
-// Does mail arrive where its reader looks? For every row of virtual_mailbox_maps the path that delivery writes to must be
-// one that a login reads. Where it is not, mail would be taken, answered 250, and never be seen: that stops the start.
+// Does mail arrive where its reader looks? For every row of virtual_mailbox_maps the path that delivery writes to must be the
+// path that its user reads:
+//
+//   a login is the address itself       the row's path is what that login reads
+//   a login is the name before the "@"  the same, unless the login has another row with its name, and this path is read by
+//                                       somebody else
+//   neither                             somebody reads the path
+//
+// Where it is not so, mail would be taken, answered 250, and be seen by nobody, or by another: that stops the start.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/config/check.h"
 #include "core/config/user_paths.h"
@@ -40,11 +48,16 @@ class PathChecker {
       readers_[facts->inbox_path].push_back(*facts);
       logins_.emplace_back(login, *facts);
     }
+    for (const auto& [login, facts] : logins_) {
+      owners_.emplace(login, &facts);
+      owners_.emplace(facts.user, &facts);
+    }
     CheckRows();
     CheckShared();
     CheckPatternTables();
     CheckLogins();
     CheckOwners();
+    CheckNumbers();
   }
 
  private:
@@ -54,28 +67,54 @@ class PathChecker {
 
   void ReadRows() {
     for (const TablePtr& table : routing_.virtual_mailbox_maps.tables) {
-      if (table->is_pattern_table()) has_patterns_ = true;
+      if (!table->lists_all_keys()) has_patterns_ = true;
       table->ForEach([this](std::string_view key, std::string_view value) {
         if (key.find('@') == std::string_view::npos) return;  // a domain's row: "example.test anything"
+        if (!seen_.emplace(key).second) return;               // an earlier table answers for it
         rows_.push_back({std::string(key), std::string(value),
                          value.ends_with('/') ? DeliveryPath(value) : std::string()});
       });
     }
+    for (const Row& row : rows_) named_paths_.emplace(UserName(row.address), row.path);
   }
 
-  // A login whose name is the address, or the part before its "@".
-  const LoginFacts* OwnerOf(const std::string& address) const {
-    for (const auto& [login, facts] : logins_) {
-      if (login == address || facts.user == address) return &facts;
+  const LoginFacts* Owner(std::string_view name) const {
+    const auto at = owners_.find(name);
+    return at == owners_.end() ? nullptr : at->second;
+  }
+
+  // What is wrong with a row; the login of its user goes to *owner where there is one.
+  enum class Meeting : uint8_t { kGood, kReadByNobody, kReadByAnother };
+  Meeting Meet(const Row& row, const LoginFacts** owner) const {
+    const bool is_read = !row.path.empty() && readers_.contains(row.path);
+    *owner = Owner(row.address);
+    bool must_be_owner = *owner != nullptr;
+    if (*owner == nullptr) {
+      *owner = Owner(UserName(row.address));
+      // The name alone says little where domains share it: has the login a mailbox of its name elsewhere?
+      must_be_owner = *owner != nullptr && !named_paths_.contains({std::string(UserName(row.address)), (*owner)->inbox_path});
     }
-    for (const auto& [login, facts] : logins_) {
-      if (login == UserName(address)) return &facts;
+    if (must_be_owner && (*owner)->inbox_path == row.path) return Meeting::kGood;
+    if (!is_read) return Meeting::kReadByNobody;
+    return must_be_owner ? Meeting::kReadByAnother : Meeting::kGood;
+  }
+
+  // virtual(5): an alias is followed before the mailbox is looked for; without itself among its targets the mailbox gets
+  // nothing, whether it is read or not.
+  bool IsAliasedAway(const Row& row) const {
+    auto targets = routing_.virtual_alias_maps.Find(row.address);
+    const bool of_domain = !targets;
+    if (!targets) targets = routing_.virtual_alias_maps.Find("@" + std::string(UserDomain(row.address)));
+    if (!targets) return false;
+    for (const std::string& target : SplitPostfixList(*targets)) {
+      if (EqualsIgnoreCase(target, row.address)) return false;
+      if (of_domain && target.starts_with('@') && EqualsIgnoreCase(target.substr(1), UserDomain(row.address))) return false;
     }
-    return nullptr;
+    return true;
   }
 
   void CheckRows() {
-    size_t unread = 0, unowned = 0, accidental = 0;
+    size_t unread = 0, unowned = 0, shadowed = 0, accidental = 0;
     std::string example;
     for (const Row& row : rows_) {
       if (!routing_.virtual_mailbox_domains.MatchesName(UserDomain(row.address))) {
@@ -87,6 +126,10 @@ class PathChecker {
         });
         continue;
       }
+      if (IsAliasedAway(row)) {
+        Few(&shadowed, [&] { ReportShadowed(row); });
+        continue;
+      }
       if (row.path.empty()) {
         host_->findings.Error("mailbox-not-maildir", maps_place_,
                               row.address + " is to be delivered to the file " + row.value +
@@ -94,10 +137,13 @@ class PathChecker {
                               "end the value with \"/\" to make it a Maildir");
         continue;
       }
-      const auto reader = readers_.find(row.path);
-      if (reader == readers_.end()) {
-        Few(&unread, [&] { ReportUnread(row); });
-      } else if (AllWithoutDomain(reader->second) && row.path.find(UserDomain(row.address)) == std::string::npos) {
+      const LoginFacts* owner = nullptr;
+      const Meeting meeting = Meet(row, &owner);
+      if (meeting == Meeting::kReadByNobody) {
+        Few(&unread, [&] { ReportUnread(row, owner); });
+      } else if (meeting == Meeting::kReadByAnother) {
+        Few(&unread, [&] { ReportReadByAnother(row, *owner); });
+      } else if (AllWithoutDomain(readers_.at(row.path)) && row.path.find(UserDomain(row.address)) == std::string::npos) {
         ++accidental;
         example = row.address;
       }
@@ -117,24 +163,44 @@ class PathChecker {
            location.find("%Lu") != std::string::npos;
   }
 
-  void ReportUnread(const Row& row) {
-    const LoginFacts* owner = OwnerOf(row.address);
-    std::string what = "mail for " + row.address + " is delivered to " + row.path + ", and ";
-    std::string mend;
+  std::string Reads(const LoginFacts& owner) const {
+    if (owner.inbox_path.empty()) return "where \"" + owner.user + "\" reads cannot be said (mail_location, " + ToString(location_place_) + ")";
+    return "\"" + owner.user + "\" reads " + owner.inbox_path + " (mail_location, " + ToString(location_place_) + ")";
+  }
+
+  // What to write so that delivery follows reading.
+  std::string MendOf(const Row& row, const LoginFacts& owner) const {
+    const std::string base = NormalizePath(routing_.virtual_mailbox_base);
+    if (base.empty() || !owner.inbox_path.starts_with(base + "/")) return "make the two paths one";
+    return "write \"" + row.address + " " + owner.inbox_path.substr(base.size() + 1) + "/\"";
+  }
+
+  void ReportUnread(const Row& row, const LoginFacts* owner) {
+    const std::string delivered = "mail for " + row.address + " is delivered to " + row.path + ", and ";
     if (owner != nullptr) {
-      what += "\"" + owner->user + "\" reads " + owner->inbox_path + " (mail_location, " + ToString(location_place_) +
-              "): it would never be seen";
-      const std::string base = NormalizePath(routing_.virtual_mailbox_base);
-      mend = "make the two paths one";
-      if (!base.empty() && owner->inbox_path.starts_with(base + "/")) {
-        mend = "write \"" + row.address + " " + owner->inbox_path.substr(base.size() + 1) + "/\"";
-      }
-    } else {
-      what += "no login reads it: nobody has the name \"" + row.address + "\" or \"" +
-              std::string(UserName(row.address)) + "\"";
-      mend = "add the user to the users file, remove the row, or let the address be an alias";
+      host_->findings.Error("mailbox-path-unread", maps_place_, delivered + Reads(*owner) + ": it would never be seen",
+                            MendOf(row, *owner));
+      return;
     }
-    host_->findings.Error("mailbox-path-unread", maps_place_, what, mend);
+    host_->findings.Error("mailbox-path-unread", maps_place_,
+                          delivered + "no login reads it: nobody has the name \"" + row.address + "\" or \"" +
+                              std::string(UserName(row.address)) + "\"",
+                          "add the user to the users file, remove the row, or let the address be an alias");
+  }
+
+  void ReportReadByAnother(const Row& row, const LoginFacts& owner) {
+    host_->findings.Error("mailbox-read-by-another", maps_place_,
+                          "mail for " + row.address + " is delivered to " + row.path + ", which \"" +
+                              readers_.at(row.path).front().user + "\" reads, while " + Reads(owner) +
+                              ": one would read the other's mail",
+                          MendOf(row, owner));
+  }
+
+  void ReportShadowed(const Row& row) {
+    host_->findings.Warning("mailbox-shadowed", main_.PlaceOf("virtual_alias_maps"),
+                            row.address + " has a mailbox, and an alias takes all its mail elsewhere: the mailbox gets nothing",
+                            "remove the row of virtual_mailbox_maps, or add \"" + row.address + " " + row.address +
+                                "\" to virtual_alias_maps");
   }
 
   void ReportAccidental(size_t count, const std::string& example) {
@@ -171,30 +237,52 @@ class PathChecker {
     }
   }
 
-  // Tables without rows are asked for each login that is an address of ours.
+  // Tables that cannot be listed are asked: for each login that is an address of ours, and for names that nobody has.
   void CheckPatternTables() {
     if (!has_patterns_) return;
     size_t unread = 0;
+    std::set<std::string> domains;
+    for (const MatchPattern& pattern : routing_.virtual_mailbox_domains.patterns) {
+      if (pattern.kind == MatchPattern::Kind::kName && !pattern.negated) domains.insert(pattern.text);
+    }
     for (const auto& [login, facts] : logins_) {
       if (!routing_.virtual_mailbox_domains.MatchesName(UserDomain(login))) continue;
+      domains.emplace(UserDomain(login));
       const auto value = routing_.virtual_mailbox_maps.Find(login);
-      if (!value || DeliveryPath(*value) == facts.inbox_path) continue;
-      Few(&unread, [&, &who = login, &what = facts] {
-        host_->findings.Error("mailbox-path-unread", maps_place_,
-                              "mail for " + who + " is delivered to " + DeliveryPath(*value) + ", and \"" + what.user +
-                                  "\" reads " + what.inbox_path + ": it would never be seen",
-                              "make the two paths one");
-      });
+      if (!value || seen_.contains(login)) continue;
+      const Row row{login, *value, DeliveryPath(*value)};
+      if (row.path != facts.inbox_path) Few(&unread, [&, &owner = facts] { ReportUnread(row, &owner); });
     }
+    for (const std::string& domain : domains) {
+      if (CheckStranger(domain, &unread)) return;  // one is enough: it is the pattern, not the domain
+    }
+  }
+
+  // A pattern that has an answer for everybody fills folders that nobody reads.
+  bool CheckStranger(const std::string& domain, size_t* unread) {
+    for (const std::string_view name : {"nobody-of-that-name", "nobody", "no.body"}) {
+      const std::string address = std::string(name) + "@" + domain;
+      const auto value = routing_.virtual_mailbox_maps.Find(address);
+      if (!value || owners_.contains(address) || owners_.contains(name) || readers_.contains(DeliveryPath(*value))) continue;
+      Few(unread, [&] {
+        host_->findings.Error("mailbox-path-unread", maps_place_,
+                              "virtual_mailbox_maps has an answer for names that nobody has: mail for " + address +
+                                  " is delivered to " + DeliveryPath(*value) + ", which no login reads",
+                              "list the addresses in a hash: or texthash: table");
+      });
+      return true;
+    }
+    return false;
   }
 
   // Accounts that no address leads to.
   void CheckLogins() {
+    if (has_patterns_ || rows_.empty()) return;
+    std::set<std::string_view> reached;
+    for (const Row& row : rows_) reached.insert(row.path);
     size_t reported = 0;
     for (const auto& [login, facts] : logins_) {
-      const bool reached = std::any_of(rows_.begin(), rows_.end(),
-                                       [&, &path = facts.inbox_path](const Row& row) { return row.path == path; });
-      if (reached || has_patterns_ || rows_.empty()) continue;
+      if (reached.contains(facts.inbox_path)) continue;
       Few(&reported, [&, &who = login, &path = facts.inbox_path] {
         host_->findings.Warning("login-without-mailbox", maps_place_,
                                 "\"" + who + "\" can log in and reads " + path + ", where no address is delivered",
@@ -222,26 +310,50 @@ class PathChecker {
                                   login + "\" is outside first_valid_uid, last_valid_uid and first_valid_gid: the login "
                                   "would be refused",
                               "lower first_valid_uid");
-      } else if (const auto delivered = DeliveryUid(login); delivered >= 0 && delivered != facts.uid) {
-        ++reported;
-        host_->findings.Warning("mailbox-owner-differs", main_.PlaceOf("virtual_uid_maps"),
-                                "mail is delivered as uid " + std::to_string(delivered) + " and read as uid " +
-                                    std::to_string(facts.uid) + ": the reader may lack the right to it",
-                                "write the same number into virtual_uid_maps and the userdb");
       }
     }
   }
 
-  int64_t DeliveryUid(const std::string& login) {
-    const auto text = routing_.virtual_uid_maps.Find(login);
+  std::optional<int64_t> NumberFor(const TableList& tables, const std::string& address) const {
+    auto text = tables.Find(address);
+    if (!text) text = tables.Find("@" + std::string(UserDomain(address)));
     const auto number = text ? ParseUnsigned(*text) : std::nullopt;
-    if (!number) return -1;
-    if (static_cast<int64_t>(*number) < routing_.virtual_minimum_uid) {
-      host_->findings.Error("mailbox-uid-below-minimum", main_.PlaceOf("virtual_uid_maps"),
-                            "uid " + *text + " is below virtual_minimum_uid: nothing would be delivered",
-                            "lower virtual_minimum_uid, or give the mailboxes another owner");
-    }
+    if (!number || *number > UINT32_MAX) return std::nullopt;
     return static_cast<int64_t>(*number);
+  }
+
+  // As whom a row is delivered: by virtual_uid_maps and virtual_gid_maps.
+  void CheckNumbers() {
+    for (const Row& row : rows_) {
+      if (row.path.empty() || !routing_.virtual_mailbox_domains.MatchesName(UserDomain(row.address))) continue;
+      if (CheckNumbersOf(row)) return;  // one is enough: it is the settings, not the users
+    }
+  }
+
+  bool CheckNumbersOf(const Row& row) {
+    for (const auto& [parameter, tables] : {std::pair<std::string, const TableList*>{"virtual_uid_maps", &routing_.virtual_uid_maps},
+                                            {"virtual_gid_maps", &routing_.virtual_gid_maps}}) {
+      if (NumberFor(*tables, row.address)) continue;
+      host_->findings.Error("mailbox-without-uid", main_.PlaceOf(parameter),
+                            parameter + " has no number for " + row.address + ": its mail would wait, and come back in the end",
+                            "write " + parameter + " = static:NUMBER, the number of the user that owns the mailboxes");
+      return true;
+    }
+    const int64_t uid = *NumberFor(routing_.virtual_uid_maps, row.address);
+    if (uid < routing_.virtual_minimum_uid) {
+      host_->findings.Error("mailbox-uid-below-minimum", main_.PlaceOf("virtual_uid_maps"),
+                            "uid " + std::to_string(uid) + " of " + row.address +
+                                " is below virtual_minimum_uid: nothing would be delivered",
+                            "lower virtual_minimum_uid, or give the mailboxes another owner");
+      return true;
+    }
+    const auto reader = readers_.find(row.path);
+    if (reader == readers_.end() || reader->second.front().uid < 0 || reader->second.front().uid == uid) return false;
+    host_->findings.Warning("mailbox-owner-differs", main_.PlaceOf("virtual_uid_maps"),
+                            "mail is delivered as uid " + std::to_string(uid) + " and read as uid " +
+                                std::to_string(reader->second.front().uid) + ": the reader may lack the right to it",
+                            "write the same number into virtual_uid_maps and the userdb");
+    return true;
   }
 
   template <class Report>
@@ -254,15 +366,19 @@ class PathChecker {
   const PostfixParameters main_;
   const Place maps_place_, location_place_;
   std::vector<Row> rows_;
-  std::map<std::string, std::vector<LoginFacts>> readers_;  // by path
+  std::set<std::string, std::less<>> seen_;                      // addresses of rows_
+  std::set<std::pair<std::string, std::string>> named_paths_;    // (name before the "@", path) of rows_
+  std::map<std::string, std::vector<LoginFacts>> readers_;       // by path
   std::vector<std::pair<std::string, LoginFacts>> logins_;
+  std::map<std::string, const LoginFacts*, std::less<>> owners_;  // by login and by user name; into logins_
   bool has_patterns_ = false;
 };
 
 }  // namespace
 
 void CheckMailboxPaths(HostConfiguration* host) {
-  if (host->config->routing.virtual_transport != "virtual") return;
+  const std::string& transport = host->config->routing.virtual_transport;
+  if (transport.substr(0, transport.find(':')) != "virtual") return;  // an error elsewhere
   PathChecker(host).Run();
 }
 

@@ -21,6 +21,8 @@ class Table {
   virtual void ForEach(const std::function<void(std::string_view key, std::string_view value)>& visit) const = 0;
   // regexp: and pcre: are asked the whole string only, never partial keys.
   virtual bool is_pattern_table() const { return false; }
+  // Does ForEach visit every key that has an answer?
+  virtual bool lists_all_keys() const { return !is_pattern_table(); }
   // "hash:/etc/postfix/vmailbox", as the configuration names it.
   const std::string& name() const { return name_; }
 

@@ -64,6 +64,11 @@ class UnionTable : public Table {
   void ForEach(const std::function<void(std::string_view, std::string_view)>& visit) const override {
     for (const TablePtr& table : tables_) table->ForEach(visit);
   }
+  // As in Postfix the first table says how the whole is asked.
+  bool is_pattern_table() const override { return tables_.front()->is_pattern_table(); }
+  bool lists_all_keys() const override {
+    return std::all_of(tables_.begin(), tables_.end(), [](const TablePtr& table) { return table->lists_all_keys(); });
+  }
 
  private:
   std::vector<TablePtr> tables_;
@@ -86,6 +91,8 @@ class PipeTable : public Table {
       if (const auto value = Find(key)) visit(key, *value);
     });
   }
+  bool is_pattern_table() const override { return tables_.front()->is_pattern_table(); }
+  bool lists_all_keys() const override { return tables_.front()->lists_all_keys(); }
 
  private:
   std::vector<TablePtr> tables_;
