@@ -182,7 +182,18 @@ class Smtp(unittest.TestCase):
         self.arrives('dots', b'.\r\n..\r\n...\r\n.x\r\nx.\r\n.')
 
     def test_nul_bytes(self):
-        self.arrives('nul bytes', b'a\0b\r\n\0\0\r\n' + bytes(range(1, 10)))
+        # RFC 9051 section 4.3: no NUL in a literal. As with Dovecot IMAP shows 0x80; the file and POP3 have what was sent.
+        reply, sent = self.exchange('nul bytes', b'a\0b\r\n\0\0\r\n' + bytes(range(1, 10)))
+        self.assertRegex(reply, rb'^250 ')
+        imap = self.host.imap()
+        imap.select(readonly=True)
+        number = imap.search(None, 'SUBJECT', '"nul bytes"')[1][0]
+        self.assertTrue(imap.fetch(number, '(BODY.PEEK[])')[1][0][1].endswith(sent.replace(b'\0', b'\x80')))
+        imap.logout()
+        pop3 = self.host.pop3()
+        self.assertTrue((b'\r\n'.join(pop3.retr(int(number))[1]) + b'\r\n').endswith(sent))
+        pop3.quit()
+        self.assertTrue(any(sent.replace(b'\r\n', b'\n') in file.read_bytes() for file in self.host.messages(ALICE)))
 
     def test_lone_carriage_returns(self):
         self.arrives('lone cr', b'a\rb\r\n\r\r\nc')
