@@ -105,6 +105,7 @@ size_t DotReader::Slow(std::string_view in, std::string* out) {
 }
 
 void DotReader::OnBareLf(std::string* out) {
+  saw_bare_lf_ = true;
   refused_ = policy_ == BareLineEnd::kRefuse;
   if (refused_) return;
   Emit("\r\n", out);

@@ -56,6 +56,7 @@ class DotReader {
 
   bool ended() const { return state_ == State::kEnd; }
   bool refused() const { return refused_; }      // a bare line end under kRefuse
+  bool saw_bare_lf() const { return saw_bare_lf_; }
   bool too_large() const { return too_large_; }  // more than message_bytes_max bytes
   uint64_t bytes_out() const { return bytes_out_; }
 
@@ -73,6 +74,7 @@ class DotReader {
   Framing framing_;
   State state_ = State::kLineStart;
   bool refused_ = false;
+  bool saw_bare_lf_ = false;
   bool too_large_ = false;
   uint64_t bytes_out_ = 0;
 };

@@ -16,7 +16,7 @@ enum class List : uint8_t { kClient, kHelo, kSender, kRelay, kRecipient, kData, 
 
 class Evaluation {
  public:
-  explicit Evaluation(const Facts& facts) : facts_(facts) {}
+  explicit Evaluation(const Facts& facts) : facts_(facts), defer_if_permit_(facts.deferred) {}
 
   Verdict Run();
 
@@ -30,7 +30,7 @@ class Evaluation {
   // Reject with "<name>: Class rejected: text".
   Outcome RejectNamed(int code, std::string_view enhanced, std::string_view text);
   void Note(std::string_view kind, std::string text);
-  void Reset();  // what defer_if_... left, at the start of a stage
+  void Reset();  // what defer_if_reject left, at the start of a list
   std::string_view ClassOfReply() const;
   std::string NameOfReply() const;
 

@@ -62,7 +62,8 @@ Verdict Evaluation::Run() {
   const auto run = [&](List list, const config::Restrictions& restrictions) {
     if (outcome == Outcome::kReject || outcome == Outcome::kNeed) return;
     outcome = RunList(list, restrictions);
-    if (outcome != Outcome::kReject && outcome != Outcome::kNeed && defer_if_permit_ && list != List::kRelay && list != List::kRecipient) {
+    const bool final = list == List::kData || list == List::kEndOfData || list == List::kEtrn;
+    if (outcome != Outcome::kReject && outcome != Outcome::kNeed && defer_if_permit_ && final) {
       verdict_.reply = *defer_if_permit_;  // a permission that an earlier temporary fault forbids
       outcome = Outcome::kReject;
     }
@@ -96,6 +97,7 @@ Verdict Evaluation::Run() {
     case Outcome::kReject: verdict_.kind = Verdict::Kind::kReject; break;
     case Outcome::kNeed: verdict_.kind = Verdict::Kind::kNeed; break;
   }
+  verdict_.deferred = std::move(defer_if_permit_);
   return std::move(verdict_);
 }
 
@@ -124,10 +126,7 @@ Outcome Evaluation::RunRcpt() {
   return outcome;
 }
 
-void Evaluation::Reset() {
-  defer_if_permit_.reset();
-  defer_if_reject_ = false;
-}
+void Evaluation::Reset() { defer_if_reject_ = false; }
 
 Outcome Evaluation::RunList(List list, const config::Restrictions& restrictions) {
   list_ = list;

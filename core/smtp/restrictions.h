@@ -52,6 +52,7 @@ struct Facts {
   bool input_waiting = false;       // the client has sent more where it should have waited for an answer
   uint32_t recipient_count = 0;     // accepted so far
   std::string_view etrn_domain;
+  std::optional<Reply> deferred;    // Verdict::deferred of the stage before
 
   std::string_view name() const { return client_name == nullptr || client_name->name.empty() ? "unknown" : std::string_view(client_name->name); }
 };
@@ -68,6 +69,7 @@ struct Verdict {
   enum class Kind : uint8_t { kDunno, kPermit, kReject, kNeed } kind = Kind::kDunno;
   Reply reply;                        // kReject
   Actions actions;
+  std::optional<Reply> deferred;      // defer_if_permit: what a permission at RCPT or later turns into
   // For the log: {"reject_warning", "504 5.5.2 <x>: Helo command rejected: ..."}, and {"warning", text} for faults of ours.
   std::vector<std::pair<std::string, std::string>> notes;
   bool rejects() const { return kind == Kind::kReject; }

@@ -226,7 +226,7 @@ void SmtpSession::HandleLine(std::string_view line, Context& context) {
     if (exchanging) {  // RFC 4954 section 4
       Redact(line_begin_, line_end_, context);
       state_ = Commands{};
-      return Answer({500, "5.5.6", "Error: authentication exchange line is too long"}, context);
+      return Answer({500, "5.5.6", "SASL response limit exceeded"}, context);
     }
     verb_ = Verb::kUnknown;
     where_ = "UNKNOWN";

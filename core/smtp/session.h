@@ -159,6 +159,7 @@ class SmtpSession final : public Machine {
   void EndOfMessage(Context& context);
   void OnWriterDone(size_t writer, const PlanResult& result, Context& context);
   void FinishMessage(Context& context);
+  std::optional<Reply> BareLineFeedRefusal() const;
   std::optional<Reply> MessageRefusal(Context& context);
   void DropMessage(Context& context);
   void CommitAbort(FilePlan plan, Context& context);
@@ -212,6 +213,7 @@ class SmtpSession final : public Machine {
   std::optional<Transaction> transaction_;
   BdatState bdat_ = BdatState::kNone;
   bool entered_ = false;        // counted in Directory::Enter
+  std::optional<Reply> connect_deferred_, helo_deferred_;  // of their rules: Verdict::deferred
   std::optional<Reply> connect_refusal_;  // CONNECT was refused: so is all else
   bool pipelined_out_of_turn_ = false;    // for reject_unauth_pipelining, as long as the session lasts
   bool saw_reset_ = false;      // planted bug only

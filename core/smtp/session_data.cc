@@ -76,10 +76,8 @@ std::optional<Reply> SmtpSession::BdatRefusal(const BdatArguments& arguments) co
 // ---- the message's beginning -----------------------------------------------------------------------------------------------
 
 void SmtpSession::BeginMessage(bool bdat, Context& context) {
-  const auto policy = service_->forbid_bare_newline == config::SmtpService::BareNewline::kReject ? DotReader::BareLineEnd::kRefuse
-                                                                                                 : DotReader::BareLineEnd::kNormalize;
   transaction_->incoming = std::make_unique<Incoming>(
-      DotReader(policy, {.message_bytes_max = service_->message_size_limit}, bdat ? DotReader::Framing::kChunks : DotReader::Framing::kDots),
+      DotReader(DotReader::BareLineEnd::kNormalize, {.message_bytes_max = service_->message_size_limit}, bdat ? DotReader::Framing::kChunks : DotReader::Framing::kDots),
       HeaderFilter(FilterOptions(context)));
   Incoming& incoming = *transaction_->incoming;
   const std::string received = ReceivedField(context);
@@ -226,15 +224,6 @@ size_t SmtpSession::TakeMessageBytes(std::string_view in, Context& context) {
     Incoming& incoming = *transaction_->incoming;
     incoming.unfolded.clear();
     taken = incoming.reader.Feed(in, &incoming.unfolded).consumed_bytes;
-    if (incoming.reader.refused()) {
-      Log(context, "warning: " + QueueIdForLog() + ": bare <LF> received from " + ClientForLog(), Severity::kWarning);
-      Reply reply = BareLineFeed();
-      reply.text = config_->routing.myhostname + " " + reply.text;
-      SendReply(reply, context);
-      ++counts_[static_cast<size_t>(verb_)].all;
-      End(Ending::kOther, context);
-      return in.size();
-    }
     incoming.edited.clear();
     incoming.filter.Feed(incoming.unfolded, &incoming.edited);
     StoreBytes(&incoming, context);
@@ -249,7 +238,7 @@ size_t SmtpSession::TakeMessageBytes(std::string_view in, Context& context) {
 }
 
 void SmtpSession::StoreBytes(Incoming* incoming, Context& context) {
-  if (incoming->discard || incoming->reader.too_large()) return;
+  if (incoming->discard || incoming->reader.too_large() || BareLineFeedRefusal()) return;
   for (const auto& writer : incoming->writers) {
     if (!writer.status().ok()) return;  // it is lost: the rest is only read
   }
@@ -311,6 +300,12 @@ void SmtpSession::EndOfMessage(Context& context) {
   }
   Incoming& incoming = *transaction_->incoming;
   if (receiving.bdat && !receiving.last) {
+    if (const auto refusal = BareLineFeedRefusal()) {
+      DropMessage(context);
+      bdat_ = BdatState::kFailed;
+      state_ = Commands{};
+      return Answer(*refusal, context);
+    }
     const std::string text = "Ok: " + std::to_string(receiving.chunk_bytes) + " bytes";
     state_ = Commands{};
     return Answer({250, "2.0.0", text}, context);
@@ -349,8 +344,20 @@ void SmtpSession::FinishMessage(Context& context) {
   Answer(*refusal, context);
 }
 
+// smtpd_forbid_bare_newline = reject. The message is read to its true end first, so that nothing in it can pass for a command.
+std::optional<Reply> SmtpSession::BareLineFeedRefusal() const {
+  if (service_->forbid_bare_newline != config::SmtpService::BareNewline::kReject || !transaction_->incoming->reader.saw_bare_lf()) return std::nullopt;
+  Reply reply = BareLineFeed();
+  reply.text = config_->routing.myhostname + " " + reply.text;
+  return reply;
+}
+
 std::optional<Reply> SmtpSession::MessageRefusal(Context& context) {
   const Incoming& incoming = *transaction_->incoming;
+  if (auto refusal = BareLineFeedRefusal()) {
+    Log(context, "warning: " + QueueIdForLog() + ": bare <LF> received from " + ClientForLog(), Severity::kWarning);
+    return refusal;
+  }
   if (incoming.reader.too_large()) {
     Log(context, "warning: " + QueueIdForLog() + ": queue file size limit exceeded", Severity::kWarning);
     return MessageTooBig();

@@ -40,7 +40,9 @@ Facts SmtpSession::MakeFacts(Phase phase) const {
   facts.sasl_user = sasl_user_;
   facts.tls = tls_.active();
   facts.input_waiting = pipelined_out_of_turn_;
+  if (phase != Phase::kConnect) facts.deferred = phase == Phase::kHelo || helo_.empty() ? connect_deferred_ : helo_deferred_;
   if (transaction_) {
+    if (phase != Phase::kMail && phase != Phase::kHelo) facts.deferred = transaction_->deferred;
     facts.has_sender = true;
     facts.null_sender = transaction_->null_sender;
     facts.sender = transaction_->sender;
@@ -51,7 +53,11 @@ Facts SmtpSession::MakeFacts(Phase phase) const {
 }
 
 std::optional<Reply> SmtpSession::Judge(const Facts& facts, Context& context) {
+  if (transaction_ && transaction_->actions.discard) return std::nullopt;  // nobody gets it: there is nothing to judge
   Verdict verdict = Evaluate(facts);
+  if (facts.phase == Phase::kConnect) connect_deferred_ = verdict.deferred;
+  if (facts.phase == Phase::kHelo) helo_deferred_ = verdict.deferred;
+  if (facts.phase == Phase::kMail && transaction_) transaction_->deferred = verdict.deferred;
   if (verdict.kind == Verdict::Kind::kNeed) {
     // The client's name is known before the first command: only a fault of ours leads here. Never a permission.
     verdict.kind = Verdict::Kind::kReject;

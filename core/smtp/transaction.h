@@ -71,6 +71,7 @@ struct Transaction {
   std::string trace_id;
   Now began;
   Actions actions;
+  std::optional<Reply> deferred;  // of MAIL's rules
   std::unique_ptr<Incoming> incoming;
 };
 
