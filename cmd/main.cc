@@ -12,6 +12,7 @@
 #include "cmd/check.h"
 #include "cmd/map.h"
 #include "cmd/pw.h"
+#include "cmd/queue.h"
 #include "cmd/replay.h"
 #include "cmd/serve.h"
 
@@ -45,6 +46,8 @@ struct Options {
   std::string check_root;
   MapOptions map;
   PwOptions pw;
+  cmd::QueueListOptions queue;
+  std::string queue_root;
 };
 
 void AddFiles(CLI::App* app, std::string* postfix_dir, std::string* dovecot_file, std::string* root, uint16_t* port_offset) {
@@ -107,6 +110,15 @@ CLI::App* AddReplay(CLI::App& app) {
   return replay;
 }
 
+CLI::App* AddQueue(CLI::App& app, Options* options) {
+  CLI::App* const queue = app.add_subcommand("queue", "what waits in the queue");
+  queue->require_subcommand(1);
+  CLI::App* const list = queue->add_subcommand("list", "print every message that waits, as mailq does");
+  AddFiles(list, &options->queue.load.postfix_dir, &options->queue.load.dovecot_file, &options->queue_root, &options->queue.load.port_offset);
+  list->add_flag("--json", options->queue.json, "one JSON object a line, as postqueue -j");
+  return queue;
+}
+
 // ---- subcommands that read files of the host ---------------------------------------------------------------------------------
 
 template <typename Run>
@@ -134,6 +146,15 @@ int Map(const MapOptions& options, bool query) {
   });
 }
 
+int QueueList(const Options& options) {
+  auto root = host::Root::Open(options.queue_root);
+  if (!root.ok()) return Print("", "postern: " + std::string(Message(root.status())) + "\n", kExitNoRoot);
+  host::HostFiles files(&*root);
+  std::string out, errors;
+  const int status = cmd::RunQueueList(options.queue, files, *root, &out, &errors);
+  return Print(out, errors, status);
+}
+
 int Pw(const PwOptions& options) {
   Entropy::Key key;
   if (!FillKey(&key)) return Print("", "postern: the operating system gives no random bytes\n", kExitNoEntropy);
@@ -150,6 +171,7 @@ int Main(int argc, char** argv) {
   const CLI::App* const check = AddCheck(app, &options);
   const CLI::App* const map = AddMap(app, &options.map);
   const CLI::App* const pw = AddPw(app, &options.pw);
+  const CLI::App* const queue = AddQueue(app, &options);
   const CLI::App* const replay = AddReplay(app);
   try {
     app.parse(argc, argv);
@@ -160,6 +182,7 @@ int Main(int argc, char** argv) {
   if (check->parsed()) return Check(options);
   if (map->parsed()) return Map(options.map, map->got_subcommand("query"));
   if (pw->parsed()) return Pw(options.pw);
+  if (queue->parsed()) return QueueList(options);
   if (replay->parsed()) return RunReplay(replay->remaining());
   return kExitUsage;
 }
