@@ -1,4 +1,5 @@
-// Printing of boundary values.
+// Printing of boundary values, and plans' common pieces.
+#include <algorithm>
 #include <string>
 
 #include "core/boundary/file_plan.h"
@@ -27,6 +28,21 @@ struct Describer {
 };
 
 }  // namespace
+
+void AddSyncOfPath(const Path& dir, Stage* stage) {
+  const auto add = [stage](const Path& folder) {
+    for (const FileOp& op : *stage) {
+      const auto* sync = std::get_if<SyncDir>(&op);
+      if (sync != nullptr && sync->path == folder) return;
+    }
+    stage->push_back(SyncDir{folder});
+  };
+  add(dir);
+  for (Path parent = dir; parent.rfind('/') != Path::npos && parent != "/";) {
+    parent.resize(std::max<size_t>(parent.rfind('/'), 1));
+    add(parent);
+  }
+}
 
 std::string Describe(const FilePlan& plan) {
   std::string text;

@@ -94,6 +94,10 @@ struct PlanResult {
   Status status() const { return failures.empty() ? Status() : failures.front().status; }
 };
 
+// Adds to `*stage` the flush of `dir` and of every folder above it, unless it is there: a name lasts only where all names
+// above it do. For folders that were made just now, or by a process that may have died before it flushed them.
+void AddSyncOfPath(const Path& dir, Stage* stage);
+
 // One line an operation, for recordings, findings and tests: "1.0 create /a/tmp/x 120 bytes".
 std::string Describe(const FilePlan& plan);
 

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -189,9 +190,21 @@ class Account : public Machine {
 };
 
 // What sessions ask of their shard.
+// Folders whose names, and those of all folders above them, this process has seen flushed. Of any other one a process that
+// died may have left the name there and not durable: who promises something below it flushes it first.
+class DurableFolders {
+ public:
+  bool Has(std::string_view folder) const { return folders_.contains(folder); }
+  void Add(std::string_view folder) { folders_.emplace(folder); }
+
+ private:
+  std::set<std::string, std::less<>> folders_;  // Maildirs that got mail, and the queue
+};
+
 class Directory {
  public:
   virtual ~Directory() = default;
+  DurableFolders& durable_folders() { return durable_folders_; }
   // The account of a logged-in user, opened when needed; null and a Status where userdb or location are unusable. Only on
   // the shard that owns it: a session asks OwnerOf first and hands its connection over where that is another one.
   virtual StatusOr<Account*> Open(std::string_view user, MachineId session, std::string_view service, Context&) = 0;
@@ -209,6 +222,9 @@ class Directory {
   virtual uint32_t LogPid(ConnId conn) const = 0;
   // A queue or delivery id, unique in this process: [0-9A-F]{12}, growing with the clock.
   virtual std::string NextQueueId(Context&) = 0;
+
+ private:
+  DurableFolders durable_folders_;
 };
 
 }  // namespace postern::mailbox

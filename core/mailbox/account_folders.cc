@@ -78,11 +78,8 @@ void Account::Impl::MakeFolder(const std::string& name, Context& context,
     plan.stages.push_back({postern::Create{.path = dir + "/maildirfolder"}});
   }
   // The names must outlive a power loss before mail that is promised to is put below them.
-  Stage settle{SyncDir{dir}};
-  for (Path parent = dir; parent.rfind('/') != Path::npos && parent != "/";) {
-    parent.resize(std::max<size_t>(parent.rfind('/'), 1));
-    settle.push_back(SyncDir{parent});
-  }
+  Stage settle;
+  AddSyncOfPath(dir, &settle);
   plan.stages.push_back(std::move(settle));
   io.Commit(std::move(plan), context,
             [then = std::move(then)](const PlanResult& result, Context& later) { then(result.status(), later); });

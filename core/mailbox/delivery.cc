@@ -22,12 +22,7 @@ FilePlan PlanDelivery(const std::vector<DeliveryTarget>& targets, const SharedBy
       for (const char* part : {"/cur", "/new", "/tmp"}) folders.push_back(MakeDir{target.maildir + part});
       // The first try may have made it.
       if (target.spilled_path.empty()) folders.push_back(Unlink{tmp});
-      // The new folders' own names must last, too: every parent may have been made just now.
-      parents.push_back(SyncDir{target.maildir});
-      for (Path parent = target.maildir; parent.rfind('/') != Path::npos && parent != "/";) {
-        parent.resize(std::max<size_t>(parent.rfind('/'), 1));
-        parents.push_back(SyncDir{parent});
-      }
+      AddSyncOfPath(target.maildir, &parents);  // the new folders' own names must last, too
     }
     if (target.spilled_path.empty()) {
       Chain chain;

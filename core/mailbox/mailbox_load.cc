@@ -50,6 +50,7 @@ struct Mailbox::Loading {
   uint32_t broken_uidvalidity = 0, broken_next_uid = 1;  // of a list that was put aside
   bool resolved = false, looked_twice = false;
   bool log_counts = false;
+  bool closed_in_order = false;  // and nothing happened since: what the files say is durable
   std::vector<std::pair<size_t, size_t>> known;  // record of uidlist, file of sorted; ascending
   std::vector<MailFile> unknown;                 // without a UID
   std::vector<uint32_t> missing;                 // UIDs that the log knows, without a file
@@ -272,6 +273,7 @@ void Mailbox::Build(std::shared_ptr<Loading> loading, Context& context) {
   const uint64_t floor = loading->log_counts ? std::max(log.ceiling, log.highest) : FirstModseq(context.now.wall.seconds());
   // A log that ends in order tells every MODSEQ; after a crash all messages get a new one above everything shown.
   const bool trusted = loading->log_counts && log.closed_in_order;
+  loading->closed_in_order = trusted;
   state.highestmodseq = std::max(trusted ? log.highest : floor, state.highestmodseq);
   ceiling_ = trusted ? log.highest : floor;
   pending_ceiling_ = ceiling_;
@@ -370,6 +372,13 @@ void Mailbox::Publish(std::shared_ptr<Loading> loading, std::string log_records,
 void Mailbox::CommitOpening(std::shared_ptr<Loading> loading, std::string uid_records, std::string log_records,
                             Context& context) {
   FilePlan plan = NewPlan();
+  // A process that died may have left names that are there and not durable. What is built on them must not fall with them.
+  if (!loading->closed_in_order) {
+    Stage settle{SyncDir{dir_ + "/new"}, SyncDir{dir_ + "/cur"}};
+    AddSyncOfPath(dir_, &settle);
+    AddSyncOfPath(control_dir_, &settle);
+    plan.stages.push_back(std::move(settle));
+  }
   const Rewrite rewrite = rewrite_;
   size_t uid_bytes = uid_records.size(), log_bytes = log_records.size();
   if (rewrite == Rewrite::kNo) {

@@ -43,9 +43,10 @@ MessageDelivery::Plans MessageDelivery::Begin() {
   for (size_t i = 0; i < groups_.size(); ++i) {
     // A spilled message may have had its folders made on the way: their names are flushed in any case.
     groups_[i].make_folders = message_.bytes == nullptr;
+    for (const size_t local : groups_[i].locals) groups_[i].make_folders |= !message_.locals[local].folders_last;
     PlanGroup(i, &plans);
   }
-  if (!message_.remotes.empty()) PlanQueue(message_.remotes, message_.bytes == nullptr, &plans);
+  if (!message_.remotes.empty()) PlanQueue(message_.remotes, message_.bytes == nullptr || !message_.queue_folders_last, &plans);
   if (open_ == 0) finished_ = true;  // discarded: nobody is to get it
   return plans;
 }

@@ -24,6 +24,7 @@ namespace postern::smtp {
 struct LocalRecipient {
   mailbox::DeliveryTarget target;
   FileOwner owner;
+  bool folders_last = false;        // the Maildir's name is durable (mailbox::DurableFolders)
   routing::Mailbox address;
   std::string original;             // as the client named it
   std::string original_recipient;   // ORCPT
@@ -33,6 +34,7 @@ struct LocalRecipient {
 struct OutgoingMessage {
   std::string queue_directory;
   queue::Folder folder = queue::Folder::kIncoming;
+  bool queue_folders_last = false;
   queue::Envelope envelope;                      // without recipients
   std::vector<LocalRecipient> locals;
   std::vector<queue::QueuedRecipient> remotes;

@@ -84,6 +84,7 @@ void SmtpSession::BeginMessage(bool bdat, Context& context) {
   OutgoingMessage& outgoing = incoming.outgoing;
   outgoing.queue_directory = config_->routing.queue_directory;
   outgoing.folder = transaction_->actions.hold ? queue::Folder::kHold : queue::Folder::kIncoming;
+  outgoing.queue_folders_last = directory_.durable_folders().Has(queue::SpoolDir(outgoing.queue_directory));
   outgoing.received = received;
   outgoing.envelope = {.id = transaction_->queue_id,
                        .arrived_us = transaction_->began.wall.us,
@@ -122,6 +123,7 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
       message::AppendDeliveredTo(local.address.Quoted(), &prefix);
       local.target.prefix = WithoutCr(std::move(prefix)) + received;
       local.target.base = MaildirName(context);
+      local.folders_last = directory_.durable_folders().Has(local.target.maildir);
       outgoing.locals.push_back(std::move(local));
     }
     for (queue::QueuedRecipient& remote : recipient.remotes) {

@@ -87,8 +87,11 @@ void SmtpSession::FinishDelivery(Context& context) {
     LogDelivery(committing, context);
     const auto& locals = delivery.message().locals;
     for (size_t i = 0; i < locals.size(); ++i) {
-      if (delivery.reached(i)) directory_.AnnounceArrival("", locals[i].target.maildir, context);
+      if (!delivery.reached(i)) continue;
+      directory_.durable_folders().Add(locals[i].target.maildir);
+      directory_.AnnounceArrival("", locals[i].target.maildir, context);
     }
+    if (delivery.anything_queued()) directory_.durable_folders().Add(queue::SpoolDir(delivery.message().queue_directory));
     const std::string& id = transaction_->queue_id;
     reply = {250, "2.0.0", committing.bdat ? "Ok: " + std::to_string(committing.message_bytes) + " bytes queued as " + id : "Ok: queued as " + id};
     error_count_ = junk_count_ = 0;

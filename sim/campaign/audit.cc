@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "core/queue/queue_file.h"
 #include "sim/campaign/setting.h"
 
 namespace postern::sim {
@@ -52,7 +53,24 @@ std::map<std::string, Found> Collect(World& world, Ledger& ledger) {
   return found;
 }
 
-void AuditSubmission(const Submission& submission, const std::map<std::string, Found>& found, World& world, Ledger& ledger) {
+// Which recipients' messages wait in the queue: canary -> addresses. A Maildir that can't be written to sends them there.
+std::map<std::string, std::set<std::string>> CollectQueue(World& world, Ledger& ledger) {
+  std::map<std::string, std::set<std::string>> queued;
+  for (const auto& [path, bytes] : world.disk().Files("/var/spool/postfix/postern")) {
+    if (path.find("/postern/tmp/") != std::string::npos) continue;
+    const auto file = queue::ParseQueueFile(bytes);
+    if (!file.ok()) {
+      ledger.Violated("O4", "a queue file that can't be read: " + path);
+      continue;
+    }
+    auto& recipients = queued[CanaryIn(file->message)];
+    for (const queue::QueuedRecipient& recipient : file->envelope.recipients) recipients.insert(recipient.address.Key());
+  }
+  return queued;
+}
+
+void AuditSubmission(const Submission& submission, const std::map<std::string, Found>& found,
+                     const std::map<std::string, std::set<std::string>>& queued, World& world, Ledger& ledger) {
   const bool accepted = submission.outcome == Submission::Outcome::kAccepted;
   const bool unknown = submission.outcome == Submission::Outcome::kSent;  // no reply was seen
   for (const std::string& user : UserNames()) {
@@ -71,6 +89,8 @@ void AuditSubmission(const Submission& submission, const std::map<std::string, F
     }
     const bool named = submission.local_users.contains(user);
     const bool may_be_gone = ledger.IsMaybeGone(user, submission.canary);
+    const auto waiting = queued.find(submission.canary);
+    if (waiting != queued.end() && waiting->second.contains(user)) ++copies;
     if (accepted && named && copies == 0 && !may_be_gone) {
       ledger.Violated("O1", submission.canary + " was answered 250 for " + user + " and is gone");
     }
@@ -81,15 +101,17 @@ void AuditSubmission(const Submission& submission, const std::map<std::string, F
   }
 }
 
-void AuditQueue(World& world, Ledger& ledger) {
-  std::string all;
-  for (const auto& [path, bytes] : world.disk().Files("/var/spool/postfix")) all += bytes;
+void AuditQueue(const std::map<std::string, std::set<std::string>>& queued, Ledger& ledger) {
   for (const Submission& submission : ledger.submissions()) {
-    const bool queued = all.find(submission.canary) != std::string::npos;
-    if (submission.outcome == Submission::Outcome::kAccepted && submission.remote_recipients > 0 && !queued) {
+    const auto waiting = queued.find(submission.canary);
+    const bool far = waiting != queued.end() && waiting->second.contains("somebody@far.example.net");
+    if (submission.outcome == Submission::Outcome::kAccepted && submission.remote_recipients > 0 && !far) {
       ledger.Violated("O1", submission.canary + " was accepted for far away and is in no queue");
     }
-    if (submission.outcome == Submission::Outcome::kRefused && queued) ledger.Violated("O3", submission.canary + " was refused, and queued");
+    if (far && submission.remote_recipients == 0) ledger.Violated("O14", submission.canary + " is queued for far away, unasked");
+    if (submission.outcome == Submission::Outcome::kRefused && waiting != queued.end()) {
+      ledger.Violated("O3", submission.canary + " was refused, and queued");
+    }
   }
 }
 
@@ -158,8 +180,9 @@ void AuditSecrets(World& world, Ledger& ledger) {
 
 void Audit(World& world, Ledger& ledger, const Sightings& first, const Sightings& second) {
   const std::map<std::string, Found> found = Collect(world, ledger);
-  for (const Submission& submission : ledger.submissions()) AuditSubmission(submission, found, world, ledger);
-  AuditQueue(world, ledger);
+  const auto queued = CollectQueue(world, ledger);
+  for (const Submission& submission : ledger.submissions()) AuditSubmission(submission, found, queued, world, ledger);
+  AuditQueue(queued, ledger);
   AuditAppends(found, ledger);
   AuditFlags(found, world, ledger);
   AuditSightings(found, ledger, first, second);

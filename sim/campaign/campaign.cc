@@ -154,6 +154,13 @@ Result RunSeed(const Plan& plan) {
   world.Start();
   Workload workload(plan, world, ledger);
   workload.Schedule(client_count, crash_count);
+  world.set_observer([&ledger](size_t, Now now, const Event&, const std::vector<Effect>& effects) {
+    for (const Effect& effect : effects) {
+      const auto* note = std::get_if<Note>(&effect);
+      if (note == nullptr || note->event.severity < Severity::kWarning) continue;
+      ledger.Tell("  server at " + std::to_string(now.mono.ns / 1'000'000) + " ms: " + note->event.tag + " " + note->event.text);
+    }
+  });
   if (!world.RunUntil(Instant{} + kSafety, kStepsMax)) ledger.Violated("O20", "no end in the safety phase");
   world.set_faults(Faults{});
   if (!world.RunUntil(Instant{} + kSafety + kLiveness, kStepsMax)) ledger.Violated("O20", "no end in the liveness phase");

@@ -70,7 +70,10 @@ class World {
   void Start();                 // the first process
   void Crash(bool power_loss);  // and a new process some time later
   void StopCleanly();           // SIGTERM; the process is gone when all shards are quiet
-  void set_faults(const Faults& faults) { faults_ = faults; }
+  void set_faults(const Faults& faults) {  // ends a spell of a full disk, too
+    faults_ = faults;
+    disk_full_until_ns_ = 0;
+  }
   bool up() const { return !shards_.empty(); }
   uint64_t crash_count() const { return crash_count_; }
   uint64_t power_loss_count() const { return power_loss_count_; }
