@@ -13,8 +13,8 @@ namespace {
 constexpr uint16_t kSubmissionPort = 587, kSubmissionsPort = 465, kSmtpPort = 25;
 
 // Parts of the names of rules that ask who a sender is.
-constexpr std::string_view kChecksOfSenders[] = {"unknown_sender_domain", "rbl", "rhsbl", "unknown_client_hostname",
-                                                 "unknown_reverse_client_hostname"};
+constexpr std::string_view kChecksOfSenders[] = {"unknown_client_hostname", "unknown_reverse_client_hostname",
+                                                 "check_sender_access", "check_client_access"};
 
 bool HasRule(const Restrictions& rules, std::string_view part) {
   return std::any_of(rules.begin(), rules.end(), [part](const Restriction& rule) {
@@ -232,9 +232,9 @@ class AccessChecker {
       });
       if (checks) break;
       host_->findings.Notice("senders-believed", main_.PlaceOf("smtpd_sender_restrictions"),
-                             "port 25 takes mail from any sender address: nothing asks whether its domain exists",
+                             "port 25 takes mail from any host and any sender address: nothing asks whether they have a name",
                              "set smtpd_sender_restrictions = permit_mynetworks, permit_sasl_authenticated, "
-                             "reject_non_fqdn_sender, reject_unknown_sender_domain");
+                             "reject_non_fqdn_sender, reject_unknown_reverse_client_hostname");
       break;
     }
     if (!host_->config->routing.relayhost.empty()) return;

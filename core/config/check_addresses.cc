@@ -43,6 +43,7 @@ class AddressChecker {
     CheckAliasTargets();
     CheckDeadAliases();
     CheckSenderLogins();
+    CheckLocalDelivery();
     CheckTransports();
   }
 
@@ -247,6 +248,16 @@ class AddressChecker {
                                 "add a row \"ADDRESS " + facts->user + "\"");
       });
     }
+  }
+
+  // There is no local(8): no users of the system, no .forward, no pipes.
+  void CheckLocalDelivery() {
+    const std::string transport = routing_.local_transport.substr(0, routing_.local_transport.find(':'));
+    if (routing_.mydestination.empty() || transport == "error" || transport == "virtual" || transport == "discard") return;
+    host_->findings.Error("local-delivery-unsupported", main_.PlaceOf("mydestination"),
+                          "mydestination is not empty: mail for its domains would be taken for users of this system, to whom "
+                          "nothing delivers",
+                          "write mydestination = with nothing after it, and put its addresses into virtual_alias_maps");
   }
 
   // Transports that we have: smtp and relay (the SMTP client), virtual, local, error, retry, discard.

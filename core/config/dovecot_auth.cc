@@ -142,8 +142,18 @@ class AuthBuilder {
     return users;
   }
 
+  // Keys of a section that we know and do not do: they decide whom it serves.
+  void RefuseUnless(const DovecotSection& section, std::string_view key, std::string_view usual) {
+    const DovecotSetting* setting = section.Find(key);
+    if (setting == nullptr || setting->value == usual) return;
+    settings_.findings().Error("setting-unsupported", setting->place,
+                               std::string(key) + " of a " + section.type + " is not supported: others than meant would be served by it",
+                               "remove it if you can do without");
+  }
+
   void AddPassDb(const DovecotSection& section) {
     PassDb passdb;
+    RefuseUnless(section, "username_filter", "");
     passdb.driver = SectionText(section, "driver", "");
     passdb.default_fields = ParseFields(SectionText(section, "default_fields", ""));
     passdb.override_fields = ParseFields(SectionText(section, "override_fields", ""));
@@ -199,6 +209,10 @@ class AuthBuilder {
 
   void AddUserDb(const DovecotSection& section) {
     UserDb userdb;
+    RefuseUnless(section, "skip", "never");
+    RefuseUnless(section, "result_success", "return-ok");
+    RefuseUnless(section, "result_failure", "continue");
+    RefuseUnless(section, "result_internalfail", "continue");
     userdb.driver = SectionText(section, "driver", "");
     userdb.default_fields = ParseFields(SectionText(section, "default_fields", ""));
     userdb.override_fields = ParseFields(SectionText(section, "override_fields", ""));

@@ -47,11 +47,15 @@ void ReportEffect(const DovecotSetting& setting, const ParameterFacts& facts, Fi
 void CheckPlugins(const DovecotSetting& setting, FindingList* findings) {
   for (const std::string& plugin : SplitWords(setting.value, true)) {
     if (plugin == "acl" || plugin == "imap_acl" || plugin == "quota" || plugin == "imap_quota" ||
-        plugin == "mail_crypt" || plugin == "zlib" || plugin == "mail_compress" || plugin == "mail_filter") {
+        plugin == "mail_crypt" || plugin == "zlib" || plugin == "mail_compress" || plugin == "mail_filter" ||
+        plugin == "lazy_expunge" || plugin == "virtual" || plugin == "listescape" || plugin == "mailbox_alias") {
       findings->Error("dovecot-plugin-unsupported", setting.place,
                       "plug-in " + plugin + " is not supported: " +
                           (plugin.find("acl") != std::string::npos     ? "users would lose or gain mailboxes of others"
                            : plugin.find("quota") != std::string::npos ? "mailboxes would grow without limit"
+                           : plugin == "lazy_expunge"                  ? "deleted messages would not be kept"
+                           : plugin == "virtual" || plugin == "listescape" || plugin == "mailbox_alias"
+                               ? "mailboxes would be missing, or have other names"
                                                                        : "its message files could not be read"),
                       "remove it if you can do without");
     } else {

@@ -77,6 +77,16 @@ void CheckLocation(const DovecotSettings& settings, const std::string& location,
                             "write mail_location = maildir:PATH");
 }
 
+// All mailboxes of an account are in one Maildir.
+void CheckOneLocation(const DovecotSettings& settings, const DovecotSection& section, const std::string& mail_location) {
+  const DovecotSetting* location = section.Find("location");
+  if (location == nullptr || location->value.empty() || location->value == mail_location) return;
+  settings.findings().Error("dovecot-namespace-unsupported", location->place,
+                            "namespace " + section.name + " has a location of its own: its mailboxes would be looked for in "
+                            "mail_location",
+                            "write the location as mail_location, or remove the namespace if you can do without");
+}
+
 }  // namespace
 
 Storage BuildStorage(const DovecotSettings& settings) {
@@ -86,9 +96,7 @@ Storage BuildStorage(const DovecotSettings& settings) {
   for (const auto& section : settings.root().sections) {
     if (section->type != "namespace") continue;
     AddNamespace(settings, *section, &storage);
-    if (const DovecotSetting* location = section->Find("location"); location != nullptr && !location->value.empty()) {
-      CheckLocation(settings, location->value, location->place);
-    }
+    CheckOneLocation(settings, *section, storage.mail_location);
   }
   bool has_inbox = false;
   for (const Namespace& ns : storage.namespaces) has_inbox = has_inbox || ns.inbox;

@@ -100,6 +100,11 @@ class RegularExpressionTable : public Table {
 
   bool is_pattern_table() const override { return true; }
   void ForEach(const std::function<void(std::string_view, std::string_view)>&) const override {}
+  void ForEachValue(const std::function<void(std::string_view)>& visit) const override {
+    for (const Rule& rule : rules_) {
+      if (rule.kind == Rule::Kind::kMatch) visit(rule.value);
+    }
+  }
 
   std::optional<std::string> Find(std::string_view key) const override {
     if (key.size() > kSubjectBytesMax) return std::nullopt;
@@ -137,6 +142,11 @@ class CidrTable : public Table {
 
   bool is_pattern_table() const override { return true; }
   void ForEach(const std::function<void(std::string_view, std::string_view)>&) const override {}
+  void ForEachValue(const std::function<void(std::string_view)>& visit) const override {
+    for (const Rule& rule : rules_) {
+      if (rule.kind == Rule::Kind::kMatch) visit(rule.value);
+    }
+  }
 
   std::optional<std::string> Find(std::string_view key) const override {
     const auto address = IpAddress::Parse(key);

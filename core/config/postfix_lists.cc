@@ -8,9 +8,10 @@ namespace postern::config {
 namespace {
 
 constexpr size_t kListDepthMax = 5;          // files that name files
-constexpr size_t kClassDepthMax = 10;        // restriction classes inside each other
+constexpr size_t kClassDepthMax = 8;         // restriction classes inside each other: what sessions follow
 constexpr size_t kRulesCountMax = 10'000;    // classes multiply: without a bound ten lines could fill the memory
 constexpr size_t kPatternCountMax = 100'000;
+constexpr size_t kActionsReportedMax = 5;    // of one table
 
 // "hash:/path": a type name, a colon, and something. Not an IPv6 address.
 bool IsTable(std::string_view text) {
@@ -160,13 +161,40 @@ class RestrictionBuilder {
       return false;
     }
     rule->restriction_class = Build(word, depth + 1);
-    return true;
+    return !rule->restriction_class.empty();  // an empty class decides nothing
   }
 
   bool TakeTable(const std::string& specification, Restriction* rule) {
     rule->argument = specification;
     rule->table = parameters_.OpenTable(parameter_, specification, TableFormat::kMap);
-    return rule->table != nullptr;
+    if (rule->table == nullptr) return false;
+    size_t reported = 0;
+    rule->table->ForEachValue([&](std::string_view value) {
+      if (IsAccessAction(value) || ++reported > kActionsReportedMax) return;
+      Error("access-table-action",
+            specification + " answers \"" + std::string(value.substr(0, 80)) + "\", which is no action that can be taken: its "
+            "clients would get a temporary error",
+            "write REJECT, OK, DUNNO, a reply code with text, or another action of access(5) but FILTER");
+    });
+    return true;
+  }
+
+  // access(5): a value that sessions understand. What is no action is a list of rules without arguments.
+  static bool IsAccessAction(std::string_view value) {
+    static constexpr std::string_view kActions[] = {"REJECT", "DEFER", "DUNNO", "OK", "RELAY", "DEFER_IF_REJECT",
+                                                    "DEFER_IF_PERMIT", "WARN", "INFO", "HOLD", "DISCARD"};
+    static constexpr std::string_view kWithArgument[] = {"PREPEND", "REDIRECT", "BCC"};
+    const std::string_view word = value.substr(0, value.find_first_of(" \t"));
+    const auto is = [word](std::string_view action) { return EqualsIgnoreCase(word, action); };
+    if (std::any_of(std::begin(kActions), std::end(kActions), is)) return true;
+    if (std::any_of(std::begin(kWithArgument), std::end(kWithArgument), is)) return !Trim(value.substr(word.size())).empty();
+    if (!word.empty() && word.find_first_not_of("0123456789") == std::string_view::npos) return true;  // a code, or "1": OK
+    const std::vector<std::string> rules = SplitPostfixList(value);
+    return !rules.empty() && std::all_of(rules.begin(), rules.end(), [](const std::string& rule) {
+      const RestrictionFacts* facts = FindRestriction(Lower(rule));
+      return facts != nullptr && facts->supported && facts->argument == RestrictionFacts::Argument::kNone &&
+             facts->present_name.empty() && rule != "warn_if_reject";
+    });
   }
 
   std::string AccessRuleOfList() const {

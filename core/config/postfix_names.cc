@@ -98,7 +98,9 @@ class NameChecker {
     const std::string usual(Trim(IsRawParameter(facts.name) ? std::string(facts.default_value)
                                                             : parameters.Expand(facts.default_value).text));
     if (value == usual || Harmless(assignment.name, value)) return;
-    if (facts.effect == SettingEffect::kHarmless) {
+    // Of its words only this one changes where mail goes; the others leave out steps that are not here.
+    const bool idle = assignment.name == "receive_override_options" && value.find("no_address_mappings") == std::string::npos;
+    if (facts.effect == SettingEffect::kHarmless || idle) {
       findings.Notice("setting-unsupported-harmless", assignment.place,
                       assignment.name + " (" + meaning + ") is not supported; nothing else depends on it",
                       "leave it for Postfix, or remove it");
@@ -119,7 +121,11 @@ class NameChecker {
 
   // Values that ask for nothing, other than the default.
   static bool Harmless(std::string_view name, const std::string& value) {
-    if (value.empty() && name != "smtpd_sasl_mechanism_filter") return true;
+    // Empty asks for nothing, but where it takes something away.
+    static constexpr std::string_view kEmptyNarrows[] = {"smtpd_sasl_mechanism_filter", "parent_domain_matches_subdomains",
+                                                         "canonical_classes", "sender_canonical_classes",
+                                                         "recipient_canonical_classes", "propagate_unmatched_extensions"};
+    if (value.empty() && std::find(std::begin(kEmptyNarrows), std::end(kEmptyNarrows), name) == std::end(kEmptyNarrows)) return true;
     if (name.starts_with("smtpd_client_") && name.ends_with("_rate_limit")) return value == "0";
     if (name == "smtp_host_lookup") return true;
     return false;

@@ -112,7 +112,16 @@ TlsLevel SmtpTlsLevel(const PostfixParameters& p) {
 TlsLevel SmtpClientTlsLevel(const PostfixParameters& p) {
   const std::string level = Lower(p.Text("smtp_tls_security_level"));
   if (level.empty()) {
-    if (p.Bool("smtp_enforce_tls")) return TlsLevel::kEncrypt;
+    // The old form of "encrypt", or of "verify": by default names are checked, too.
+    if (p.Bool("smtp_enforce_tls")) {
+      if (p.Bool("smtp_tls_enforce_peername")) {
+        p.findings().Error("postfix-smtp-tls-level", p.PlaceOf("smtp_enforce_tls"),
+                           "smtp_enforce_tls demands that other servers' certificates are checked, which cannot be done "
+                           "yet, so that mail could reach an impostor",
+                           "write smtp_tls_security_level = encrypt or may");
+      }
+      return TlsLevel::kEncrypt;
+    }
     return p.Bool("smtp_use_tls") ? TlsLevel::kMay : TlsLevel::kNone;
   }
   if (level == "none") return TlsLevel::kNone;

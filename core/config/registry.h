@@ -51,9 +51,10 @@ struct RestrictionFacts {
   std::string_view name;
   // What follows the name in the list.
   enum class Argument : uint8_t { kNone, kTable, kText } argument;
-  bool supported;
+  bool supported;  // what core/smtp judges; its tests compare
   std::string_view present_name;  // for deprecated names; empty: this one is present
 };
+std::span<const RestrictionFacts> AllRestrictions();
 // Null where the name is no rule of Postfix.
 const RestrictionFacts* FindRestriction(std::string_view name);
 

@@ -19,6 +19,10 @@ class Table {
   virtual std::optional<std::string> Find(std::string_view key) const = 0;
   // Every row, in the source's order, where the table has rows (not static:, regexp:, pcre:).
   virtual void ForEach(const std::function<void(std::string_view key, std::string_view value)>& visit) const = 0;
+  // Every value there may be, also of patterns (then with $1 as written).
+  virtual void ForEachValue(const std::function<void(std::string_view value)>& visit) const {
+    ForEach([&visit](std::string_view, std::string_view value) { visit(value); });
+  }
   // regexp: and pcre: are asked the whole string only, never partial keys.
   virtual bool is_pattern_table() const { return false; }
   // Does ForEach visit every key that has an answer?

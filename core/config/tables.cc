@@ -43,6 +43,7 @@ class StaticTable : public Table {
   StaticTable(std::string name, std::string value) : Table(std::move(name)), value_(std::move(value)) {}
   std::optional<std::string> Find(std::string_view) const override { return value_; }
   void ForEach(const std::function<void(std::string_view, std::string_view)>&) const override {}
+  void ForEachValue(const std::function<void(std::string_view)>& visit) const override { visit(value_); }
   bool is_pattern_table() const override { return true; }  // one answer for the whole key: partial keys add nothing
 
  private:
@@ -63,6 +64,9 @@ class UnionTable : public Table {
   }
   void ForEach(const std::function<void(std::string_view, std::string_view)>& visit) const override {
     for (const TablePtr& table : tables_) table->ForEach(visit);
+  }
+  void ForEachValue(const std::function<void(std::string_view)>& visit) const override {
+    for (const TablePtr& table : tables_) table->ForEachValue(visit);
   }
   // As in Postfix the first table says how the whole is asked.
   bool is_pattern_table() const override { return tables_.front()->is_pattern_table(); }
@@ -91,6 +95,7 @@ class PipeTable : public Table {
       if (const auto value = Find(key)) visit(key, *value);
     });
   }
+  void ForEachValue(const std::function<void(std::string_view)>& visit) const override { tables_.back()->ForEachValue(visit); }
   bool is_pattern_table() const override { return tables_.front()->is_pattern_table(); }
   bool lists_all_keys() const override { return tables_.front()->lists_all_keys(); }
 

@@ -94,7 +94,7 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Addresses, Check,
     testing::Values(
-        Screw{"domain-in-two-classes", kWarning, [](MemoryFiles* f) { Append(f, kMain, "mydestination = example.test\n"); }},
+        Screw{"domain-in-two-classes", kWarning, [](MemoryFiles* f) { Append(f, kMain, "relay_domains = example.test\n"); }},
         Screw{"postmaster-unreachable", kWarning,
               [](MemoryFiles* f) { f->Add("/etc/postfix/virtual", "abuse@example.test alice@example.test\n"); }},
         Screw{"alias-loop", kWarning,

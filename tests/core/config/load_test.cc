@@ -203,17 +203,17 @@ TEST(Load, RestrictionsWithTablesClassesAndWarnings) {
   MemoryFiles files = ReferenceHost("working");
   files.Add("/etc/postfix/access", "bad.test REJECT\n");
   const Loaded loaded = LoadWorking(
-      "smtpd_restriction_classes = strict\nstrict = reject_unknown_sender_domain, reject\n"
-      "smtpd_sender_restrictions = check_sender_access hash:/etc/postfix/access, warn_if_reject reject_rbl_client "
-      "zen.example.test, strict, hash:/etc/postfix/access\n",
+      "smtpd_restriction_classes = strict\nstrict = reject_non_fqdn_sender, reject\n"
+      "smtpd_sender_restrictions = check_sender_access hash:/etc/postfix/access, warn_if_reject "
+      "check_client_access static:OK, strict, hash:/etc/postfix/access\n",
       "", &files);
   ASSERT_NE(loaded.config, nullptr);
   const Restrictions& rules = Find(*loaded.config, "smtp")->smtp->sender_restrictions;
   ASSERT_EQ(rules.size(), 4u);
   EXPECT_EQ(rules[0].name, "check_sender_access");
   EXPECT_EQ(rules[0].table->Find("bad.test").value_or(""), "REJECT");
-  EXPECT_EQ(rules[1].name, "reject_rbl_client");
-  EXPECT_EQ(rules[1].argument, "zen.example.test");
+  EXPECT_EQ(rules[1].name, "check_client_access");
+  EXPECT_EQ(rules[1].argument, "static:OK");
   EXPECT_TRUE(rules[1].warn_only);
   EXPECT_EQ(rules[2].name, "strict");
   ASSERT_EQ(rules[2].restriction_class.size(), 2u);
