@@ -146,6 +146,7 @@ void ImapSession::Step(const Event& event, Context& context) {
     shutting_down_ = true;
     if (run_ == nullptr || run_->waits_for_client()) Bye("Server shutting down.", "Server shutting down", context);
   }
+  SettleRun(context);  // a session that ended with a command under way lets go of it
 }
 
 void ImapSession::OnCompletion(mailbox::Completion& completion, Context& context) {

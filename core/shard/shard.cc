@@ -193,11 +193,14 @@ class Shard::Impl final : public mailbox::Directory {
       Accept(*accepted, context);
     } else if (const auto* adopted = std::get_if<Adopted>(&event)) {
       Adopt(*adopted, context);
+      // It was on its way from another shard when the end was told.
+      if (stopping_) StepMachine(MachineOf(adopted->conn), Shutdown{}, context);
     } else if (const auto* posted = std::get_if<Posted>(&event)) {
       ArrivedAt(std::get<postern::Arrived>(posted->letter).mailbox_dir, context);
     } else if (const auto* changed = std::get_if<ConfigChanged>(&event)) {
       config_ = changed->config;
     } else if (std::holds_alternative<Shutdown>(event)) {
+      stopping_ = true;
       std::vector<MachineId> ids;
       for (const auto& [id, session] : sessions_) ids.push_back(id);
       std::sort(ids.begin(), ids.end());
@@ -339,6 +342,7 @@ class Shard::Impl final : public mailbox::Directory {
   std::map<std::tuple<std::string, std::string, IpAddress>, uint32_t> entered_;
   uint64_t next_account_machine_ = kFirstAccountMachine;
   uint64_t last_queue_tick_ = 0;
+  bool stopping_ = false;
 
   // Of the step under way.
   std::pair<MachineId, OpenAccount*> opening_{};
