@@ -1,6 +1,7 @@
 // Effects as lines: what they do, for comparison and for people.
 #include <cstdio>
 
+#include "core/base/base64.h"
 #include "core/boundary/codec.h"
 #include "core/boundary/machine.h"
 
@@ -16,6 +17,21 @@ std::string Shown(std::string_view bytes, size_t shown_bytes_max) {
   return EncodeField(bytes.substr(0, shown_bytes_max)) + "... " + std::to_string(bytes.size()) + " bytes " + hash;
 }
 
+// Long enough for any SASL prompt with its code.
+constexpr size_t kPromptBytesMax = 20'000;
+
+// SCRAM's and DIGEST-MD5's servers prove themselves with what follows from the password, and show its salt: guesses could be
+// checked with it. "334 ***" stands for such a prompt ("v=...", "r=...", "rspauth=...").
+std::string WithoutProof(const Chain& bytes) {
+  std::string text = bytes.Flatten();
+  const bool smtp = text.starts_with("334 ");
+  if (text.size() > kPromptBytesMax || (!smtp && !text.starts_with("+ "))) return text;
+  const size_t begin = smtp ? 4 : 2;
+  const auto message = DecodeBase64(std::string_view(text).substr(begin, text.find_first_of("\r\n") - begin));
+  if (!message || !(message->starts_with("v=") || message->starts_with("r=") || message->starts_with("rspauth="))) return text;
+  return text.substr(0, begin) + "***\r\n";
+}
+
 template <class T>
 std::string Number(T id) {
   return std::to_string(static_cast<uint64_t>(id));
@@ -27,7 +43,7 @@ struct Formatter {
   size_t shown_bytes_max;
 
   std::string operator()(const Send& e) const {
-    return "Send " + Number(e.conn) + " " + (e.secret ? "***" : Shown(e.bytes.Flatten(), shown_bytes_max));
+    return "Send " + Number(e.conn) + " " + (e.secret ? "***" : Shown(WithoutProof(e.bytes), shown_bytes_max));
   }
   std::string operator()(const Close& e) const {
     return "Close " + Number(e.conn) + (e.kind == CloseKind::kNow ? " now" : " after-drain");
