@@ -154,7 +154,8 @@ class CidrTable : public Table {
     for (size_t i = 0; i < rules_.size(); ++i) {
       const Rule& rule = rules_[i];
       if (rule.kind == Rule::Kind::kEndif) continue;
-      const bool holds = rule.network.Contains(*address) != rule.negated;
+      // A pattern of the other family matches nothing, negated or not.
+      const bool holds = rule.network.address.v6 == address->v6 && rule.network.Contains(*address) != rule.negated;
       if (rule.kind == Rule::Kind::kIf) {
         if (!holds) i = rule.endif;
       } else if (holds) {

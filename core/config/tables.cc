@@ -103,21 +103,45 @@ class PipeTable : public Table {
   std::vector<TablePtr> tables_;
 };
 
-// A key at the start of a map row: a word, or a quoted string. Leaves the rest in *line.
-std::string TakeMapKey(std::string_view* line) {
-  std::string key;
+// The key at the start of a map row: up to the first white space outside quotes, as written: quotes and backslashes belong
+// to it. Leaves the rest in *line. Nothing where a quote is never closed.
+std::optional<std::string> TakeMapKey(std::string_view* line) {
+  bool quoted = false;
   size_t at = 0;
-  if (line->starts_with('"')) {
-    for (at = 1; at < line->size() && (*line)[at] != '"'; ++at) {
-      if ((*line)[at] == '\\' && at + 1 < line->size()) ++at;
-      key += (*line)[at];
+  for (; at < line->size() && (quoted || !IsSpace((*line)[at])); ++at) {
+    if ((*line)[at] == '\\' && at + 1 < line->size()) {
+      ++at;
+    } else if ((*line)[at] == '"') {
+      quoted = !quoted;
     }
-    at = std::min(at + 1, line->size());
-  } else {
-    while (at < line->size() && !IsSpace((*line)[at])) key += (*line)[at++];
   }
+  if (quoted) return std::nullopt;
+  std::string key(line->substr(0, at));
   *line = Trim(line->substr(at));
   return key;
+}
+
+// The addresses of an alias as postalias writes them: one comma and one blank between.
+std::string JoinAddresses(std::string_view text) {
+  std::string joined;
+  const auto add = [&joined](std::string_view address) {
+    address = Trim(address);
+    if (!address.empty()) joined += (joined.empty() ? "" : ", ") + std::string(address);
+  };
+  bool quoted = false;
+  size_t start = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '\\') {
+      ++at;
+    } else if (text[at] == '"') {
+      quoted = !quoted;
+    } else if (text[at] == ',' && !quoted) {
+      add(text.substr(start, at - start));
+      start = at + 1;
+    }
+  }
+  add(text.substr(start));
+  return joined;
 }
 
 // "name:" at the start of an aliases row, the name perhaps in quotes. False without a colon.
@@ -150,6 +174,7 @@ class Opener {
     const std::string type = colon == std::string_view::npos ? "hash" : Lower(specification.substr(0, colon));
     const std::string_view rest = colon == std::string_view::npos ? specification : Trim(specification.substr(colon + 1));
     const std::string name = type + ":" + std::string(rest);
+    if (rest.empty()) return Refuse(name, "nothing follows the colon");
     if (depth > kTableDepthMax) return Refuse(name, "tables inside tables inside tables");
     static constexpr std::string_view kTextTypes[] = {"hash", "btree", "lmdb", "cdb", "dbm", "sdbm", "texthash"};
     if (std::find(std::begin(kTextTypes), std::end(kTextTypes), type) != std::end(kTextTypes)) {
@@ -311,7 +336,12 @@ TablePtr MakeTextTable(std::string name, std::string_view text, TableFormat form
         continue;
       }
     } else {
-      key = TakeMapKey(&rest);
+      const auto taken = TakeMapKey(&rest);
+      if (!taken) {
+        findings->Warning("table-row-skipped", place, "a quote of the row is never closed: postmap ignores it", "close the quote");
+        continue;
+      }
+      key = *taken;
       if (key.size() > 1 && key.back() == ':') {
         findings->Warning("table-row-alias-style", place,
                           "the key \"" + key + "\" ends with a colon, which belongs to aliases files only: it will match "
@@ -323,7 +353,7 @@ TablePtr MakeTextTable(std::string name, std::string_view text, TableFormat form
       findings->Warning("table-row-skipped", place, "the row has a key and no value: it is ignored", "add the value");
       continue;
     }
-    if (!table->Add(Lower(key), std::string(rest))) {
+    if (!table->Add(Lower(key), format == TableFormat::kAliases ? JoinAddresses(rest) : std::string(rest))) {
       findings->Warning("table-duplicate-key", place, "\"" + key + "\" is there already: the first row counts",
                         "remove one of the two rows");
     }

@@ -31,7 +31,8 @@ TEST_F(Tables, TextTablesFoldKeysAndKeepTheFirstRow) {
   files_.Add("/t", "# c\nAlice@Example.test  alice/Maildir/ \nbob one\n  two\nalice@example.test other\nempty\n\"a b\" quoted\n");
   EXPECT_EQ(Ask("texthash:/t", "ALICE@example.TEST"), "alice/Maildir/");
   EXPECT_EQ(Ask("texthash:/t", "bob"), "one  two");
-  EXPECT_EQ(Ask("texthash:/t", "a b"), "quoted");
+  EXPECT_EQ(Ask("texthash:/t", "\"a b\""), "quoted") << "the quotes are part of the key";
+  EXPECT_EQ(Ask("texthash:/t", "a b"), "-");
   EXPECT_EQ(Ask("texthash:/t", "empty"), "-");
   EXPECT_EQ(Ids(), (std::vector<std::string>{"5 table-duplicate-key", "6 table-row-skipped"}));
 }
@@ -63,6 +64,13 @@ TEST_F(Tables, Aliases) {
   EXPECT_EQ(table->Find("Postmaster").value_or("-"), "root");
   EXPECT_EQ(table->Find("odd name").value_or("-"), "a@b, c@d");
   EXPECT_EQ(Ids(), std::vector<std::string>{"3 table-row-skipped"});
+}
+
+TEST_F(Tables, AliasesAreWrittenAsPostaliasWritesThem) {
+  files_.Add("/a", "list: a@b,\n   c@d ,, \"x, y\"@e\nodd: a\\,b, c\\\n");
+  const TablePtr table = Open("texthash:/a", TableFormat::kAliases);
+  EXPECT_EQ(table->Find("list").value_or("-"), "a@b, c@d, \"x, y\"@e");
+  EXPECT_EQ(table->Find("odd").value_or("-"), "a\\,b, c\\");
 }
 
 TEST_F(Tables, StaticAndInline) {
