@@ -42,12 +42,13 @@ FilePlan PlanDelivery(const std::vector<DeliveryTarget>& targets, const SharedBy
 }
 
 FilePlan PlanRevocation(const std::vector<DeliveryTarget>& targets, uint64_t file_bytes, uint64_t crlf_bytes, FileOwner owner) {
-  Stage stage;
+  Stage stage, settle;  // or a power loss would bring the name back
   for (const DeliveryTarget& target : targets) {
+    settle.push_back(SyncDir{target.maildir + "/new"});
     stage.push_back(Unlink{target.spilled_path.empty() ? target.maildir + "/tmp/" + target.base : target.spilled_path});
     stage.push_back(Unlink{target.maildir + "/new/" + DeliveredName(target, file_bytes, crlf_bytes)});
   }
-  return {.stages = {std::move(stage)}, .owner = owner};
+  return {.stages = {std::move(stage), std::move(settle)}, .owner = owner};
 }
 
 }  // namespace postern::mailbox

@@ -338,7 +338,6 @@ void Mailbox::AddUidValidityStages(const Loading& loading, FilePlan* plan) const
   std::snprintf(digits, sizeof digits, "%08x", state_->uidvalidity);
   const Path path = account_.control_dir + "/dovecot-uidvalidity", mark = path + "." + digits;
   const Path tmp = path + ".tmp" + digits + "." + state_->guid.substr(0, 8);
-  if (control_dir_ != dir_) plan->stages.push_back({MakeDir{control_dir_}});
   plan->stages.push_back({Unlink{tmp}, Unlink{mark}});
   plan->stages.push_back({Create{.path = tmp, .bytes = Chain(std::string(digits))}, Create{.path = mark, .mode = 0444}});
   plan->stages.push_back({SyncFile{tmp}});
@@ -374,6 +373,7 @@ void Mailbox::CommitOpening(std::shared_ptr<Loading> loading, std::string uid_re
   FilePlan plan = NewPlan();
   // A process that died may have left names that are there and not durable. What is built on them must not fall with them.
   if (!loading->closed_in_order) {
+    if (control_dir_ != dir_) plan.stages.push_back({MakeDir{control_dir_}});
     Stage settle{SyncDir{dir_ + "/new"}, SyncDir{dir_ + "/cur"}};
     AddSyncOfPath(dir_, &settle);
     AddSyncOfPath(control_dir_, &settle);

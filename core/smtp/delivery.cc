@@ -1,6 +1,7 @@
 #include "core/smtp/delivery.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace postern::smtp {
 namespace {
@@ -58,6 +59,8 @@ MessageDelivery::Plans MessageDelivery::OnPlanDone(uint32_t tag, const PlanResul
     OnGroupDone(tag, result, &plans);
   } else if (tag == kQueueTag) {
     OnQueueDone(result, &plans);
+  } else if (tag == kRevokeTag) {
+    revocation_failed_ |= !result.ok() && result.status().code() != StatusCode::kNotFound;  // no folder: nothing is there
   }
   if (open_ == 0) WhenAllDone(&plans);
   return plans;
@@ -214,12 +217,12 @@ void MessageDelivery::WhenAllDone(Plans* plans) {
       }
       return Rescue(plans);
     case Step::kRescue:
-      if (queue_status_.ok()) {
-        finished_ = true;
-        return;
-      }
-      return RevokeAll(plans);
+      if (!queue_status_.ok()) return RevokeAll(plans);
+      if (MayRevokeAgain()) return RevokeLocals(false, plans);
+      finished_ = true;
+      return;
     case Step::kRevoke:
+      if (MayRevokeAgain()) return RevokeAll(plans);
       finished_ = true;
       return;
   }
@@ -243,6 +246,11 @@ void MessageDelivery::Rescue(Plans* plans) {
   RevokeLocals(false, plans);
 }
 
+// A file that could not be removed would be delivered beside the answer that it is not: removing is tried a few times.
+bool MessageDelivery::MayRevokeAgain() {
+  return std::exchange(revocation_failed_, false) && ++revocations_ < kRevocationsMax;
+}
+
 void MessageDelivery::RevokeLocals(bool all, Plans* plans) {
   for (const Group& group : groups_) {
     std::vector<mailbox::DeliveryTarget> targets;
@@ -258,6 +266,7 @@ void MessageDelivery::RevokeLocals(bool all, Plans* plans) {
 
 void MessageDelivery::RevokeAll(Plans* plans) {
   step_ = Step::kRevoke;
+  revocation_failed_ = false;
   status_ = queue_status_.ok() && !failed_.empty() ? failed_.front().second : queue_status_;
   if (status_.ok()) status_ = Unavailable("delivery failed");
   RevokeLocals(true, plans);

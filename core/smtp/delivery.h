@@ -84,12 +84,14 @@ class MessageDelivery {
   void OnQueueDone(const PlanResult& result, Plans* plans);
   void WhenAllDone(Plans* plans);
   void Rescue(Plans* plans);
+  bool MayRevokeAgain();
   void RevokeLocals(bool all, Plans* plans);
   void RevokeAll(Plans* plans);
   Path TmpPath(const LocalRecipient& local) const;
   void Fail(size_t local, const Status& status);
 
   static constexpr uint32_t kQueueTag = 1'000'000, kRevokeTag = 1'000'001;  // below: groups
+  static constexpr int kRevocationsMax = 5;
 
   OutgoingMessage message_;
   std::vector<LocalState> states_;
@@ -99,7 +101,8 @@ class MessageDelivery {
   Status queue_status_;
   std::string queue_id_;
   Path queue_tmp_in_use_;
-  bool queue_make_folders_ = false, queued_ = false;
+  bool queue_make_folders_ = false, queued_ = false, revocation_failed_ = false;
+  int revocations_ = 0;
   uint32_t queue_attempt_ = 0;
   int open_ = 0;
   Step step_ = Step::kDeliver;

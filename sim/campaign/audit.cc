@@ -40,8 +40,12 @@ std::string OnDisk(std::string_view body) {
 std::map<std::string, Found> Collect(World& world, Ledger& ledger) {
   std::map<std::string, Found> found;
   for (const std::string& user : UserNames()) {
+    // A power loss may leave one file under both names of a rename: that is one message, and shown as one.
+    // (COPY makes names of one file, too, but each with a base of its own.)
+    std::set<std::pair<uint64_t, std::string>> seen;
     for (const auto& [path, bytes] : world.disk().Files(MaildirOf(user))) {
-      if (!IsVisible(path)) continue;
+      const std::string name = path.substr(path.rfind('/') + 1);
+      if (!IsVisible(path) || !seen.insert({world.disk().StatPath(path).inode, name.substr(0, name.find(':'))}).second) continue;
       const std::string canary = CanaryIn(bytes);
       if (canary.empty()) {
         ledger.Violated("O4", "a visible file without a whole message: " + path);
