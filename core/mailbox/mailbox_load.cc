@@ -189,6 +189,8 @@ void Mailbox::ResolveDuplicates(std::shared_ptr<Loading> loading, Context& conte
       }
     }
     for (const MailFile& file : loading->sorted.misnamed) give_name(file);
+    // The name that stays must last before the other one goes: a power loss must not find the file under neither.
+    plan.stages.push_back({SyncDir{dir_ + "/cur"}, SyncDir{dir_ + "/new"}});
     plan.stages.push_back(std::move(stage));
     io_.Commit(std::move(plan), later, [this, loading](const PlanResult&, Context& after) { ReadParts(loading, after); });
   });
