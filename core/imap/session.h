@@ -153,9 +153,10 @@ class ImapSession final : public Machine, public mailbox::AccountClient {
   std::string ShownMailboxName(std::string_view storage_name) const;
   // The text for people: "Mailbox doesn't exist: NAME", in UTF-8.
   std::string MissingMailboxText(std::string_view storage_name) const;
-  // An operation on a mailbox failed: the tagged NO that says how, with `code_if_missing` where there is none.
+  // An operation on a mailbox failed: the tagged NO that says how, with `code_if_missing` where there is none. A command
+  // that uses numbers tells no expunges in its failure either.
   void FinishFailed(const Status& status, std::string_view storage_name, std::string_view code_if_missing,
-                    Context& context);
+                    Context& context, Answer::Tell tell = Answer::Tell::kAll);
 
   // What is wrong with a keyword a client wants to set; "" when nothing.
   std::string_view KeywordFault(std::string_view keyword) const;

@@ -490,7 +490,9 @@ void FetchRun::Done(Context& context) {
   ImapSession::Answer answer{.text = "Fetch completed.",
                              .tell = command_.uid ? Tell::kAll : Tell::kNoExpunges,
                              .with_uid = command_.uid};
-  if (!failure_.ok()) return session_.FinishFailed(failure_, session_.selection()->view.state().name, "", context);
+  if (!failure_.ok()) {
+    return session_.FinishFailed(failure_, session_.selection()->view.state().name, "", context, answer.tell);
+  }
   if (unknown_encoding_) {
     answer.condition = Condition::kNo;
     answer.code = "UNKNOWN-CTE";

@@ -32,8 +32,8 @@ std::string ImapSession::MissingMailboxText(std::string_view storage_name) const
 }
 
 void ImapSession::FinishFailed(const Status& status, std::string_view storage_name, std::string_view code_if_missing,
-                               Context& context) {
-  Answer answer{.condition = Condition::kNo};
+                               Context& context, Answer::Tell tell) {
+  Answer answer{.condition = Condition::kNo, .tell = tell};
   std::string text(Message(status));
   switch (status.code()) {
     case StatusCode::kNotFound:

@@ -49,7 +49,8 @@ class StoreRun final : public CommandRun {
   void OnCompletion(mailbox::Completion& completion, Context& context) override {
     const auto* result = std::get_if<mailbox::StoreResult>(&completion.outcome);
     if (!completion.status.ok() || result == nullptr) {
-      return session_.FinishFailed(completion.status, session_.selection()->view.state().name, "", context);
+      return session_.FinishFailed(completion.status, session_.selection()->view.state().name, "", context,
+                                   command_.uid ? ImapSession::Answer::Tell::kAll : ImapSession::Answer::Tell::kNoExpunges);
     }
     if (command_.silent) HideOwnChanges(*result, context);
     if (result->modified_uids.empty()) return Done("", "Store completed.", context);

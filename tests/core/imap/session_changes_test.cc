@@ -44,6 +44,17 @@ TEST_F(SessionChanges, NumbersDoNotShiftDuringFetchStoreSearch) {
   EXPECT_EQ(Mine("i FETCH 3 UID"), "* 3 FETCH (UID 4)\r\ni OK Fetch completed.\r\n");
 }
 
+TEST_F(SessionChanges, NumbersDoNotShiftWhereStoreFails) {
+  Theirs("a STORE 2 +FLAGS.SILENT (\\Deleted)");
+  Mine("b NOOP");
+  Theirs("c EXPUNGE");
+  world_.failing_paths.insert("/mail/u1/cur");
+  const std::string answer = Mine("d STORE 4 +FLAGS.SILENT (\\Flagged)");
+  EXPECT_TRUE(answer.starts_with("d NO [OVERQUOTA] ")) << answer;
+  world_.failing_paths.clear();
+  EXPECT_EQ(Mine("e NOOP"), "* 2 EXPUNGE\r\n* 3 RECENT\r\ne OK NOOP completed.\r\n");
+}
+
 TEST_F(SessionChanges, CopyOfWhatIsPartlyGoneCopiesNothing) {
   Mine("a CREATE other");
   Theirs("a STORE 2 +FLAGS.SILENT (\\Deleted)");
