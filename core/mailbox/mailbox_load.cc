@@ -280,7 +280,9 @@ void Mailbox::Build(std::shared_ptr<Loading> loading, Context& context) {
   ceiling_ = trusted ? log.highest : floor;
   pending_ceiling_ = ceiling_;
   must_claim_ = true;
-  const bool must = loading->made_new || loading->uidlist.needs_rewrite || !loading->log_counts || log.torn;
+  // After an unclean end both files are written anew: a flush of theirs may have failed, and after that no later flush of
+  // the same file can be believed (it says yes, and the bytes are gone with the next power loss).
+  const bool must = loading->made_new || loading->uidlist.needs_rewrite || !trusted;
   rewrite_ = must ? Rewrite::kMust : Rewrite::kNo;
 
   state.keyword_names = ParseKeywords(loading->keywords_text);
