@@ -13,6 +13,7 @@ namespace {
 struct Message {
   std::string path;
   std::string bytes;
+  std::vector<std::string> twins;  // other names of the same file with the same base: halves of a rename that power cut
 };
 // canary -> the visible files of one user that hold it.
 using Found = std::map<std::string, std::vector<Message>>;
@@ -42,16 +43,23 @@ std::map<std::string, Found> Collect(World& world, Ledger& ledger) {
   for (const std::string& user : UserNames()) {
     // A power loss may leave one file under both names of a rename: that is one message, and shown as one.
     // (COPY makes names of one file, too, but each with a base of its own.)
-    std::set<std::pair<uint64_t, std::string>> seen;
+    std::map<std::pair<uint64_t, std::string>, std::string> first_name;
     for (const auto& [path, bytes] : world.disk().Files(MaildirOf(user))) {
       const std::string name = path.substr(path.rfind('/') + 1);
-      if (!IsVisible(path) || !seen.insert({world.disk().StatPath(path).inode, name.substr(0, name.find(':'))}).second) continue;
+      if (!IsVisible(path)) continue;
       const std::string canary = CanaryIn(bytes);
+      const auto [known, is_new] = first_name.try_emplace({world.disk().StatPath(path).inode, name.substr(0, name.find(':'))}, path);
+      if (!is_new) {
+        auto& messages = found[user][canary];
+        const auto twin = std::find_if(messages.begin(), messages.end(), [&](const Message& m) { return m.path == known->second; });
+        if (twin != messages.end()) twin->twins.push_back(path);
+        continue;
+      }
       if (canary.empty()) {
         ledger.Violated("O4", "a visible file without a whole message: " + path);
         continue;
       }
-      found[user][canary].push_back({path, bytes});
+      found[user][canary].push_back({.path = path, .bytes = bytes, .twins = {}});
     }
   }
   return found;
@@ -80,11 +88,13 @@ void AuditSubmission(const Submission& submission, const std::map<std::string, F
   for (const std::string& user : UserNames()) {
     const auto of_user = found.find(user);
     size_t copies = 0;
+    bool all_in_cur = true;
     if (of_user != found.end()) {
       const auto files = of_user->second.find(submission.canary);
       if (files != of_user->second.end()) {
         copies = files->second.size();
         for (const Message& message : files->second) {
+          all_in_cur &= message.path.find("/cur/") != std::string::npos;
           if (!submission.body.empty() && !message.bytes.ends_with(OnDisk(submission.body))) {
             ledger.Violated("O4", "altered or cut: " + message.path);
           }
@@ -99,6 +109,9 @@ void AuditSubmission(const Submission& submission, const std::map<std::string, F
       ledger.Violated("O1", submission.canary + " was answered 250 for " + user + " and is gone");
     }
     if (copies > 0 && !named) ledger.Violated("O17", submission.canary + " is in the mailbox of " + user + ", who was not named");
+    // What failed at its last flush was in new/ for a moment: a session that took it to cur/ meanwhile keeps it. The client
+    // was told 4xx and sends it again: twice, never lost.
+    if (submission.outcome == Submission::Outcome::kDeferred && all_in_cur) continue;
     if (copies > 0 && !accepted && !unknown) ledger.Violated("O3", submission.canary + " was refused, and delivered to " + user);
     const uint64_t allowed = 1 + ledger.CopiesAsked(user, submission.canary) + (world.crash_count() - submission.crashes_at_end);
     if (copies > allowed) ledger.Violated("O2", submission.canary + " is there " + std::to_string(copies) + " times for " + user);
@@ -113,7 +126,8 @@ void AuditQueue(const std::map<std::string, std::set<std::string>>& queued, Ledg
       ledger.Violated("O1", submission.canary + " was accepted for far away and is in no queue");
     }
     if (far && submission.remote_recipients == 0) ledger.Violated("O14", submission.canary + " is queued for far away, unasked");
-    if (submission.outcome == Submission::Outcome::kRefused && waiting != queued.end()) {
+    if ((submission.outcome == Submission::Outcome::kRefused || submission.outcome == Submission::Outcome::kDeferred) &&
+        waiting != queued.end()) {
       ledger.Violated("O3", submission.canary + " was refused, and queued");
     }
   }
@@ -141,9 +155,12 @@ void AuditFlags(const std::map<std::string, Found>& found, World& world, Ledger&
     const auto of_user = found.find(flag.key.user);
     if (of_user == found.end() || !of_user->second.contains(flag.canary)) continue;  // O1 tells
     const auto& files = of_user->second.at(flag.canary);
-    const bool flagged = std::any_of(files.begin(), files.end(), [](const Message& message) {
-      const size_t info = message.path.rfind(":2,");
-      return info != std::string::npos && message.path.find('F', info) != std::string::npos;
+    const auto has_f = [](const std::string& path) {
+      const size_t info = path.rfind(":2,");
+      return info != std::string::npos && path.find('F', info) != std::string::npos;
+    };
+    const bool flagged = std::any_of(files.begin(), files.end(), [&](const Message& message) {
+      return has_f(message.path) || std::any_of(message.twins.begin(), message.twins.end(), has_f);
     });
     if (!flagged) ledger.Violated("O7", "\\Flagged of " + flag.canary + " was answered OK and is gone");
   }

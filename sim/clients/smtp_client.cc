@@ -137,7 +137,9 @@ void SmtpClient::OnReply(World& world, int code, const std::string& text) {
       return SendBody(world);
     case Wait::kBdat:
     case Wait::kEnd:
-      submission_->outcome = code == 250 ? Submission::Outcome::kAccepted : Submission::Outcome::kRefused;
+      submission_->outcome = code == 250  ? Submission::Outcome::kAccepted
+                             : code < 500 ? Submission::Outcome::kDeferred
+                                          : Submission::Outcome::kRefused;
       if (code == 250 && accepted_recipients_ == 0) ledger_.Violated("O3", name_ + ": accepted a message for nobody");
       return NextMessage(world);
     case Wait::kRset:
