@@ -6,7 +6,7 @@
 
 namespace postern::sim {
 
-inline constexpr std::array<std::string_view, 16> kPlantedBugs{
+inline constexpr std::array<std::string_view, 23> kPlantedBugs{
     "ack_before_plan_done",
     "smtp_ack_before_plan_done",
     "rename_without_sync_file",
@@ -23,6 +23,13 @@ inline constexpr std::array<std::string_view, 16> kPlantedBugs{
     "expunge_during_fetch",
     "handoff_drops_unread",
     "exists_lost_in_view",
+    "exists_lost_mid_literal",
+    "modseq_not_bumped",
+    "retry_failed_fsync",
+    "spool_rename_without_sync_dir",
+    "starttls_plaintext_kept_imap",
+    "tmp_sweep_by_wall_clock",
+    "uid_from_memory_after_crash",
 };
 
 }  // namespace postern::sim
