@@ -51,7 +51,7 @@ class TlsChecker {
   }
 
   void CheckOutbound() {
-    if (host_->config->smtp_client.tls_level != TlsLevel::kNone) return;
+    if (host_->config->smtp_client.tls_level != ClientTlsLevel::kNone) return;
     host_->findings.Security("outbound-without-tls", main_.PlaceOf("smtp_tls_security_level"),
                              "mail to other servers goes in clear, even to those that offer TLS",
                              "set smtp_tls_security_level = may");

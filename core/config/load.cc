@@ -5,6 +5,7 @@
 #include "core/base/hash.h"
 #include "core/config/check.h"
 #include "core/config/host_configuration.h"
+#include "core/config/postfix_client.h"
 #include "core/config/postfix_names.h"
 #include "core/config/postfix_routing.h"
 #include "core/config/postfix_services.h"
@@ -67,7 +68,8 @@ void BuildAll(HostConfiguration* host) {
   const PostfixParameters main = host->Main();
   host->postfix.computed["mynetworks"] = main.IsSet("mynetworks") ? "" : DefaultMynetworks(main);
   config.routing = BuildRouting(main);
-  config.smtp_client = BuildSmtpClient(main);
+  config.smtp_client = BuildSmtpClient(main, ClientKind::kSmtp);
+  config.lmtp_client = BuildSmtpClient(main, ClientKind::kLmtp);
   AddSmtpListeners(&host->postfix, host->options.port_offset, &config.listeners);
   const auto lmtp = LmtpService(host, config.listeners.empty() ? nullptr : &config.listeners.front());
   const DovecotSettings dovecot = host->Dovecot();

@@ -1,8 +1,10 @@
 #include "core/config/postfix_routing.h"
 
+#include <algorithm>
+
+#include "core/config/postfix_client.h"
 #include "core/config/postfix_lists.h"
 #include "core/config/postfix_services.h"
-#include "core/config/postfix_tls.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -54,6 +56,13 @@ void FillDelivery(const PostfixParameters& p, Routing* routing) {
   routing->relay_transport = p.Text("relay_transport");
   routing->local_transport = p.Text("local_transport");
   routing->relayhost = p.Text("relayhost");
+  routing->sender_dependent_relayhost_maps = p.Tables("sender_dependent_relayhost_maps");
+  routing->sender_dependent_default_transport_maps = p.Tables("sender_dependent_default_transport_maps");
+  routing->null_sender_relayhost_key = p.Text("empty_address_relayhost_maps_lookup_key");
+  routing->null_sender_transport_key = p.Text("empty_address_default_transport_maps_lookup_key");
+  const std::vector<std::string> parents = p.LowerList("parent_domain_matches_subdomains");
+  routing->transport_maps_match_subdomains = std::find(parents.begin(), parents.end(), "transport_maps") != parents.end();
+  routing->transports = BuildTransports(p);
   routing->virtual_mailbox_base = p.Text("virtual_mailbox_base");
   routing->virtual_uid_maps = p.Tables("virtual_uid_maps");
   routing->virtual_gid_maps = p.Tables("virtual_gid_maps");
@@ -100,14 +109,6 @@ Routing BuildRouting(const PostfixParameters& p) {
   FillAddresses(p, &routing);
   FillDelivery(p, &routing);
   return routing;
-}
-
-SmtpClient BuildSmtpClient(const PostfixParameters& p) {
-  SmtpClient client;
-  client.helo_name = p.Text("smtp_helo_name");
-  client.tls_level = SmtpClientTlsLevel(p);
-  if (const uint16_t port = PortOf(p, p.Text("smtp_tcp_port"), p.PlaceOf("smtp_tcp_port"))) client.port = port;
-  return client;
 }
 
 }  // namespace postern::config

@@ -7,6 +7,5 @@
 namespace postern::config {
 
 Routing BuildRouting(const PostfixParameters& main);
-SmtpClient BuildSmtpClient(const PostfixParameters& main);
 
 }  // namespace postern::config

@@ -1,50 +1,24 @@
 #include "core/config/postfix_tls.h"
 
 #include <algorithm>
-#include <array>
 
+#include "core/config/tls_versions.h"
 #include "core/config/value.h"
 
 namespace postern::config {
 namespace {
 
-constexpr std::array<std::string_view, 6> kVersions = {"SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
-
-size_t VersionIndex(std::string_view name) {
-  for (size_t i = 0; i < kVersions.size(); ++i) {
-    if (EqualsIgnoreCase(kVersions[i], name)) return i;
-  }
-  return kVersions.size();
-}
-
-// ">=TLSv1.2", "!SSLv2 !SSLv3 !TLSv1", "TLSv1.2 TLSv1.3": the lowest version allowed.
+// The lowest version that a parameter allows.
 std::string LowestVersion(const PostfixParameters& p, std::string_view parameter) {
-  std::array<bool, kVersions.size()> excluded{}, included{};
-  size_t floor = 0;
-  bool any_included = false;
-  std::string text = p.Text(parameter);
-  std::replace(text.begin(), text.end(), ':', ' ');
-  for (const std::string& word : SplitPostfixList(text)) {
-    std::string_view name = word;
-    const bool at_least = name.starts_with(">="), at_most = name.starts_with("<="), negated = name.starts_with('!');
-    name.remove_prefix(at_least || at_most ? 2 : negated ? 1 : 0);
-    const size_t index = VersionIndex(name);
-    if (index == kVersions.size()) {
-      p.findings().Error("tls-version", p.PlaceOf(parameter),
-                         std::string(parameter) + " names \"" + word + "\", which is no version of TLS",
-                         "write \">=TLSv1.2\"");
-    } else if (at_least) {
-      floor = index;
-    } else if (negated) {
-      excluded[index] = true;
-    } else if (!at_most) {
-      included[index] = any_included = true;
-    }
+  std::string unknown;
+  const auto versions = ParseTlsVersions(p.Text(parameter), &unknown);
+  if (!versions) {
+    p.findings().Error("tls-version", p.PlaceOf(parameter),
+                       std::string(parameter) + " names \"" + unknown + "\", which is no version of TLS",
+                       "write \">=TLSv1.2\"");
   }
-  for (size_t i = std::max<size_t>(floor, 2); i < kVersions.size(); ++i) {  // SSL itself is gone from the library
-    if (!excluded[i] && (!any_included || included[i])) return std::string(kVersions[i]);
-  }
-  return "TLSv1.2";
+  if (!versions || versions->lowest().empty()) return "TLSv1.2";
+  return std::string(versions->lowest());
 }
 
 // An OpenSSL list for the grade, empty where grade and lists are the defaults.
@@ -109,7 +83,19 @@ TlsLevel SmtpTlsLevel(const PostfixParameters& p) {
   return TlsLevel::kEncrypt;
 }
 
-TlsLevel SmtpClientTlsLevel(const PostfixParameters& p) {
+std::optional<ClientTlsLevel> ParseClientTlsLevel(std::string_view name) {
+  static constexpr std::pair<std::string_view, ClientTlsLevel> kLevels[] = {
+      {"none", ClientTlsLevel::kNone},       {"may", ClientTlsLevel::kMay},
+      {"encrypt", ClientTlsLevel::kEncrypt}, {"fingerprint", ClientTlsLevel::kFingerprint},
+      {"dane", ClientTlsLevel::kDane},       {"dane-only", ClientTlsLevel::kDaneOnly},
+      {"verify", ClientTlsLevel::kVerify},   {"secure", ClientTlsLevel::kSecure}};
+  for (const auto& [word, level] : kLevels) {
+    if (EqualsIgnoreCase(word, name)) return level;
+  }
+  return std::nullopt;
+}
+
+ClientTlsLevel SmtpClientTlsLevel(const PostfixParameters& p) {
   const std::string level = Lower(p.Text("smtp_tls_security_level"));
   if (level.empty()) {
     // The old form of "encrypt", or of "verify": by default names are checked, too.
@@ -119,20 +105,20 @@ TlsLevel SmtpClientTlsLevel(const PostfixParameters& p) {
                            "smtp_enforce_tls demands that other servers' certificates are checked, which cannot be done "
                            "yet, so that mail could reach an impostor",
                            "write smtp_tls_security_level = encrypt or may");
+        return ClientTlsLevel::kVerify;
       }
-      return TlsLevel::kEncrypt;
+      return ClientTlsLevel::kEncrypt;
     }
-    return p.Bool("smtp_use_tls") ? TlsLevel::kMay : TlsLevel::kNone;
+    return p.Bool("smtp_use_tls") ? ClientTlsLevel::kMay : ClientTlsLevel::kNone;
   }
-  if (level == "none") return TlsLevel::kNone;
-  if (level == "may") return TlsLevel::kMay;
-  if (level != "encrypt") {
+  const auto parsed = ParseClientTlsLevel(level);
+  if (!parsed || *parsed > ClientTlsLevel::kEncrypt) {
     p.findings().Error("postfix-smtp-tls-level", p.PlaceOf("smtp_tls_security_level"),
                        "smtp_tls_security_level is \"" + level +
                            "\": other servers' certificates cannot be checked yet, so that mail could reach an impostor",
                        "write encrypt or may");
   }
-  return TlsLevel::kEncrypt;
+  return parsed.value_or(ClientTlsLevel::kSecure);
 }
 
 std::string ReadPem(FileSource& files, const std::string& path, std::string_view setting, const Place& place,

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/config/postfix_parameters.h"
@@ -12,8 +13,10 @@ namespace postern::config {
 
 // smtpd_tls_security_level, or what smtpd_use_tls and smtpd_enforce_tls say where it is empty.
 TlsLevel SmtpTlsLevel(const PostfixParameters& parameters);
-// smtp_tls_security_level, the same for mail to others. Levels that check certificates are errors.
-TlsLevel SmtpClientTlsLevel(const PostfixParameters& parameters);
+// "none" ... "secure", any case; nullopt for other words.
+std::optional<ClientTlsLevel> ParseClientTlsLevel(std::string_view name);
+// smtp_tls_security_level, or what the older parameters say. Levels that check certificates are errors as yet.
+ClientTlsLevel SmtpClientTlsLevel(const PostfixParameters& parameters);
 
 using TlsContextCache = std::map<std::string, std::shared_ptr<const TlsContext>>;
 

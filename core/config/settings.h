@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "core/base/secret.h"
 #include "core/base/time.h"
 #include "core/boundary/file_plan.h"
+#include "core/config/smtp_client.h"
 #include "core/config/table.h"
 
 namespace postern::config {
@@ -125,6 +127,12 @@ struct Routing {
   uint32_t virtual_alias_expansion_limit = 1000, virtual_alias_recursion_limit = 1000, virtual_alias_address_length_limit = 1000;
   std::string virtual_transport = "virtual";
   std::string default_transport = "smtp", relay_transport = "relay", local_transport, relayhost;
+  TableList sender_dependent_relayhost_maps, sender_dependent_default_transport_maps;
+  // What those two are asked for the null reverse-path.
+  std::string null_sender_relayhost_key = "<>", null_sender_transport_key = "<>";
+  bool transport_maps_match_subdomains = false;  // parent_domain_matches_subdomains names transport_maps
+  // Transports of master.cf by name, each with its agent: smtp lmtp error discard virtual local.
+  std::map<std::string, std::string, std::less<>> transports;
   // virtual(8): where a mailbox is and whose files it has.
   std::string virtual_mailbox_base;
   TableList virtual_uid_maps, virtual_gid_maps;
@@ -136,14 +144,6 @@ struct Routing {
   bool enable_original_recipient = true;
   Duration maximal_queue_lifetime = Seconds(5 * 86400);
   Duration minimal_backoff_time = Seconds(300), maximal_backoff_time = Seconds(4000);
-};
-
-// ---- mail to other servers (main.cf smtp_*) ----------------------------------------------------------------------------------
-
-struct SmtpClient {
-  std::string helo_name;                 // smtp_helo_name
-  TlsLevel tls_level = TlsLevel::kNone;  // smtp_tls_security_level: kMay uses TLS where it is offered, kEncrypt demands it
-  uint16_t port = 25;                    // smtp_tcp_port, of servers found by MX; the port offset is not added
 };
 
 // ---- Dovecot: authentication ------------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ struct Config {
   uint64_t generation = 0;      // counts re-reads
   std::vector<Listener> listeners;
   Routing routing;
-  SmtpClient smtp_client;
+  SmtpClient smtp_client, lmtp_client;
   Auth auth;
   Storage storage;
   ImapService imap;

@@ -5,6 +5,7 @@
 
 #include "core/routing/aliases.h"
 #include "core/routing/lookup.h"
+#include "core/routing/transport.h"
 
 namespace postern::routing {
 namespace {
@@ -61,38 +62,6 @@ StatusOr<Target> ResolveVirtualMailbox(const Mailbox& mailbox, const config::Rou
                               .owner = {.uid = *uid, .gid = *gid}});
 }
 
-// "transport:nexthop"; either may be empty.
-struct TransportEntry {
-  std::string transport, nexthop;
-};
-TransportEntry SplitTransport(std::string_view value) {
-  const size_t colon = value.find(':');
-  if (colon == std::string_view::npos) return {.transport = std::string(value), .nexthop = {}};
-  return {.transport = std::string(value.substr(0, colon)), .nexthop = std::string(value.substr(colon + 1))};
-}
-
-// transport(5): the address, its domain, ".parent" domains, then "*".
-std::optional<TransportEntry> FindTransport(const Mailbox& mailbox, const config::Routing& routing) {
-  if (routing.transport_maps.empty()) return std::nullopt;
-  if (const auto found = FindAddress(routing.transport_maps, mailbox, {}, routing)) return SplitTransport(found->value);
-  for (const config::TablePtr& table : routing.transport_maps.tables) {
-    if (table->is_pattern_table()) continue;
-    if (const auto value = table->Find(mailbox.domain)) return SplitTransport(*value);
-    for (size_t dot = mailbox.domain.find('.'); dot != std::string::npos; dot = mailbox.domain.find('.', dot + 1)) {
-      if (const auto value = table->Find(std::string_view(mailbox.domain).substr(dot))) return SplitTransport(*value);
-    }
-  }
-  if (const auto value = routing.transport_maps.Find("*")) return SplitTransport(*value);
-  return std::nullopt;
-}
-
-Target QueueFor(std::string_view transport) {
-  const TransportEntry entry = SplitTransport(transport);
-  return QueueTarget{.transport = entry.transport, .nexthop = entry.nexthop};
-}
-
-bool IsLmtp(std::string_view transport) { return transport == "lmtp" || transport.starts_with("lmtp:"); }
-
 }  // namespace
 
 Mailbox Rewrite(const Mailbox& mailbox, Role role, const config::Routing& routing) {
@@ -101,8 +70,8 @@ Mailbox Rewrite(const Mailbox& mailbox, Role role, const config::Routing& routin
 
 std::optional<Unknown> FindUnknown(const Mailbox& mailbox, const config::Routing& routing) {
   const AddressClass address_class = ClassOf(mailbox.domain, routing);
-  if (const auto transport = FindTransport(mailbox, routing); transport && transport->transport == "error") {
-    return Unknown{.table = {}, .address_class = address_class, .transport_text = transport->nexthop};
+  if (const auto row = FindTransportRow(mailbox, routing); row && row->name == "error") {
+    return Unknown{.table = {}, .address_class = address_class, .transport_text = row->nexthop};
   }
   const LookupForms any{.bare_user = true, .at_domain = true};
   for (const config::TableList* maps :
@@ -133,42 +102,24 @@ std::optional<Unknown> FindUnknown(const Mailbox& mailbox, const config::Routing
   return std::nullopt;
 }
 
-StatusOr<Target> ResolveFinal(const Mailbox& mailbox, const config::Routing& routing) {
+StatusOr<Target> ResolveFinal(const Mailbox& mailbox, const Mailbox* sender, const config::Routing& routing) {
   const AddressClass address_class = ClassOf(mailbox.domain, routing);
-  std::string transport;
-  if (const auto entry = FindTransport(mailbox, routing)) {
-    if (entry->transport == "error") return NotFound("transport_maps: " + entry->nexthop);
-    transport = entry->transport;
-    if (!entry->nexthop.empty()) transport += ":" + entry->nexthop;
-    // ":nexthop" alone keeps the class's transport (transport(5)).
-    if (entry->transport.empty()) {
-      if (entry->nexthop.empty()) {
-        transport.clear();
-      } else {
-        transport = (address_class == AddressClass::kRelay ? routing.relay_transport : routing.default_transport) + transport;
-      }
-    }
-  }
-  if (transport.empty()) {
-    switch (address_class) {
-      case AddressClass::kLocal: return Target(QueueTarget{.transport = "local", .nexthop = {}});
-      case AddressClass::kVirtualAlias: return NotFound("User unknown in virtual alias table");
-      case AddressClass::kVirtualMailbox: transport = routing.virtual_transport; break;
-      case AddressClass::kRelay: transport = routing.relay_transport; break;
-      case AddressClass::kDefault: transport = routing.default_transport; break;
-    }
-  }
-  if (transport == "virtual" || transport == "virtual:") return ResolveVirtualMailbox(mailbox, routing);
-  if (IsLmtp(transport) && address_class == AddressClass::kVirtualMailbox) return Target(UserTarget{.user = mailbox.Key()});
-  return QueueFor(transport);
+  if (address_class == AddressClass::kVirtualAlias) return NotFound("User unknown in virtual alias table");
+  auto transport = FindTransport(mailbox, sender, routing);
+  if (!transport.ok()) return transport.status();
+  const std::string_view agent = AgentOf(transport->name, routing);
+  if (agent == "virtual") return ResolveVirtualMailbox(mailbox, routing);
+  // An LMTP server for virtual mailboxes is ourselves: the mailbox is where Dovecot's userdb puts it.
+  if (agent == "lmtp" && address_class == AddressClass::kVirtualMailbox) return Target(UserTarget{.user = mailbox.Key()});
+  return Target(QueueTarget{.transport = std::move(transport->name), .nexthop = std::move(transport->nexthop)});
 }
 
-StatusOr<Resolution> Resolve(const Mailbox& mailbox, const config::Routing& routing) {
+StatusOr<Resolution> Resolve(const Mailbox& mailbox, const Mailbox* sender, const config::Routing& routing) {
   auto finals = ExpandAliases(mailbox, routing);
   if (!finals.ok()) return finals.status();
   Resolution resolution;
   for (Mailbox& address : *finals) {
-    auto target = ResolveFinal(address, routing);
+    auto target = ResolveFinal(address, sender, routing);
     if (target.ok()) {
       resolution.destinations.push_back({.address = std::move(address), .target = *std::move(target)});
     } else if (target.status().code() == StatusCode::kNotFound) {

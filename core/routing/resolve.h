@@ -35,7 +35,7 @@ struct UserTarget {
 // Everything else waits in the queue for the transport that takes it.
 struct QueueTarget {
   std::string transport;  // "smtp", "relay", "local", or what transport_maps or a *_transport parameter names
-  std::string nexthop;    // empty: the address's domain
+  std::string nexthop;    // a host, a socket, a bounce's words: as the transport reads it (core/outbound/next_hop.h)
   bool operator==(const QueueTarget&) const = default;
 };
 using Target = std::variant<MaildirTarget, UserTarget, QueueTarget>;
@@ -60,13 +60,14 @@ std::optional<Unknown> FindUnknown(const Mailbox& mailbox, const config::Routing
 
 // Where one final address (after aliases) goes. Errors: kNotFound where no mailbox is there, kInvalidArgument or
 // kUnavailable where the tables say something unusable (an mbox, a forbidden uid).
-StatusOr<Target> ResolveFinal(const Mailbox& mailbox, const config::Routing& routing);
+// `sender` decides about relay hosts and transports that depend on it; null: the null reverse-path.
+StatusOr<Target> ResolveFinal(const Mailbox& mailbox, const Mailbox* sender, const config::Routing& routing);
 
 // Aliases expanded, each target resolved. Final addresses that are in no table are named in `unknown` and left out.
 struct Resolution {
   std::vector<Destination> destinations;
   std::vector<Mailbox> unknown;
 };
-StatusOr<Resolution> Resolve(const Mailbox& mailbox, const config::Routing& routing);
+StatusOr<Resolution> Resolve(const Mailbox& mailbox, const Mailbox* sender, const config::Routing& routing);
 
 }  // namespace postern::routing

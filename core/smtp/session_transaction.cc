@@ -180,7 +180,8 @@ std::optional<Reply> SmtpSession::JudgeRecipient(Recipient* recipient, Context& 
 std::optional<Reply> SmtpSession::ResolveRecipient(Recipient* recipient, Context& context) const {
   const std::string start = "<" + recipient->given.Key() + ">: Recipient address rejected: ";
   const Reply unknown{550, "5.1.1", start + "User unknown in virtual mailbox table"};
-  auto resolution = routing::Resolve(recipient->rewritten, config_->routing);
+  const routing::Mailbox* sender = transaction_->null_sender ? nullptr : &transaction_->sender_rewritten;
+  auto resolution = routing::Resolve(recipient->rewritten, sender, config_->routing);
   if (!resolution.ok()) {
     Log(context, "warning: " + QueueIdForLog() + ": " + EscapeForLog(Message(resolution.status())), Severity::kWarning);
     return Reply{451, "4.3.0", start + "Temporary lookup failure"};

@@ -93,7 +93,7 @@ TEST(Load, WorkingRoutingAndStorage) {
   EXPECT_EQ(loaded.config->storage.mail_location, "maildir:/home/vmail/%d/%n/Maildir");
   ASSERT_EQ(loaded.config->storage.namespaces.size(), 1u);
   EXPECT_TRUE(loaded.config->storage.namespaces[0].inbox);
-  EXPECT_EQ(loaded.config->smtp_client.tls_level, TlsLevel::kMay);
+  EXPECT_EQ(loaded.config->smtp_client.tls_level, ClientTlsLevel::kMay);
 }
 
 TEST(Load, WorkingUsers) {

@@ -35,7 +35,7 @@ RC_GTEST_PROP(AddressLaws, GarbageIsRefusedOrUsable, ()) {
   const Mailbox rewritten = Rewrite(path->mailbox, Role::kRecipient, routing);
   RC_ASSERT(!rewritten.domain.empty());
   (void)FindUnknown(rewritten, routing);
-  (void)Resolve(rewritten, routing);
+  (void)Resolve(rewritten, nullptr, routing);
   // What is written out again has no control characters, whoever wrote it.
   for (const char c : rewritten.Quoted()) RC_ASSERT(static_cast<unsigned char>(c) >= 0x20);
 }

@@ -22,7 +22,7 @@ std::string Known(std::string_view text, const config::Routing& routing = TestRo
 std::string Describe(std::string_view text, const config::Routing& routing = TestRouting()) {
   std::string_view rest = text;
   const auto path = TakePath(&rest, PathForm::kTolerant);
-  const auto resolution = Resolve(Rewrite(path->mailbox, Role::kRecipient, routing), routing);
+  const auto resolution = Resolve(Rewrite(path->mailbox, Role::kRecipient, routing), nullptr, routing);
   if (!resolution.ok()) return std::string(Message(resolution.status()));
   std::string all;
   for (const Destination& destination : resolution->destinations) {
@@ -68,13 +68,13 @@ TEST(FindUnknown, AnswersAsPostfix) {
 TEST(Resolve, FindsMaildirsAndQueues) {
   EXPECT_EQ(Describe("<u1@example.test>"), "u1@example.test=/home/vmail/u1/Maildir:15000:15001 ");
   EXPECT_EQ(Describe("<u2+x@example.test>"), "u2+x@example.test=/home/vmail/u2/Maildir:15000:15001 ");
-  EXPECT_EQ(Describe("<x@far.example>"), "x@far.example=smtp> ");
-  EXPECT_EQ(Describe("<known@relay.test>"), "known@relay.test=relay> ");
-  EXPECT_EQ(Describe("<root@localhost.example.test>"), "root@localhost.example.test=local> ");
+  EXPECT_EQ(Describe("<x@far.example>"), "x@far.example=smtp>far.example ");
+  EXPECT_EQ(Describe("<known@relay.test>"), "known@relay.test=relay>relay.test ");
+  EXPECT_EQ(Describe("<root@localhost.example.test>"), "root@localhost.example.test=local>mail.example.test ");
   EXPECT_EQ(Describe("<gone@alias.test>"), "?nobody@example.test");
   EXPECT_EQ(Describe("<list@alias.test>"),
             "u1@example.test=/home/vmail/u1/Maildir:15000:15001 u2@example.test=/home/vmail/u2/Maildir:15000:15001 "
-            "far@far.example=smtp> ");
+            "far@far.example=smtp>far.example ");
 }
 
 TEST(Resolve, RefusesMboxesBadUidsAndEscapes) {

@@ -1,0 +1,156 @@
+#include "core/config/postfix_client.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/config/postfix_lists.h"
+#include "core/config/postfix_services.h"
+#include "core/config/postfix_tls.h"
+#include "core/config/value.h"
+
+namespace postern::config {
+namespace {
+
+// Reads "smtp_NAME" or "lmtp_NAME".
+class Client {
+ public:
+  Client(const PostfixParameters& p, ClientKind kind) : p_(p), prefix_(kind == ClientKind::kSmtp ? "smtp_" : "lmtp_") {}
+
+  std::string Name(std::string_view name) const { return prefix_ + std::string(name); }
+  std::string Text(std::string_view name) const { return p_.Text(Name(name)); }
+  bool Bool(std::string_view name) const { return p_.Bool(Name(name)); }
+  uint32_t Number(std::string_view name) const { return static_cast<uint32_t>(p_.Number(Name(name), UINT32_MAX)); }
+  std::vector<std::string> List(std::string_view name) const { return p_.List(Name(name)); }
+  TableList Tables(std::string_view name) const { return p_.Tables(Name(name)); }
+  void BadValue(std::string_view name, std::string_view wanted) const {
+    p_.findings().Error("postfix-bad-value", p_.PlaceOf(Name(name)),
+                        Name(name) + " is \"" + Text(name) + "\": Postfix would not start",
+                        "write " + std::string(wanted));
+  }
+
+ private:
+  const PostfixParameters& p_;
+  std::string prefix_;
+};
+
+// ":" parts patterns, too: "nexthop:dot-nexthop".
+std::vector<std::string> MatchPatterns(const Client& client, std::string_view name) {
+  std::string text = client.Text(name);
+  std::replace(text.begin(), text.end(), ':', ' ');
+  return SplitPostfixList(text);
+}
+
+void FillTls(const PostfixParameters& p, const Client& client, ClientKind kind, SmtpClient* out) {
+  ClientTls& tls = out->tls;
+  tls.policy_maps = client.Tables("tls_policy_maps");
+  tls.ciphers = client.Text("tls_ciphers");
+  tls.mandatory_ciphers = client.Text("tls_mandatory_ciphers");
+  tls.protocols = client.Text("tls_protocols");
+  tls.mandatory_protocols = client.Text("tls_mandatory_protocols");
+  tls.exclude_ciphers = client.Text("tls_exclude_ciphers");
+  tls.mandatory_exclude_ciphers = client.Text("tls_mandatory_exclude_ciphers");
+  tls.verify_cert_match = MatchPatterns(client, "tls_verify_cert_match");
+  tls.secure_cert_match = MatchPatterns(client, "tls_secure_cert_match");
+  tls.fingerprint_cert_match = client.List("tls_fingerprint_cert_match");
+  tls.fingerprint_digest = Lower(client.Text("tls_fingerprint_digest"));
+  tls.servername = client.Text("tls_servername");
+  tls.trust_anchor_files = client.List("tls_trust_anchor_file");
+  tls.force_insecure_host_tlsa_lookup = client.Bool("tls_force_insecure_host_tlsa_lookup");
+  tls.connection_reuse = client.Bool("tls_connection_reuse");
+  tls.wrappermode = client.Bool("tls_wrappermode");
+  if (kind == ClientKind::kSmtp) {
+    const auto level = ParseClientTlsLevel(Trim(client.Text("tls_dane_insecure_mx_policy")));
+    if (level == ClientTlsLevel::kMay || level == ClientTlsLevel::kEncrypt || level == ClientTlsLevel::kDane) {
+      tls.dane_insecure_mx_policy = *level;
+    } else {
+      client.BadValue("tls_dane_insecure_mx_policy", "may, encrypt or dane");
+    }
+    out->tls_level = SmtpClientTlsLevel(p);
+  } else if (const std::string level = Lower(client.Text("tls_security_level")); !level.empty()) {
+    out->tls_level =
+        ParseClientTlsLevel(level).value_or(ClientTlsLevel::kSecure);  // anything but empty is refused as yet
+  }
+}
+
+void FillHostLookup(const PostfixParameters& p, const Client& client, SmtpClient* out) {
+  const std::string support = Lower(client.Text("dns_support_level"));
+  if (support == "dnssec") {
+    out->dns_support = SmtpClient::DnsSupport::kDnssec;
+  } else if (support == "disabled" || (support.empty() && p.Bool("disable_dns_lookups"))) {
+    out->dns_support = SmtpClient::DnsSupport::kDisabled;
+  } else if (!support.empty() && support != "enabled") {
+    client.BadValue("dns_support_level", "enabled, disabled or dnssec");
+  }
+  out->lookup_dns = out->lookup_native = false;
+  for (const std::string& word : client.List("host_lookup")) {
+    if (EqualsIgnoreCase(word, "dns")) {
+      out->lookup_dns = true;
+    } else if (EqualsIgnoreCase(word, "native")) {
+      out->lookup_native = true;
+    } else {
+      client.BadValue("host_lookup", "dns, native or both");
+    }
+  }
+  if (out->dns_support == SmtpClient::DnsSupport::kDisabled) out->lookup_dns = false, out->lookup_native = true;
+}
+
+void FillHosts(const PostfixParameters& p, const Client& client, SmtpClient* out) {
+  FillHostLookup(p, client, out);
+  out->ignore_mx_lookup_error = p.Bool("ignore_mx_lookup_error");
+  out->defer_if_no_mx_address_found = client.Bool("defer_if_no_mx_address_found");
+  out->cname_overrides_servername = client.Bool("cname_overrides_servername");
+  const std::vector<std::string> families = p.LowerList("inet_protocols");
+  const auto has = [&families](std::string_view name) {
+    return std::find(families.begin(), families.end(), name) != families.end();
+  };
+  out->ipv4 = has("all") || has("ipv4");
+  out->ipv6 = has("all") || has("ipv6");
+  const std::string preference = Lower(client.Text("address_preference"));
+  if (preference == "ipv4") {
+    out->address_preference = SmtpClient::AddressPreference::kIpv4;
+  } else if (preference == "ipv6") {
+    out->address_preference = SmtpClient::AddressPreference::kIpv6;
+  } else if (preference != "any") {
+    client.BadValue("address_preference", "any, ipv4 or ipv6");
+  }
+  out->balance_inet_protocols = client.Bool("balance_inet_protocols");
+  out->randomize_addresses = client.Bool("randomize_addresses");
+  out->mx_address_limit = client.Number("mx_address_limit");
+  out->mx_session_limit = client.Number("mx_session_limit");
+  out->skip_5xx_greeting = client.Bool("skip_5xx_greeting");
+  out->fallback_relay = client.List("fallback_relay");
+}
+
+}  // namespace
+
+SmtpClient BuildSmtpClient(const PostfixParameters& p, ClientKind kind) {
+  const Client client(p, kind);
+  SmtpClient out;
+  out.helo_name = client.Text(kind == ClientKind::kSmtp ? "helo_name" : "lhlo_name");
+  out.port = kind == ClientKind::kSmtp ? 25 : 24;
+  if (const uint16_t port = PortOf(p, client.Text("tcp_port"), p.PlaceOf(client.Name("tcp_port")))) out.port = port;
+  FillTls(p, client, kind, &out);
+  FillHosts(p, client, &out);
+  // Where no login is made the table may be a left-over that nobody can read: not opened.
+  out.sasl.enabled = client.Bool("sasl_auth_enable");
+  if (out.sasl.enabled) out.sasl.password_maps = client.Tables("sasl_password_maps");
+  if (kind == ClientKind::kSmtp) {
+    out.sasl.sender_dependent = client.Bool("sender_dependent_authentication");
+    out.best_mx_transport = p.Text("best_mx_transport");
+    out.relayhost = p.Text("relayhost");
+  }
+  return out;
+}
+
+std::map<std::string, std::string, std::less<>> BuildTransports(const PostfixParameters& p) {
+  static constexpr std::array<std::string_view, 6> kAgents = {"smtp", "lmtp", "error", "discard", "virtual", "local"};
+  std::map<std::string, std::string, std::less<>> transports;
+  for (const MasterService& service : p.source().master.services) {
+    if (service.type != "unix") continue;
+    if (std::find(kAgents.begin(), kAgents.end(), service.command) == kAgents.end()) continue;
+    transports.emplace(service.name, service.command);
+  }
+  return transports;
+}
+
+}  // namespace postern::config
