@@ -248,8 +248,8 @@ void SearchWalk::WalkFiles(Context& context) {
     if (!decided && !whole) {
       const mailbox::Ticket ticket = session_.NextTicket();
       whole_ticket_ = ticket.tag;
-      return session_.account().ReadMessage(ticket, session_.selection()->view.state(), UidAt(message.place), 0, UINT64_MAX,
-                                            context);
+      return session_.account().ReadMessage(ticket, session_.selection()->view.state(), UidAt(message.place), 0,
+                                            kStructuredMessageBytesMax, context);
     }
     ++next_;
   }

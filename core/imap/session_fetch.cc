@@ -330,6 +330,10 @@ bool FetchRun::TakeText(uint32_t uid, MessageReads::Read read, Context& context)
     if (need_ == Need::kHeader) return EmitItems(context);
     return BeginStream(uid, read, context);
   }
+  if (read.file_bytes > kStructuredMessageBytesMax) {
+    failure_ = Error(StatusCode::kOutOfRange, "A message is too long to be taken apart: BODY[] gives the whole of it");
+    return EmitItems(context);
+  }
   const mailbox::Ticket ticket = session_.NextTicket();
   whole_ticket_ = ticket.tag;
   session_.account().ReadMessage(ticket, session_.selection()->view.state(), uid, 0, UINT64_MAX, context);

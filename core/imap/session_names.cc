@@ -51,6 +51,9 @@ void ImapSession::FinishFailed(const Status& status, std::string_view storage_na
     case StatusCode::kResourceExhausted:
       answer.code = "OVERQUOTA";  // RFC 5530: also a full disk
       break;
+    case StatusCode::kOutOfRange:
+      answer.code = "LIMIT";
+      break;
     case StatusCode::kPermissionDenied:
       answer.code = "NOPERM";
       text = "Permission denied";

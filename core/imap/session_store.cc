@@ -39,7 +39,6 @@ class StoreRun final : public CommandRun {
         request.mode = mailbox::StoreMode::kRemove;
         break;
     }
-    before_modseq_ = selected.view.state().highestmodseq;
     if (request.flags & mailbox::kDeleted && command_.mode != StoreCommand::Mode::kRemove) {
       session_.counters().deleted += request.uids.size();
     }
@@ -66,15 +65,16 @@ class StoreRun final : public CommandRun {
   }
 
  private:
-  // .SILENT: the client knows what it asked for, but not the new mod-sequence (RFC 7162 section 3.1.3).
+  // .SILENT: the client knows what it asked for, but not the new mod-sequence (RFC 7162 section 3.1.3). What another client
+  // changed in the message just before is told all the same: with it goes our own.
   void HideOwnChanges(const mailbox::StoreResult& result, Context& context) {
     Selection& selected = *session_.selection();
     const mailbox::MailboxState& state = selected.view.state();
     std::string out;
-    for (const uint32_t uid : result.changed_uids) {
+    for (const auto& [uid, modseq_before, modseq] : result.messages) {
       const size_t row = state.RowOf(uid);
-      if (row == state.count() || state.modseqs[row] <= before_modseq_) continue;
-      selected.view.Told(uid, state.modseqs[row]);
+      if (row == state.count() || modseq == modseq_before || !selected.view.Knows(uid, modseq_before)) continue;
+      selected.view.Told(uid, modseq);
       if (session_.condstore() && selected.view.NumberOf(uid) != 0) {
         session_.AppendFlagChange(row, {.with_uid = command_.uid || session_.qresync(), .flags = false}, &out);
       }
@@ -91,7 +91,6 @@ class StoreRun final : public CommandRun {
   }
 
   StoreCommand command_;
-  uint64_t before_modseq_ = 0;
 };
 
 }  // namespace

@@ -73,7 +73,11 @@ struct CopyResult {         // UIDPLUS COPYUID; both lists of equal length, in o
 };
 struct StoreResult {
   std::vector<uint32_t> modified_uids;  // UNCHANGEDSINCE failed for these (RFC 7162 section 3.1.3)
-  std::vector<uint32_t> changed_uids;   // flags are as asked now, changed or not
+  struct Message {
+    uint32_t uid = 0;
+    uint64_t modseq_before = 0, modseq = 0;  // equal: the flags were so already
+  };
+  std::vector<Message> messages;        // ascending; flags are as asked now
 };
 struct ExpungeResult {
   std::vector<uint32_t> uids;

@@ -133,7 +133,9 @@ class Mailbox {
 
   // ---- mailbox_refresh.cc ----
   struct Merge;
-  void LookAgain(bool force, Context& context, Then then);  // Refresh, for an operation that has the mailbox already
+  // Refresh, for an operation that has the mailbox already. `may_repair`: where another program replaced the files beside the
+  // messages, they are written anew and the look repeated, once.
+  void LookAgain(bool force, Context& context, Then then, bool may_repair = true);
   void ScanForMerge(std::shared_ptr<Merge> merge, Context& context);
   void Compare(std::shared_ptr<Merge> merge, Context& context);
   void CommitMerge(std::shared_ptr<Merge> merge, Context& context);

@@ -103,7 +103,8 @@ void Mailbox::Store(StoreRequest request, Context& context, std::function<void(c
 }
 
 void Mailbox::StoreEnded(std::shared_ptr<StoreRun> run, const Status& status, Context& context) {
-  std::sort(run->result.changed_uids.begin(), run->result.changed_uids.end());
+  std::sort(run->result.messages.begin(), run->result.messages.end(),
+            [](const auto& a, const auto& b) { return a.uid < b.uid; });
   Finish(context);
   run->then(status, std::move(run->result), context);
 }
@@ -143,7 +144,7 @@ void Mailbox::StoreOnce(std::shared_ptr<StoreRun> run, Context& context) {
     }
     StoreRun::Change change{.uid = uid};
     if (!Changed(row, run->request, *named, &change.flags, &change.keywords)) {
-      run->result.changed_uids.push_back(uid);
+      run->result.messages.push_back({uid, state_->modseqs[row], state_->modseqs[row]});
       continue;
     }
     const NameParts parts = ParseName(state_->names_[row]);
@@ -212,9 +213,9 @@ void Mailbox::OnStored(std::shared_ptr<StoreRun> run, const PlanResult& result, 
     auto& change = run->changes[i];
     const size_t row = state_->RowOf(change.uid);
     if (failed[i] || row == state_->count()) continue;
+    run->result.messages.push_back({change.uid, state_->modseqs[row], change.modseq});
     SetRow(row, change.name, state_->in_new_[row] != 0, change.flags, change.keywords, change.modseq);
     state_->highestmodseq = std::max(state_->highestmodseq, change.modseq);
-    run->result.changed_uids.push_back(change.uid);
   }
   if (on_change) on_change();
   if (!some_missing || run->looked_again) return StoreEnded(run, worst, context);

@@ -19,7 +19,7 @@ constexpr Duration kUnsureLookAfter = Seconds(30);
 
 struct Mailbox::Merge {
   Then then;
-  bool cur_was_read = false, looked_twice = false;
+  bool cur_was_read = false, looked_twice = false, may_repair = false;
   ScanDone cur, fresh;
   struct Change {
     uint32_t uid;
@@ -45,15 +45,15 @@ void Mailbox::Refresh(bool force, Context& context, Then then) {
   });
 }
 
-void Mailbox::LookAgain(bool force, Context& context, Then then) {
+void Mailbox::LookAgain(bool force, Context& context, Then then, bool may_repair) {
   take_over_failed_ = false;
   if (rewrite_ == Rewrite::kMust) {
-    return EnsureSupport(context, [this, then](const Status& status, Context& later) {
+    return EnsureSupport(context, [this, then, may_repair](const Status& status, Context& later) {
       if (!status.ok()) return then(status, later);
-      LookAgain(/*force=*/true, later, then);
+      LookAgain(/*force=*/true, later, then, may_repair);
     });
   }
-  io_.Stat({dir_ + "/cur", dir_ + "/new"}, context, [this, force, then](const StatDone& done, Context& later) {
+  io_.Stat({dir_ + "/cur", dir_ + "/new"}, context, [this, force, then, may_repair](const StatDone& done, Context& later) {
     if (done.files.size() != 2 || !done.files[0].status.ok() || !done.files[1].status.ok()) {
       if (done.files.size() != 2) return then(Unavailable("no answer"), later);
       return then(done.files[0].status.ok() ? done.files[1].status : done.files[0].status, later);
@@ -74,6 +74,7 @@ void Mailbox::LookAgain(bool force, Context& context, Then then) {
     }
     auto merge = std::make_shared<Merge>();
     merge->then = then;
+    merge->may_repair = may_repair;
     merge->cur_was_read = read_cur;
     ScanForMerge(merge, later);
   });
@@ -166,6 +167,11 @@ void Mailbox::CommitMerge(std::shared_ptr<Merge> merge, Context& context) {
     if (!result.ok()) {
       cur_unsure_ = new_unsure_ = true;  // it is still to be told
       cur_read_at_ = later.now.mono + Seconds(-3600);
+      // Gone, or of another length: a Maildir put back from a backup under a running server, say. What we know goes on.
+      const StatusCode why = result.status().code();
+      if (merge->may_repair && (why == StatusCode::kNotFound || why == StatusCode::kFailedPrecondition)) {
+        return LookAgain(/*force=*/true, later, std::move(merge->then), /*may_repair=*/false);
+      }
       return merge->then(result.status(), later);
     }
     ApplyMerge(*merge);

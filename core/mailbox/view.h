@@ -25,6 +25,8 @@ class View {
   };
   // Brings the view up to the state. Without `expunges` the numbers stay, and expunged messages remain visible as gone.
   Changes Sync(bool expunges);
+  // Whether the client knows, or needs not be told, what became of `uid` up to `modseq`.
+  bool Knows(uint32_t uid, uint64_t modseq) const;
   // The session itself tells (or, .SILENT, hides) this change of its own: do not report it again up to `modseq`.
   void Told(uint32_t uid, uint64_t modseq);
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "core/mailbox/uidlist.h"
 #include "core/queue/queue_file.h"
 #include "sim/campaign/setting.h"
 
@@ -188,6 +189,37 @@ void AuditSightings(const std::map<std::string, Found>& found, Ledger& ledger, c
   }
 }
 
+std::string BaseOf(const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  return name.substr(0, name.find(':'));
+}
+
+// Dovecot knows only its own list: what it would show after the host is handed back is what we showed.
+void AuditHandback(const std::map<std::string, Found>& found, World& world, Ledger& ledger, const Sightings& seen) {
+  for (const auto& [user, inbox] : seen) {
+    const auto& [uidvalidity, uids] = inbox;
+    const auto text = world.disk().ReadFile(std::string(MaildirOf(user)) + "/dovecot-uidlist");
+    const auto list = mailbox::ParseUidList(text.ok() ? *text : "");
+    if (!list.ok() || list->uidvalidity != uidvalidity) {
+      ledger.Violated("O5", "dovecot-uidlist of " + user + " is not of the mailbox that was shown");
+      continue;
+    }
+    if (list->next_uid < ledger.UidNextShown(user, "INBOX", uidvalidity)) {
+      ledger.Violated("O5", "dovecot-uidlist of " + user + " would give a UID again: its next one is " + std::to_string(list->next_uid));
+    }
+    std::map<uint32_t, std::string> bases;
+    for (const mailbox::UidRecord& record : list->records) bases[record.uid] = record.base;
+    for (const auto& [uid, canary] : uids) {
+      const auto of_user = found.find(user);
+      if (of_user == found.end() || !of_user->second.contains(canary)) continue;  // O8 tells
+      const auto& files = of_user->second.at(canary);
+      if (std::none_of(files.begin(), files.end(), [&](const Message& message) { return BaseOf(message.path) == bases[uid]; })) {
+        ledger.Violated("O6", "dovecot-uidlist of " + user + " has UID " + std::to_string(uid) + " for another message");
+      }
+    }
+  }
+}
+
 void AuditSecrets(World& world, Ledger& ledger) {
   for (const LogLine& line : world.log()) {
     if (line.event.text.find("canary-secret-of-") != std::string::npos) ledger.Violated("O16", "a password in the log: " + line.event.text);
@@ -207,6 +239,7 @@ void Audit(World& world, Ledger& ledger, const Sightings& first, const Sightings
   AuditAppends(found, ledger);
   AuditFlags(found, world, ledger);
   AuditSightings(found, ledger, first, second);
+  AuditHandback(found, world, ledger, second);
   AuditSecrets(world, ledger);
 }
 

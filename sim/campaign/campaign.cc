@@ -86,6 +86,8 @@ class Workload {
       intent.aborts = random.Chance(200);
       intent.smuggles = random.Chance(50);
       intent.injects_after_starttls = random.Chance(200);
+      intent.resets_before_tls = random.Chance(100);
+      intent.loops = random.Chance(50);
       auto client = std::make_unique<SmtpClient>(ledger_, intent, "smtp " + name);
       began = client->Begin(world_);
       clients_.push_back(std::move(client));
@@ -93,6 +95,7 @@ class Workload {
       ImapIntent intent{.listener = random.Chance(700) ? size_t{kImaps} : size_t{kImap}, .from = from, .user = user};
       intent.commands = 4 + static_cast<uint32_t>(random.Below(20));
       intent.aborts = random.Chance(200);
+      intent.hurries = random.Chance(200);
       auto client = std::make_unique<ImapClient>(ledger_, intent, "imap " + name);
       began = client->Begin(world_);
       clients_.push_back(std::move(client));

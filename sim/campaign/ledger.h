@@ -51,6 +51,10 @@ class Ledger {
   bool UidNextSeen(const std::string& user, const std::string& mailbox, uint32_t uidvalidity, uint64_t uidnext) {
     return Grows(uidnext_[{user, mailbox, uidvalidity, 0}], uidnext);
   }
+  uint64_t UidNextShown(const std::string& user, const std::string& mailbox, uint32_t uidvalidity) const {
+    const auto found = uidnext_.find({user, mailbox, uidvalidity, 0});
+    return found == uidnext_.end() ? 0 : found->second;
+  }
   bool ModseqSeen(const std::string& user, const std::string& mailbox, uint32_t uidvalidity, uint64_t modseq) {
     return Grows(modseq_[{user, mailbox, uidvalidity, 0}], modseq);
   }

@@ -6,14 +6,13 @@
 
 namespace postern::sim {
 
-inline constexpr std::array<std::string_view, 23> kPlantedBugs{
+inline constexpr std::array<std::string_view, 22> kPlantedBugs{
     "ack_before_plan_done",
     "smtp_ack_before_plan_done",
     "rename_without_sync_file",
     "delivery_without_sync_dir",
     "uid_shown_before_durable",
     "uidnext_max_plus_one",
-    "change_log_torn_record_accepted",
     "compaction_renames_before_sync",
     "bytes_after_starttls_kept",
     "auth_before_tls_after_rset",

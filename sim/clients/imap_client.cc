@@ -69,9 +69,17 @@ void ImapClient::OnResponse(World& world, const imap::Response& response) {
         if (response.code.arguments.find("AUTH=PLAIN") != std::string::npos) Violated("O15", "AUTH=PLAIN before TLS");
         return Say(world, Doing::kStartTls, "STARTTLS");
       }
-      return Say(world, Doing::kLogin, "LOGIN " + intent_.user + " " + PasswordOf(intent_.user));
+      return LogIn(world);
     case imap::Response::Kind::kContinuation:
-      if (doing_ == Doing::kAppend) return world.SendToServer(*conn_, append_body_ + "\r\n");
+      if (doing_ == Doing::kAppend) {
+        // A slow line: others are at work while the literal comes.
+        if (world.random().Chance(500)) return world.SendToServer(*conn_, append_body_ + "\r\n");
+        world.After(static_cast<int64_t>(world.random().Below(static_cast<uint64_t>(Seconds(40).ns))),
+                    [this, &world, tag = tag_] {
+                      if (!closed_ && tag == tag_) world.SendToServer(*conn_, append_body_ + "\r\n");
+                    });
+        return;
+      }
       if (doing_ == Doing::kIdle) {
         idling_ = true;
         world.After(static_cast<int64_t>(world.random().Below(static_cast<uint64_t>(Seconds(30).ns))),
@@ -94,10 +102,20 @@ void ImapClient::OnResponse(World& world, const imap::Response& response) {
 
 void ImapClient::OnTlsReady(World& world) {
   tls_ = true;
+  LogIn(world);
+}
+
+void ImapClient::LogIn(World& world) {
   Say(world, Doing::kLogin, "LOGIN " + intent_.user + " " + PasswordOf(intent_.user));
+  if (!intent_.hurries) return;
+  doing_ = Doing::kHurriedLogin;  // RFC 3501 section 5.5: what follows is answered after it
+  world.SendToServer(*conn_, "a" + std::to_string(tags_ + 1) + " NOOP\r\n");
 }
 
 void ImapClient::OnUntagged(World& world, const imap::Response& response) {
+  if (response.condition == "BYE" && response.text.find("inactivity") != std::string::npos && doing_ != Doing::kIdle) {
+    return Violated("O20", tag_ + " was never answered");
+  }
   if (!response.condition.empty()) {
     uint64_t number = 0;
     const std::string& text = response.code.arguments;
@@ -132,9 +150,7 @@ void ImapClient::OnFetch(World&, const imap::Response& response) {
     if (row.uid != 0 && row.uid != uid->number) Violated("O8", "number " + std::to_string(*response.number) + " changed its UID");
     row.uid = static_cast<uint32_t>(uid->number);
   }
-  if (const imap::Value* modseq = response.Attribute("MODSEQ"); modseq != nullptr && modseq->items.empty()) {
-    Violated("O9", "MODSEQ without a value");
-  }
+  OnFlags(row, response);
   const imap::Value* body = response.Attribute("BODY[]");
   if (body == nullptr) return;
   row.canary = CanaryIn(body->text);
@@ -150,6 +166,37 @@ void ImapClient::OnFetch(World&, const imap::Response& response) {
   }
 }
 
+// RFC 7162 section 3.1: flags that differ have a greater mod-sequence.
+void ImapClient::OnFlags(Row& row, const imap::Response& response) {
+  const imap::Value* modseq = response.Attribute("MODSEQ");
+  if (modseq != nullptr && modseq->items.empty()) Violated("O9", "MODSEQ without a value");
+  const imap::Value* flags = response.Attribute("FLAGS");
+  if (modseq == nullptr || modseq->items.empty() || flags == nullptr) return;
+  std::vector<std::string> names;
+  for (const imap::Value& flag : flags->items) {
+    if (flag.text != "\\Recent") names.push_back(flag.text);
+  }
+  std::sort(names.begin(), names.end());
+  std::string told;
+  for (const std::string& name : names) told += name + " ";
+  const uint64_t now = modseq->items.front().number;
+  if (row.modseq != 0 && (now < row.modseq || (now == row.modseq && told != row.flags))) {
+    Violated("O9", "UID " + std::to_string(row.uid) + " changed, and its MODSEQ is " + std::to_string(now));
+  }
+  row.flags = told;
+  row.modseq = now;
+}
+
+// What this client appended is among what it was shown since.
+void ImapClient::CheckAppended() {
+  for (const auto& [uid, canary] : appended_) {
+    if (ledger_.IsMaybeGone(intent_.user, canary)) continue;
+    if (std::none_of(rows_.begin(), rows_.end(), [uid = uid](const Row& row) { return row.uid == uid; })) {
+      return Violated("O8", "UID " + std::to_string(uid) + " was appended and is not shown");
+    }
+  }
+}
+
 void ImapClient::OnTagged(World& world, const imap::Response& response) {
   const bool ok = response.condition == "OK";
   switch (doing_) {
@@ -158,6 +205,15 @@ void ImapClient::OnTagged(World& world, const imap::Response& response) {
       return;
     case Doing::kLogin:
       logged_in_ = ok;
+      break;
+    case Doing::kHurriedLogin:
+      logged_in_ = ok;
+      if (!ok) break;
+      doing_ = Doing::kNoop;
+      tag_ = "a" + std::to_string(++tags_);
+      return;
+    case Doing::kFetch:
+      if (ok) CheckAppended();
       break;
     case Doing::kSelect:
       mailbox_ = ok ? selecting_ : "";
@@ -174,7 +230,14 @@ void ImapClient::OnTagged(World& world, const imap::Response& response) {
       }
       break;
     case Doing::kAppend:
-      if (ok) ledger_.Appended(intent_.user, append_canary_);
+      if (!ok) break;
+      ledger_.Appended(intent_.user, append_canary_);
+      if (mailbox_ == "INBOX" && response.code.name == "APPENDUID") {
+        const size_t blank = response.code.arguments.find(' ');
+        uint32_t uid = 0;
+        std::from_chars(response.code.arguments.data() + blank + 1, response.code.arguments.data() + response.code.arguments.size(), uid);
+        appended_[uid] = append_canary_;
+      }
       break;
     case Doing::kLogout:
       finished_ = true;
@@ -207,6 +270,7 @@ void ImapClient::Next(World& world) {
     if (archive && random.Chance(500)) return Say(world, Doing::kCreate, "CREATE Archive");  // what is selected stays so
     selecting_ = archive ? "Archive" : "INBOX";
     rows_.clear();
+    appended_.clear();
     uidvalidity_ = 0;
     return Say(world, Doing::kSelect, "SELECT " + selecting_ + (random.Chance(500) ? " (CONDSTORE)" : ""));
   }
@@ -217,7 +281,7 @@ void ImapClient::Next(World& world) {
   }
   if (draw < 25 || (known.empty() && !rows_.empty() && draw < 70)) {
     if (rows_.empty()) return Say(world, Doing::kNoop, "NOOP");
-    return Say(world, Doing::kFetch, "FETCH 1:* (UID FLAGS BODY.PEEK[])");
+    return Say(world, Doing::kFetch, random.Chance(500) ? "FETCH 1:* (UID FLAGS BODY.PEEK[])" : "FETCH 1:* (UID FLAGS MODSEQ BODY.PEEK[])");
   }
   if (draw < 45 && !known.empty()) {
     const Row& row = *known[random.Below(known.size())];

@@ -22,6 +22,7 @@ struct ImapIntent {
   uint32_t commands = 8;
   bool reads_all = false;   // the audit: selects INBOX, fetches everything, logs out
   bool aborts = false;      // breaks off somewhere
+  bool hurries = false;     // does not wait for the answer to LOGIN
 };
 
 class ImapClient final : public Client {
@@ -40,17 +41,22 @@ class ImapClient final : public Client {
 
  private:
   enum class Doing : uint8_t {
-    kGreeting, kStartTls, kLogin, kSelect, kFetch, kStore, kExpunge, kCopy, kAppend, kNoop, kCreate, kStatus, kIdle, kLogout
+    kGreeting, kStartTls, kLogin, kHurriedLogin, kSelect, kFetch, kStore, kExpunge, kCopy, kAppend, kNoop, kCreate, kStatus, kIdle, kLogout
   };
   struct Row {
     uint32_t uid = 0;
     std::string canary;
+    std::string flags;     // as last told, without \Recent
+    uint64_t modseq = 0;   // as last told with them; 0: never
   };
 
   void OnResponse(World& world, const imap::Response& response);
   void OnTagged(World& world, const imap::Response& response);
   void OnUntagged(World& world, const imap::Response& response);
   void OnFetch(World& world, const imap::Response& response);
+  void LogIn(World& world);
+  void OnFlags(Row& row, const imap::Response& response);
+  void CheckAppended();
   void Say(World& world, Doing doing, std::string_view command);
   void Next(World& world);
   void Violated(std::string_view oracle, const std::string& what);
@@ -69,6 +75,7 @@ class ImapClient final : public Client {
   std::vector<Row> rows_;
   std::string append_body_;
   std::string append_canary_;
+  std::map<uint32_t, std::string> appended_;  // UID -> canary of what was put into the mailbox that is selected
   std::vector<uint32_t> flagging_;   // UIDs whose \Flagged is being set
   std::map<uint32_t, std::string> seen_;
 };

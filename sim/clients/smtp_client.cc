@@ -86,6 +86,7 @@ void SmtpClient::OnReply(World& world, int code, const std::string& text) {
       if (!tls_ && text.find("AUTH ") != std::string::npos) {
         ledger_.Violated("O15", name_ + ": AUTH offered before TLS");
       }
+      if (!tls_ && std::exchange(intent_.resets_before_tls, false)) return Say(world, "RSET", {Wait::kPlainRset});
       if (!tls_ && intent_.listener == kSubmission) {
         Say(world, "STARTTLS", {Wait::kStartTls});
         if (intent_.injects_after_starttls) world.SendToServer(*conn_, "RSET\r\nNOOP\r\n");
@@ -144,6 +145,8 @@ void SmtpClient::OnReply(World& world, int code, const std::string& text) {
       return NextMessage(world);
     case Wait::kRset:
       return NextMessage(world);
+    case Wait::kPlainRset:
+      return Say(world, "EHLO client.example.org", {Wait::kEhlo});
     case Wait::kQuit:
       expected_.push_back({Wait::kDone});
       return;
@@ -240,7 +243,9 @@ void SmtpClient::Quit(World& world) {
 
 std::string SmtpClient::MakeBody(World& world) {
   Random& random = world.random();
-  std::string body = "From: <sender@client.example.org>\r\nTo: <somebody@example.test>\r\nSubject: " + submission_->canary +
+  std::string body;
+  for (int hop = 0; intent_.loops && hop < 60; ++hop) body += "Received: from a by b\r\n";  // RFC 5321 section 6.3
+  body += "From: <sender@client.example.org>\r\nTo: <somebody@example.test>\r\nSubject: " + submission_->canary +
                      "\r\nDate: Mon, 01 Jan 2024 12:00:00 +0000\r\nMessage-ID: <" + submission_->canary +
                      "@client.example.org>\r\n\r\n";
   const uint64_t lines = random.Chance(30) ? 6000 + random.Below(4000) : random.Below(30);

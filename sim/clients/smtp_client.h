@@ -18,6 +18,8 @@ struct SmtpIntent {
   IpAddress from;
   std::string login;            // submission: who logs in; empty: nobody
   bool pipelining = false, chunking = false, smuggles = false, injects_after_starttls = false;
+  bool loops = false;              // its messages have gone through too many hosts
+  bool resets_before_tls = false;  // RSET, and EHLO again: what was forbidden must stay so
   bool early_talker = false;
   uint32_t messages = 1;
   bool aborts = false;          // breaks off somewhere
@@ -34,7 +36,7 @@ class SmtpClient final : public Client {
   void OnClosed(World& world) override;
 
  private:
-  enum class Wait : uint8_t { kGreeting, kEhlo, kStartTls, kTls, kAuth, kMail, kRcpt, kData, kEnd, kBdat, kRset, kQuit, kDone };
+  enum class Wait : uint8_t { kGreeting, kEhlo, kStartTls, kTls, kAuth, kMail, kRcpt, kData, kEnd, kBdat, kRset, kPlainRset, kQuit, kDone };
 
   struct Expected {
     Wait wait;

@@ -184,12 +184,32 @@ TEST(MailboxAccount, FindsFilesThatOthersRenamed) {
   rename_all("RS");
   const auto stored = driver.Store(*state, {.uids = {1, 2}, .mode = mailbox::StoreMode::kAdd, .flags = mailbox::kDeleted});
   EXPECT_TRUE(stored.status.ok());
-  EXPECT_EQ(std::get<mailbox::StoreResult>(stored.outcome).changed_uids, (Uids{1, 2}));
+  const auto& messages = std::get<mailbox::StoreResult>(stored.outcome).messages;
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_EQ(messages[0].uid, 1u);
+  EXPECT_EQ(messages[1].uid, 2u);
+  EXPECT_LT(messages[0].modseq_before, messages[0].modseq);
   EXPECT_EQ(state->flags[0], mailbox::kSeen | mailbox::kAnswered | mailbox::kDeleted);
   rename_all("DT");
   const auto gone = driver.Expunge(*state, {1, 2});
   EXPECT_EQ(std::get<mailbox::ExpungeResult>(gone.outcome).uids, (Uids{1, 2}));
   EXPECT_TRUE(driver.Names("/cur").empty());
+}
+
+// A folder put back from a backup while the server runs: who looks next sees what is there, and no error.
+TEST(MailboxAccount, GoesOnWhereTheFilesBesideTheMessagesAreGone) {
+  MailboxDriver driver(1);
+  auto state = driver.Select("INBOX");
+  ASSERT_TRUE(driver.Append("INBOX", MailboxDriver::Text("one\n", mailbox::kSeen)).status.ok());
+  const uint32_t uidvalidity = state->uidvalidity;
+  for (const char* name : {"/dovecot-uidlist", "/postern.changes"}) driver.RemoveOutside(name);
+  driver.Deliver("1700000009.M1P1.h", "two\n");
+  const auto looked = driver.Refresh(*state);
+  EXPECT_TRUE(looked.status.ok()) << Message(looked.status);
+  EXPECT_EQ(state->uids, (Uids{1, 2}));
+  EXPECT_EQ(state->uidvalidity, uidvalidity);
+  EXPECT_NE(driver.File("/dovecot-uidlist").find("2 :1700000009.M1P1.h"), std::string::npos);
+  EXPECT_FALSE(driver.File("/postern.changes").empty());
 }
 
 TEST(MailboxAccount, RecentIsWhatLaysInNewForTheFirstThatWrites) {

@@ -123,6 +123,7 @@ class MailboxDriver {
   Status RenameOutside(const std::string& from, const std::string& to) {
     return disk_.Apply(Rename{.from = std::string(kMaildir) + from, .to = std::string(kMaildir) + to}, seconds());
   }
+  void RemoveOutside(const std::string& name) { (void)disk_.Apply(Unlink{std::string(kMaildir) + name}, seconds()); }
   // The files of one folder below the Maildir, names only.
   std::vector<std::string> Names(const std::string& folder) const {
     std::vector<std::string> names;

@@ -31,6 +31,15 @@ TEST_F(SessionChanges, FlagsAreToldAtTheNextCommand) {
   EXPECT_EQ(Mine("c NOOP"), "c OK NOOP completed.\r\n");
 }
 
+TEST_F(SessionChanges, SilentHidesOnlyWhatTheClientDidItself) {
+  EXPECT_EQ(Mine("a STORE 1:2 +FLAGS.SILENT (\\Seen)"), "a OK Store completed.\r\n");
+  EXPECT_EQ(Mine("b STORE 1 +FLAGS.SILENT (\\Answered)"), "b OK Store completed.\r\n");
+  Theirs("c STORE 2 +FLAGS (\\Flagged)");
+  EXPECT_EQ(Mine("d STORE 1:3 +FLAGS.SILENT (\\Deleted)"),
+            "* 2 FETCH (FLAGS (\\Flagged \\Deleted \\Seen \\Recent))\r\nd OK Store completed.\r\n");
+  EXPECT_EQ(Mine("e NOOP"), "e OK NOOP completed.\r\n");
+}
+
 TEST_F(SessionChanges, NumbersDoNotShiftDuringFetchStoreSearch) {
   Theirs("a STORE 2 +FLAGS.SILENT (\\Deleted)");
   Mine("b NOOP");

@@ -315,6 +315,21 @@ TEST_F(SessionMailbox, OutputIsBounded) {
   EXPECT_GT(first.size() + rest.size(), 40 * 50'000);
 }
 
+TEST_F(SessionMailbox, WhatIsTooLongIsNotTakenApart) {
+  std::string message = "Subject: long\n\nfirst\n";
+  message.reserve(kStructuredMessageBytesMax + 100);
+  while (message.size() <= kStructuredMessageBytesMax) message.append(100'000, 'y').append("\n");
+  message += "last\n";
+  world_.Deliver("u1", "", std::move(message));
+  Do("a NOOP");
+  EXPECT_EQ(Do("b FETCH 3 (UID BODYSTRUCTURE)"),
+            "* 3 FETCH (UID 3)\r\nb NO [LIMIT] A message is too long to be taken apart: BODY[] gives the whole of it.\r\n");
+  EXPECT_EQ(Do("c FETCH 3 BODY.PEEK[HEADER.FIELDS (SUBJECT)]"),
+            "* 3 FETCH (BODY[HEADER.FIELDS (SUBJECT)] {17}\r\nSubject: long\r\n\r\n)\r\nc OK Fetch completed.\r\n");
+  EXPECT_EQ(Do("d FETCH 3 BODY.PEEK[]<15.7>"), "* 3 FETCH (BODY[]<15> {7}\r\n\r\nfirst)\r\nd OK Fetch completed.\r\n");
+  EXPECT_EQ(Do("e SEARCH BODY last"), "* SEARCH\r\ne OK Search completed.\r\n");  // beyond what is looked at
+}
+
 TEST_F(SessionMailbox, LogoutLineCounts) {
   Do("a FETCH 1 BODY.PEEK[]");
   EXPECT_EQ(Do("b LOGOUT"), "* BYE Logging out\r\nb OK Logout completed.\r\n");
