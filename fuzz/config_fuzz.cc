@@ -1,60 +1,56 @@
-// Any bytes as any of the files of a configuration: nothing may crash, hang or grow without bound, and what is read must
-// be read again from what is written.
-#include <cstddef>
-#include <cstdint>
+// Any bytes as the files of a host, loaded as a whole: nothing may crash, hang or grow without bound.
+//
+// Input: main.cf, master.cf, dovecot.conf, a table (/t) and a users file (/u), as parts. Laws: there is a configuration
+// exactly where no finding is an error; findings come in order of file and line, and the same files give the same ones.
 #include <string>
 #include <string_view>
+#include <tuple>
 
-#include "core/config/dovecot_syntax.h"
+#include "core/config/load.h"
 #include "core/config/memory_files.h"
-#include "core/config/postfix_expand.h"
-#include "core/config/postfix_syntax.h"
-#include "core/config/tables.h"
-#include "core/config/variables.h"
+#include "fuzz/fuzz.h"
+#include "tests/core/config/test_certificate.h"
 
 namespace postern::config {
 namespace {
 
-// The parts of one input, between bytes 0xff: so that the fuzzer can move between the files of one host.
-std::string_view TakePart(std::string_view* input) {
-  const size_t end = input->find('\xff');
-  const std::string_view part = input->substr(0, end);
-  input->remove_prefix(end == std::string_view::npos ? input->size() : end + 1);
-  return part;
-}
+using fuzz::Require;
 
-void Check(bool holds) {
-  if (!holds) __builtin_trap();
-}
-
-void OneInput(std::string_view input) {
+MemoryFiles Host(fuzz::Input& input) {
   MemoryFiles files;
-  files.Add("/etc/postfix/main.cf", std::string(TakePart(&input)));
-  files.Add("/etc/postfix/master.cf", std::string(TakePart(&input)));
-  files.Add("/etc/dovecot/dovecot.conf", std::string(TakePart(&input)));
-  files.Add("/t", std::string(TakePart(&input)));
-  files.Add("/u", std::string(TakePart(&input)));
-  const Loaded loaded = Load(files, {});
-  bool has_error = false;
-  for (const Finding& finding : loaded.findings) has_error = has_error || finding.severity == FindingSeverity::kError;
-  Check((loaded.config == nullptr) == has_error);
+  for (const char* path : {"/etc/postfix/main.cf", "/etc/postfix/master.cf", "/etc/dovecot/dovecot.conf", "/t", "/u"}) {
+    files.Add(path, std::string(input.Part()));
+  }
+  files.Add("/cert", kTestCertificate);
+  files.Add("/key", kTestKey);
+  files.Add("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
+  files.users = {{"vmail", 15000}, {"postfix", 102}};
+  files.groups = {{"vmail", 15000}, {"postfix", 105}};
+  files.interfaces = {*IpAddress::Parse("127.0.0.1"), *IpAddress::Parse("192.0.2.10")};
+  files.host_name = "mail.example.test";
+  return files;
+}
 
-  FindingList findings;
-  const MainCf main = ParseMainCf(*files.Read("/etc/postfix/main.cf"), "main.cf", &findings);
-  const MainCf again = ParseMainCf(FormatMainCf(main), "main.cf", &findings);
-  Check(main.assignments.size() == again.assignments.size());
-  for (const std::string_view type : {"hash:/t", "pcre:/t", "regexp:/t", "cidr:/t"}) {
-    if (const TablePtr table = OpenTable(type, {.place = {}, .wanted_by = "fuzz"}, files, &findings)) {
-      (void)table->Find(input.substr(0, 100));
+void Run(fuzz::Input input) {
+  MemoryFiles files = Host(input);
+  const Loaded loaded = Load(files, {}), again = Load(files, {});
+  bool has_error = false;
+  Require(loaded.findings.size() == again.findings.size(), "the same files give the same findings");
+  for (size_t i = 0; i < loaded.findings.size(); ++i) {
+    const Finding& finding = loaded.findings[i];
+    has_error = has_error || finding.severity == FindingSeverity::kError;
+    Require(!finding.id.empty() && !finding.what.empty(), "a finding has an id and says what", finding.id);
+    Require(finding.what == again.findings[i].what, "the same files give the same findings", finding.what);
+    if (i > 0) {
+      const Finding& before = loaded.findings[i - 1];
+      Require(std::tie(before.file, before.line) <= std::tie(finding.file, finding.line), "findings are in order",
+              finding.id);
     }
   }
-  (void)ExpandVariables(*files.Read("/t"), {.user = input});
+  Require((loaded.config == nullptr) == has_error, "a configuration exactly where nothing is an error");
 }
 
 }  // namespace
 }  // namespace postern::config
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  postern::config::OneInput({reinterpret_cast<const char*>(data), size});
-  return 0;
-}
+POSTERN_FUZZ_TARGET(postern::config::Run)
