@@ -76,7 +76,7 @@ attached message itself may be left out.
                    The mail system
 
 <fail1@dsn.example>: host 127.0.0.1[127.0.0.1] said: 550 5.1.1
-    <<fail1@dsn.example>: Recipient address rejected: User unknown (in reply to
+    <fail1@dsn.example>: Recipient address rejected: User unknown (in reply to
     RCPT TO command)
 
 --58363A7A461.1795526821/mail.example.test
@@ -93,7 +93,7 @@ Original-Recipient: rfc822;fail1@dsn.example
 Action: failed
 Status: 5.1.1
 Remote-MTA: dns; 127.0.0.1
-Diagnostic-Code: smtp; 550 5.1.1 <<fail1@dsn.example>: Recipient address
+Diagnostic-Code: smtp; 550 5.1.1 <fail1@dsn.example>: Recipient address
     rejected: User unknown
 
 --58363A7A461.1795526821/mail.example.test
@@ -132,7 +132,7 @@ Original-Recipient: rfc822;Orig+@x.example
 Action: failed
 Status: 5.1.1
 Remote-MTA: dns; 127.0.0.1
-Diagnostic-Code: smtp; 550 5.1.1 <<fail1@dsn.example>: Recipient address
+Diagnostic-Code: smtp; 550 5.1.1 <fail1@dsn.example>: Recipient address
     rejected: User unknown
 
 Final-Recipient: rfc822; fail2@dsn.example
@@ -140,12 +140,12 @@ Original-Recipient: rfc822;vfail@example.test
 Action: failed
 Status: 5.1.1
 Remote-MTA: dns; 127.0.0.1
-Diagnostic-Code: smtp; 550 5.1.1 <<fail2@dsn.example>: Recipient address
+Diagnostic-Code: smtp; 550 5.1.1 <fail2@dsn.example>: Recipient address
     rejected: User unknown)");
   EXPECT_EQ(Between(notice, "<fail2@dsn.example> (", "\n\n--"),
             "<fail2@dsn.example> (expanded from <vfail@example.test>): host\n"
-            "    127.0.0.1[127.0.0.1] said: 550 5.1.1 <<fail2@dsn.example>: Recipient\n"
-            "    address rejected: User unknown (in reply to RCPT TO command)");
+            "    127.0.0.1[127.0.0.1] said: 550 5.1.1 <fail2@dsn.example>: Recipient address\n"
+            "    rejected: User unknown (in reply to RCPT TO command)");
 }
 
 TEST(Compose, ADelay) {
@@ -291,7 +291,7 @@ Content-Transfer-Encoding: 8bit
 
 
 <fail1@dsn.example>: host 127.0.0.1[127.0.0.1] said: 550 5.1.1
-    <<fail1@dsn.example>: Recipient address rejected: User unknown (in reply to
+    <fail1@dsn.example>: Recipient address rejected: User unknown (in reply to
     RCPT TO command)
 
 )");
@@ -373,7 +373,7 @@ TEST(Compose, InternationalMailHasGlobalParts) {
   EXPECT_EQ(Between(notice, "Final-Recipient", "\nRemote"),
             "Final-Recipient: utf-8; fail\xc3\xbc@dsn.example\nOriginal-Recipient: utf-8;fail\xc3\xbc@dsn.example\n"
             "Action: failed\nStatus: 5.1.1");
-  EXPECT_NE(notice.find("\nDiagnostic-Code: smtp; 550 5.1.1 <<fail\xc3\xbc@dsn.example>"), std::string::npos);
+  EXPECT_NE(notice.find("\nDiagnostic-Code: smtp; 550 5.1.1 <fail\xc3\xbc@dsn.example>"), std::string::npos);
   EXPECT_NE(notice.find("\nContent-Description: Undelivered Message\nContent-Type: "
                         "message/global\nContent-Transfer-Encoding: 8bit\n\n"
                         "Return-Path: <m\xc3\xbcnch@example.test>\n"),

@@ -45,7 +45,7 @@ inline queue::QueuedRecipient Recipient(std::string_view address, uint8_t notify
 }
 
 inline Outcome Refused(std::string_view address, uint8_t notify = 0) {
-  const std::string reply = "550 5.1.1 <<" + std::string(address) + ">: Recipient address rejected: User unknown";
+  const std::string reply = "550 5.1.1 <" + std::string(address) + ">: Recipient address rejected: User unknown";
   return {.recipient = Recipient(address, notify),
           .fate = Fate::kFailed,
           .status = "5.1.1",

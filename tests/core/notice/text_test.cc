@@ -30,10 +30,10 @@ TEST(Told, IsBoundedAndCutsNoCharacter) {
 
 TEST(Folding, IsPostfixs) {
   EXPECT_EQ(
-      Folded("<fail1@dsn.example>: host 127.0.0.1[127.0.0.1] said: 550 5.1.1 <<fail1@dsn.example>: Recipient address "
+      Folded("<fail1@dsn.example>: host 127.0.0.1[127.0.0.1] said: 550 5.1.1 <fail1@dsn.example>: Recipient address "
              "rejected: User unknown (in reply to RCPT TO command)"),
       "<fail1@dsn.example>: host 127.0.0.1[127.0.0.1] said: 550 5.1.1\n"
-      "    <<fail1@dsn.example>: Recipient address rejected: User unknown (in reply to\n"
+      "    <fail1@dsn.example>: Recipient address rejected: User unknown (in reply to\n"
       "    RCPT TO command)\n");
   EXPECT_EQ(Folded("Diagnostic-Code: smtp; 550-5.7.1 This is the first line of a very long reply that has many words "
                    "in it so that "
