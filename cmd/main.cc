@@ -1,4 +1,4 @@
-// postern: one program, a subcommand for each thing it does. Every subcommand is a thin file of its own beside this one.
+// postern: one program, a subcommand for each thing it does. Every subcommand is a thin file of its own beside this.
 #include <sys/random.h>
 
 #include <CLI/CLI.hpp>
@@ -6,15 +6,18 @@
 #include <cstdio>
 #include <iostream>
 #include <string>
+#include <string_view>
 
 #include "adapters/host/host_files.h"
 #include "adapters/host/root.h"
 #include "cmd/check.h"
+#include "cmd/completion.h"
 #include "cmd/map.h"
 #include "cmd/pw.h"
 #include "cmd/queue.h"
 #include "cmd/replay.h"
 #include "cmd/serve.h"
+#include "sim/replay/replay_app.h"
 
 namespace postern {
 namespace {
@@ -33,7 +36,7 @@ int Print(const std::string& out, const std::string& errors, int status) {
   return status;
 }
 
-// ---- options ---------------------------------------------------------------------------------------------------------------
+// ---- options --------------------------------------------------------------------------------------------------------
 
 struct MapOptions {
   std::string key, table, root;
@@ -50,20 +53,26 @@ struct Options {
   std::string queue_root;
 };
 
-void AddFiles(CLI::App* app, std::string* postfix_dir, std::string* dovecot_file, std::string* root, uint16_t* port_offset) {
-  app->add_option("--postfix", *postfix_dir, "the folder of main.cf and master.cf")->capture_default_str();
-  app->add_option("--dovecot", *dovecot_file, "Dovecot's configuration")->capture_default_str();
-  app->add_option("--root", *root, "the folder that every absolute path of the configuration is below");
-  app->add_option("--port-offset", *port_offset, "added to every port");
+void AddFiles(CLI::App* app, std::string* postfix_dir, std::string* dovecot_file, std::string* root,
+              uint16_t* port_offset) {
+  app->add_option("--postfix", *postfix_dir, "the folder of main.cf and master.cf")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app->add_option("--dovecot", *dovecot_file, "Dovecot's configuration")->type_name("FILE")->capture_default_str();
+  app->add_option("--root", *root, "the folder that every absolute path of the configuration is below")
+      ->type_name("DIR");
+  app->add_option("--port-offset", *port_offset, "added to every port")->type_name("N");
 }
 
 CLI::App* AddServe(CLI::App& app, ServeOptions* options) {
   CLI::App* const serve = app.add_subcommand("serve", "serve mail in the foreground until SIGTERM");
   AddFiles(serve, &options->postfix_dir, &options->dovecot_file, &options->root, &options->port_offset);
-  serve->add_option("--shards", options->shards, "threads that serve; 0: one a processor");
-  serve->add_option("--log", options->log, "stderr, syslog or a file, for all lines");
-  serve->add_option("--log-json", options->log_json, "a file for the same records as JSON lines");
-  serve->add_option("--record", options->record, "a folder for what every shard sees, to be replayed; it holds all mail that comes and goes");
+  serve->add_option("--shards", options->shards, "threads that serve; 0: one a processor")->type_name("N");
+  serve->add_option("--log", options->log, "stderr, syslog or a file, for all lines")->type_name("PLACE");
+  serve->add_option("--log-json", options->log_json, "a file for the same records as JSON lines")->type_name("FILE");
+  serve->add_option("--record", options->record,
+                    "a folder for what every shard sees, to be replayed; it holds all mail that comes and goes")
+      ->type_name("DIR");
   return serve;
 }
 
@@ -79,12 +88,13 @@ CLI::App* AddCheck(CLI::App& app, Options* options) {
 CLI::App* AddMap(CLI::App& app, MapOptions* options) {
   CLI::App* const map = app.add_subcommand("map", "look into lookup tables, as postmap does");
   map->require_subcommand(1);
-  CLI::App* const query = map->add_subcommand("query", "print what KEY gives in TYPE:NAME; exit status 1 where nothing");
-  query->add_option("key", options->key, "what is looked up")->required();
+  CLI::App* const query =
+      map->add_subcommand("query", "print what KEY gives in TYPE:NAME; exit status 1 where nothing");
+  query->add_option("key", options->key, "what is looked up")->required()->type_name("KEY");
   CLI::App* const list = map->add_subcommand("list", "print every row of TYPE:NAME");
   for (CLI::App* const each : {query, list}) {
-    each->add_option("table", options->table, "e.g. hash:/etc/postfix/vmailbox")->required();
-    each->add_option("--root", options->root, "the folder that absolute paths are below");
+    each->add_option("table", options->table, "e.g. hash:/etc/postfix/vmailbox")->required()->type_name("TYPE:NAME");
+    each->add_option("--root", options->root, "the folder that absolute paths are below")->type_name("DIR");
     each->add_flag("--aliases", options->aliases, "the text is of aliases(5)");
   }
   return map;
@@ -92,34 +102,31 @@ CLI::App* AddMap(CLI::App& app, MapOptions* options) {
 
 CLI::App* AddPw(CLI::App& app, PwOptions* options) {
   CLI::App* const pw = app.add_subcommand("pw", "make or test a password hash for a users file, as doveadm pw does");
-  pw->add_option("-s", options->scheme, "password scheme, e.g. SHA512-CRYPT")->capture_default_str();
-  pw->add_option("-p", options->password, "the password; without it, it is read twice from standard input");
-  pw->add_option("-u", options->user, "user name, for schemes that are salted with it (DIGEST-MD5)");
-  pw->add_option("-t", options->test_hash, "test this hash against the password instead of making one");
-  pw->add_option("-r", options->rounds, "rounds of the schemes that have them");
+  pw->add_option("-s", options->scheme, "password scheme, e.g. SHA512-CRYPT")
+      ->type_name("SCHEME")
+      ->capture_default_str();
+  pw->add_option("-p", options->password, "the password; without it, it is read twice from standard input")
+      ->type_name("PASSWORD");
+  pw->add_option("-u", options->user, "user name, for schemes that are salted with it (DIGEST-MD5)")->type_name("USER");
+  pw->add_option("-t", options->test_hash, "test this hash against the password instead of making one")
+      ->type_name("HASH");
+  pw->add_option("-r", options->rounds, "rounds of the schemes that have them")->type_name("N");
   pw->add_flag("-V", options->verify, "verify the hash that was made");
   pw->add_flag("-l", options->list, "list the schemes");
   return pw;
-}
-
-// Its options are postern-sim's.
-CLI::App* AddReplay(CLI::App& app) {
-  CLI::App* const replay = app.add_subcommand("replay", "say what differs between a recording and what this program does");
-  replay->set_help_flag("");
-  replay->prefix_command();
-  return replay;
 }
 
 CLI::App* AddQueue(CLI::App& app, Options* options) {
   CLI::App* const queue = app.add_subcommand("queue", "what waits in the queue");
   queue->require_subcommand(1);
   CLI::App* const list = queue->add_subcommand("list", "print every message that waits, as mailq does");
-  AddFiles(list, &options->queue.load.postfix_dir, &options->queue.load.dovecot_file, &options->queue_root, &options->queue.load.port_offset);
+  AddFiles(list, &options->queue.load.postfix_dir, &options->queue.load.dovecot_file, &options->queue_root,
+           &options->queue.load.port_offset);
   list->add_flag("--json", options->queue.json, "one JSON object a line, as postqueue -j");
   return queue;
 }
 
-// ---- subcommands that read files of the host ---------------------------------------------------------------------------------
+// ---- subcommands that read files of the host ------------------------------------------------------------------------
 
 template <typename Run>
 int WithFiles(const std::string& folder, const Run& run) {
@@ -163,7 +170,9 @@ int Pw(const PwOptions& options) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app{"Postern, a mail server for the configuration files of Postfix and Dovecot."};
+  // postern-sim does it, and gets the words as they are; below it is described only, for --help and for completion.
+  if (argc > 1 && std::string_view(argv[1]) == "replay") return RunReplay({argv + 2, argv + argc});
+  CLI::App app{"Postern, a mail server for the configuration files of Postfix and Dovecot.", "postern"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "postern 0.1.0");
   Options options;
@@ -172,7 +181,10 @@ int Main(int argc, char** argv) {
   const CLI::App* const map = AddMap(app, &options.map);
   const CLI::App* const pw = AddPw(app, &options.pw);
   const CLI::App* const queue = AddQueue(app, &options);
-  const CLI::App* const replay = AddReplay(app);
+  sim::ReplayOptions replay;
+  sim::AddReplay(app, &replay);
+  std::string shell;
+  const CLI::App* const completion = cmd::AddCompletion(app, &shell);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -183,7 +195,7 @@ int Main(int argc, char** argv) {
   if (map->parsed()) return Map(options.map, map->got_subcommand("query"));
   if (pw->parsed()) return Pw(options.pw);
   if (queue->parsed()) return QueueList(options);
-  if (replay->parsed()) return RunReplay(replay->remaining());
+  if (completion->parsed()) return Print(cmd::CompletionScript(app, shell), "", 0);
   return kExitUsage;
 }
 

@@ -9,10 +9,11 @@
 #include <thread>
 #include <vector>
 
+#include "cmd/completion.h"
 #include "core/boundary/planted.h"
 #include "sim/campaign/campaign.h"
 #include "sim/campaign/planted.h"
-#include "sim/replay/replay_command.h"
+#include "sim/replay/replay_app.h"
 
 namespace {
 
@@ -28,8 +29,9 @@ struct Options {
 
 void PrintFailure(const Result& result) {
   std::printf("seed %llu FAILED: %u clients, %llu crashes (%llu of power), %llu events\n",
-              static_cast<unsigned long long>(result.seed), result.clients, static_cast<unsigned long long>(result.crashes),
-              static_cast<unsigned long long>(result.power_losses), static_cast<unsigned long long>(result.events));
+              static_cast<unsigned long long>(result.seed), result.clients,
+              static_cast<unsigned long long>(result.crashes), static_cast<unsigned long long>(result.power_losses),
+              static_cast<unsigned long long>(result.events));
   for (const std::string& violation : result.violations) std::printf("  %s\n", violation.c_str());
 }
 
@@ -87,22 +89,11 @@ int RunShrink(uint64_t seed) {
   const Plan shortest = postern::sim::Shrink(Plan{.seed = seed}, failing, &tried);
   const Result result = postern::sim::RunSeed(shortest);
   PrintFailure(result);
-  std::printf("  after %u runs: %zu of %u clients left out%s%s\n", tried, shortest.without_clients.size(), failing.clients,
-              shortest.without_crashes ? ", no crashes" : "", shortest.without_faults ? ", no faults" : "");
+  std::printf("  after %u runs: %zu of %u clients left out%s%s\n", tried, shortest.without_clients.size(),
+              failing.clients, shortest.without_crashes ? ", no crashes" : "",
+              shortest.without_faults ? ", no faults" : "");
   PrintStory(result);
   return 1;
-}
-
-CLI::App* AddReplay(CLI::App& app, postern::sim::ReplayOptions* options) {
-  CLI::App* const replay = app.add_subcommand("replay", "say what differs between recordings and what this program does");
-  replay->add_option("files", options->files, "NAME.jsonl of a session with other servers, or shard-N.rec of ours")->required();
-  replay->add_option("--reviewed", options->reviewed, "a list of differences of sessions that are known, with reasons");
-  replay->add_flag("--json", options->json, "one JSON object instead of lines");
-  replay->add_flag("--quiet,-q", options->quiet, "nothing about what is equal or reviewed");
-  replay->add_option("--seed", options->seed, "of the simulated world that sessions are played in")->capture_default_str();
-  replay->add_option("--shards", options->shard_count, "in that world")->capture_default_str()->check(CLI::Range(1, 64));
-  replay->add_flag("--split-reads", options->split_reads, "what clients say arrives in small pieces");
-  return replay;
 }
 
 int RunReplay(const postern::sim::ReplayOptions& options) {
@@ -116,26 +107,33 @@ int RunReplay(const postern::sim::ReplayOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Runs Postern's shards in a simulated world with crashes and checks what was promised."};
+  CLI::App app{"Runs Postern's shards in a simulated world with crashes and checks what was promised.", "postern-sim"};
   Options options;
-  app.add_option("--seeds", options.seeds, "seeds to run: A..B, or one");
-  auto* shrink = app.add_option("--shrink", options.shrink, "make this failing seed short and print its story");
+  app.add_option("--seeds", options.seeds, "seeds to run: A..B, or one; without it 1..2000")->type_name("A..B");
+  auto* shrink =
+      app.add_option("--shrink", options.shrink, "make this failing seed short and print its story")->type_name("SEED");
   app.add_flag("--list-planted", options.list_planted, "name the planted bugs (mutants preset)");
-  app.add_option("--planted", options.planted, "switch this planted bug on; exits 1 when a seed finds it (mutants preset)");
+  app.add_option("--planted", options.planted,
+                 "switch this planted bug on; exits 1 when a seed finds it (mutants preset)")
+      ->type_name("NAME");
   app.add_flag("--check-determinism", options.check_determinism, "run every seed twice and compare");
-  app.add_option("--jobs,-j", options.jobs, "threads");
+  app.add_option("--jobs,-j", options.jobs, "threads; without it one a processor")->type_name("N");
   postern::sim::ReplayOptions replay_options;
-  const CLI::App* const replay = AddReplay(app, &replay_options);
+  const CLI::App* const replay = postern::sim::AddReplay(app, &replay_options);
+  std::string shell;
+  const CLI::App* const completion = postern::cmd::AddCompletion(app, &shell);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (replay->parsed()) return RunReplay(replay_options);
+  if (completion->parsed()) return std::fputs(postern::cmd::CompletionScript(app, shell).c_str(), stdout) < 0 ? 1 : 0;
   options.has_shrink = shrink->count() > 0;
 
   if (options.list_planted) {
-    for (const std::string_view name : postern::sim::kPlantedBugs) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
+    for (const std::string_view name : postern::sim::kPlantedBugs)
+      std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
     return 0;
   }
   if (!options.planted.empty()) {
