@@ -124,6 +124,8 @@ TEST(Decide, ADelayIsToldOnceAndNotBeforeItsTime) {
   EXPECT_FALSE(decide(At(3599)).delay_told);
   EXPECT_EQ(Shown(decide(At(3600))), "delay to=<alice@example.test> from=<> header: 0 2\n");
   EXPECT_TRUE(decide(At(3600)).delay_told);
+  EXPECT_TRUE(decide({.now = {SampleEnvelope().arrived_us + 3600 * 1'000'000LL}}).delay_told) << "to the microsecond";
+  EXPECT_FALSE(decide({.now = {SampleEnvelope().arrived_us + 3600 * 1'000'000LL - 1}}).delay_told);
   EXPECT_EQ(Shown(decide(At(7200, true))), "");
   EXPECT_TRUE(decide(At(7200, true)).delay_told);
   settings.notify_classes = kClassDelay;
