@@ -9,7 +9,7 @@ namespace {
 
 TransportRow SplitAtColon(std::string_view value) {
   const size_t colon = value.find(':');
-  if (colon == std::string_view::npos) return {.name = std::string(value), .nexthop = {}};
+  if (colon == std::string_view::npos) return {.name = std::string(value), .empty_answer = value.empty()};
   return {.name = std::string(value.substr(0, colon)), .nexthop = std::string(value.substr(colon + 1))};
 }
 
@@ -22,7 +22,7 @@ std::optional<std::string> FindPart(const config::TableList& tables, std::string
   return std::nullopt;
 }
 
-// What a sender_dependent_*_maps says for `sender`; nullopt for none, "" and DUNNO.
+// What a sender_dependent_*_maps says for `sender`; nullopt for none and for DUNNO.
 std::optional<std::string> FindForSender(const config::TableList& maps, const Mailbox* sender,
                                          std::string_view null_sender_key, const config::Routing& routing) {
   if (maps.empty()) return std::nullopt;
@@ -32,7 +32,7 @@ std::optional<std::string> FindForSender(const config::TableList& maps, const Ma
   } else if (auto found = FindAddress(maps, *sender, {.bare_user = true, .at_domain = true}, routing)) {
     value = std::move(found->value);
   }
-  if (value && (value->empty() || EqualsIgnoringCase(*value, "DUNNO"))) return std::nullopt;
+  if (value && EqualsIgnoringCase(*value, "DUNNO")) return std::nullopt;
   return value;
 }
 
@@ -72,6 +72,7 @@ ClassTransport TransportOfClass(const Mailbox& recipient, const Mailbox* sender,
   }
   if (auto relay =
           FindForSender(routing.sender_dependent_relayhost_maps, sender, routing.null_sender_relayhost_key, routing)) {
+    if (relay->empty()) return {.value = {}, .parameter = "sender_dependent_relayhost_maps", .nexthop = {}};
     result.nexthop = *std::move(relay);
   } else if (!routing.relayhost.empty()) {
     result.nexthop = routing.relayhost;
@@ -94,13 +95,20 @@ void Override(const TransportRow& row, const Mailbox& recipient, Transport* tran
 StatusOr<Transport> FindTransport(const Mailbox& recipient, const Mailbox* sender, const config::Routing& routing) {
   ClassTransport of_class = TransportOfClass(recipient, sender, routing);
   TransportRow parts = SplitAtColon(of_class.value);
+  // An empty answer of a table is a failed look-up to Postfix.
+  if (parts.empty_answer && of_class.parameter.starts_with("sender_dependent_")) {
+    return Unavailable(std::string(of_class.parameter) + " lookup failure");
+  }
   if (parts.name.empty()) {
     return Unavailable("parameter " + std::string(of_class.parameter) + ": null transport is not allowed");
   }
   Transport transport{.name = std::move(parts.name),
                       .nexthop = parts.nexthop.empty() ? std::move(of_class.nexthop) : std::move(parts.nexthop)};
   if (ClassOf(recipient.domain, routing) == AddressClass::kVirtualAlias) return transport;
-  if (const auto row = FindTransportRow(recipient, routing)) Override(*row, recipient, &transport);
+  if (const auto row = FindTransportRow(recipient, routing)) {
+    if (row->empty_answer) return Unavailable("transport_maps lookup failure");
+    Override(*row, recipient, &transport);
+  }
   return transport;
 }
 

@@ -31,7 +31,7 @@ struct Transport {
 };
 
 // `recipient` is final (after aliases) and has a domain. `sender` null: the null reverse-path.
-// kUnavailable: a parameter or table names no transport; mail waits until that is mended.
+// kUnavailable: a parameter or table names none; mail waits until that is mended.
 StatusOr<Transport> FindTransport(const Mailbox& recipient, const Mailbox* sender, const config::Routing& routing);
 
 // The agent that runs under a transport's name: smtp lmtp error discard virtual local. By master.cf, or by the names
@@ -41,6 +41,7 @@ std::string_view AgentOf(std::string_view transport, const config::Routing& rout
 // A row of transport_maps for `recipient`, or its "*"; either part may be empty.
 struct TransportRow {
   std::string name, nexthop;
+  bool empty_answer = false;  // not even ":": Postfix takes that for a look-up that failed
 };
 std::optional<TransportRow> FindTransportRow(const Mailbox& recipient, const config::Routing& routing);
 

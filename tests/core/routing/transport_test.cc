@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/config/pattern_table.h"
 #include "core/routing/resolve.h"
 #include "tests/core/routing/routing_fixture.h"
 
@@ -143,6 +144,33 @@ TEST(FindTransport, DependsOnTheSender) {
   routing.null_sender_relayhost_key = "null";
   routing.null_sender_transport_key = "null";
   EXPECT_EQ(Asked("x@other.example", routing), "smtp:hub.example");
+}
+
+// regexp: and pcre: are asked for whole addresses, and for "*" itself.
+TEST(FindTransport, AsksPatternsNoParts) {
+  config::Routing routing = TestRouting();
+  config::FindingList findings;
+  const auto patterns = [&findings](std::string_view text) {
+    return config::TableList{.tables = {config::MakeRegularExpressionTable("regexp:/t", false, text, "/t", &findings)}};
+  };
+  routing.transport_maps = patterns("/^far\\.example$/ smtp:part\n/^[*]$/ smtp:star\n");
+  EXPECT_EQ(Asked("x@far.example", routing), "smtp:star");
+  routing.transport_maps = patterns("/^far\\.example$/ smtp:part\n/@far\\.example$/ smtp:whole\n");
+  EXPECT_EQ(Asked("x@far.example", routing), "smtp:whole");
+  EXPECT_TRUE(findings.all().empty());
+}
+
+TEST(FindTransport, TakesEmptyAnswersForFailedLookups) {
+  const config::TableList empty = {.tables = {std::make_shared<StaticTable>("")}};
+  config::Routing routing = TestRouting();
+  routing.sender_dependent_relayhost_maps = empty;
+  EXPECT_EQ(Asked("x@far.example", routing, "a@b.example"), "! sender_dependent_relayhost_maps lookup failure");
+  routing = TestRouting();
+  routing.sender_dependent_default_transport_maps = empty;
+  EXPECT_EQ(Asked("x@far.example", routing), "! sender_dependent_default_transport_maps lookup failure");
+  routing = TestRouting();
+  routing.transport_maps = empty;
+  EXPECT_EQ(Asked("x@far.example", routing), "! transport_maps lookup failure");
 }
 
 TEST(FindTransport, RefusesNoTransport) {
