@@ -37,6 +37,7 @@ struct Word {
   std::string text;  // without outer braces
   bool braced = false;
   bool unclosed = false;
+  bool goes_on = false;  // text follows the brace that closes it
   uint32_t line = 0;
 };
 
@@ -60,6 +61,8 @@ std::vector<Word> SplitMasterWords(const LogicalLine& line) {
         open = true;
         word.line = part.number;
         word.braced = c == '{';
+      } else if (depth == 0 && word.braced) {
+        word.goes_on = true;
       }
       if (c == '{') ++depth;
       if (c == '}' && depth > 0) --depth;
@@ -77,6 +80,18 @@ std::vector<Word> SplitMasterWords(const LogicalLine& line) {
     each.text = std::string(Trim(inner));
   }
   return words;
+}
+
+// Would `text` as it stands be no word, or another one? (What is none in braces has a "}" too many, but no blank.)
+bool NeedsBraces(std::string_view text) {
+  if (text.empty() || text.front() == '{' || text.front() == '#') return true;
+  int depth = 0;
+  for (const char c : text) {
+    if (depth == 0 && IsSpace(c)) return true;
+    if (c == '{') ++depth;
+    if (c == '}' && depth > 0) --depth;
+  }
+  return false;
 }
 
 // Does a continuation line look like a service of its own, pushed right by a blank too many?
@@ -162,6 +177,12 @@ void ParseService(const LogicalLine& line, const std::string& file, MasterCf* ma
                         std::to_string(words.size()) + ": the server would not start",
                     "add the missing fields; \"-\" stands for the default");
     return;
+  }
+  for (const Word& word : words) {
+    if (!word.goes_on) continue;
+    findings->Error("master-cf-text-after-brace", {file, word.line},
+                    "text follows the \"}\" of \"{" + word.text + "\": the server would not start",
+                    "put a blank behind the \"}\"");
   }
   MasterService service;
   service.place = place;
@@ -291,12 +312,13 @@ std::string FormatMasterCf(const MasterCf& master) {
   for (const MasterService& service : master.services) {
     for (const std::string* field : {&service.name, &service.type, &service.privacy, &service.unprivileged,
                                      &service.chroot, &service.wakeup, &service.process_limit, &service.command}) {
-      out += *field;
+      out += NeedsBraces(*field) ? "{ " + *field + " }" : *field;
       out += ' ';
     }
     out += '\n';
     for (const Assignment& override : service.overrides) {
-      out += "  -o { " + override.name + " = " + override.value + " }\n";
+      const std::string plain = override.name + "=" + override.value;
+      out += NeedsBraces(plain) ? "  -o { " + override.name + " = " + override.value + " }\n" : "  -o " + plain + "\n";
     }
   }
   return out;

@@ -60,6 +60,26 @@ TEST(MasterCf, ReadsFieldsAndBothFormsOfOverride) {
   EXPECT_TRUE(findings.all().empty());
 }
 
+TEST(MasterCf, WhatIsWrittenIsReadAgain) {
+  const std::string text =
+      "smtp inet n - y - - { smtpd x }\n"
+      "  -o { a = {b} c }\n  -o d=e}\n  -o f={g h}\n  -o i=\n";
+  FindingList findings;
+  const MasterCf master = ParseMasterCf(text, "master.cf", &findings);
+  const MasterCf again = ParseMasterCf(FormatMasterCf(master), "master.cf", &findings);
+  EXPECT_TRUE(findings.all().empty());
+  ASSERT_EQ(again.services.size(), 1u);
+  EXPECT_EQ(again.services[0].command, "smtpd x");
+  ASSERT_EQ(again.services[0].overrides.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(again.services[0].overrides[i].value, master.services[0].overrides[i].value);
+}
+
+TEST(MasterCf, TextBehindABraceIsAMistake) {
+  FindingList findings;
+  ParseMasterCf("smtp inet n - y - - smtpd\n  -o { a = b }c\n", "master.cf", &findings);
+  EXPECT_EQ(Ids(findings), (std::vector<std::string>{"2 master-cf-text-after-brace"}));
+}
+
 TEST(MasterCf, AServiceHiddenByABlankIsFoundAndReadOn) {
   FindingList findings;
   const MasterCf master = ParseMasterCf(
