@@ -113,7 +113,7 @@ bool NameMatches(std::string_view name, std::string_view reference) {
   if (config::EqualsIgnoreCase(name, reference)) return true;
   if (!name.starts_with("*.")) return false;
   const std::string_view below = name.substr(1);  // ".example.com"
-  if (below.find('.', 1) == std::string_view::npos || below.find('*') != std::string_view::npos) return false;
+  if (below.find('.', 1) == std::string_view::npos) return false;
   const size_t dot = reference.find('.');
   return dot != std::string_view::npos && dot > 0 && config::EqualsIgnoreCase(reference.substr(dot), below);
 }

@@ -36,6 +36,7 @@ TEST(NameMatches, TakesNamesBelow) {
   EXPECT_FALSE(NameMatches("example.com", ".example.com"));
   EXPECT_FALSE(NameMatches(".example.com", ".example.com"));
   EXPECT_FALSE(NameMatches("badexample.com", ".example.com"));
+  EXPECT_FALSE(NameMatches(std::string_view("evil.test\0.example.com", 22), ".example.com"));
 }
 
 // A leaf, an intermediate and a root, as whoever shook hands would tell of them.
@@ -136,7 +137,8 @@ TEST(Dane, EndEntityCountsAlone) {
 
 TEST(Dane, TrustAnchorNeedsAChainAndAName) {
   CertificateFacts facts = Facts();
-  facts.chain_trusted = false;  // no public CA is asked
+  facts.chain_trusted = false;         // no public CA is asked
+  facts.chain[0].would_anchor = true;  // says nothing of the leaf
   for (uint8_t type = 0; type < 3; ++type) {
     EXPECT_TRUE(Dane(Tlsa(2, 0, type, "middle"), facts));
     EXPECT_TRUE(Dane(Tlsa(2, 1, type, "root key"), facts));

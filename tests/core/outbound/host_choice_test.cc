@@ -208,6 +208,18 @@ TEST_F(HostChoiceTest, PrefersAndBalancesFamilies) {
   EXPECT_EQ(std::get<HostList>(Choose("far.example")).addresses.size(), 7u);
 }
 
+TEST(BalanceFamilies, GivesTheOddOneToTheFirstsFamily) {
+  for (const bool v6_first : {false, true}) {
+    std::vector<HostAddress> list;
+    for (int i = 0; i < 6; ++i) list.push_back({.address = {.v6 = (i < 3) == v6_first}});
+    BalanceFamilies(&list, 3);
+    ASSERT_EQ(list.size(), 3u);
+    EXPECT_EQ(list[0].address.v6, v6_first);
+    EXPECT_EQ(list[1].address.v6, v6_first);
+    EXPECT_EQ(list[2].address.v6, !v6_first);
+  }
+}
+
 TEST_F(HostChoiceTest, AsksTheHostsOwnFilesLast) {
   config_.smtp_client.lookup_native = true;
   dns_.Native("inside.example", {"10.0.0.1"});
@@ -220,6 +232,7 @@ TEST_F(HostChoiceTest, AsksTheHostsOwnFilesLast) {
   EXPECT_EQ(Chosen("gone.example"),
             "4.4.3 Host or domain name not found. Name service error for name=gone.example type=AAAA: Host not found, "
             "try again");
+  EXPECT_EQ(asked_, "gone.example MX, gone.example A, gone.example AAAA, ");
 }
 
 TEST_F(HostChoiceTest, IgnoresMxErrorsWhereTold) {

@@ -89,9 +89,12 @@ TEST_F(HostWalkTest, CountsSessions) {
 TEST_F(HostWalkTest, GoesOnToFallbackRelays) {
   config_.smtp_client.fallback_relay = {"[last.example]"};
   EXPECT_EQ(Walk("far.example", Unreachable), "1b 2 3 9b! 4.4.1 connect to last.example");
-  EXPECT_EQ(Walk("far.example", Session), "1b 2 9b! 4.4.2 lost last.example");        // the limit is each site's own
-  EXPECT_EQ(Walk("gone.example", Unreachable), "9b! 4.4.1 connect to last.example");  // also after a hard error
-  EXPECT_EQ(Walk("[mx1.example], [mx2.example]", Unreachable), "1b 2b 9b! 4.4.1 connect to last.example");
+  EXPECT_EQ(Walk("far.example", Session), "1b 2 9b! 4.4.2 lost last.example");  // the limit is each site's own
+  config_.smtp_client.mx_session_limit = 1;
+  dns_.Host("last.example", {"192.0.2.10"});
+  EXPECT_EQ(Walk("far.example", Session), "1b 9b? 4.4.2 lost last.example");
+  EXPECT_EQ(Walk("gone.example", Unreachable), "9b? 10b! 4.4.1 connect to last.example");  // also after a hard error
+  EXPECT_EQ(Walk("[mx1.example], [mx2.example]", Unreachable), "1b 2b 9b? 10b! 4.4.1 connect to last.example");
   config_.smtp_client.fallback_relay = {"[gone.example]"};
   EXPECT_EQ(
       Walk("far.example", Unreachable),
@@ -150,11 +153,22 @@ TEST_F(HostWalkTest, IgnoresReportsWithoutAnAttempt) {
   auto hop = ParseNextHop({.name = "smtp", .nexthop = "far.example"}, config_);
   HostWalk walk(std::get<NetworkHop>(*hop), std::make_shared<config::Config>(config_));
   walk.OnSession("4.4.2", "x");
+  walk.OnSession("4.4.2", "x");
   walk.OnUnreachable("4.4.2", "x");
   walk.RetryInPlaintext();
   Entropy entropy({});
-  EXPECT_EQ(std::get<HostWalk::Ask>(walk.Next(entropy)).questions.size(), 1u);
+  const auto mx = std::get<HostWalk::Ask>(walk.Next(entropy)).questions;
+  ASSERT_EQ(mx.size(), 1u);
   EXPECT_TRUE(std::get<HostWalk::Ask>(walk.Next(entropy)).questions.empty());  // asked already, waiting
+  walk.Answer(mx[0], dns_.Lookup(mx[0]));
+  const auto hosts = std::get<HostWalk::Ask>(walk.Next(entropy)).questions;
+  for (const DnsQuestion& question : hosts) walk.Answer(question, dns_.Lookup(question));
+  // The two sessions that never were do not count.
+  EXPECT_FALSE(std::get<HostWalk::Try>(walk.Next(entropy)).plaintext);
+  walk.OnSession("4.4.2", "lost");
+  EXPECT_TRUE(std::get<HostWalk::Try>(walk.Next(entropy)).final_in_transaction);
+  walk.OnSession("4.4.2", "lost");
+  EXPECT_EQ(std::get<HostWalk::End>(walk.Next(entropy)).text, "lost");
 }
 
 }  // namespace

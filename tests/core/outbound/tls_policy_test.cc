@@ -64,7 +64,7 @@ TEST(TlsPolicy, FindsTheRow) {
   const auto client =
       Client(Level::kMay,
              "far.example encrypt\n.far.example none\n.deep.far.example secure\n[hub.example]:587 verify\n"
-             "[hub.example] fingerprint match=aa\nport.example:26 none\n/run/lmtp encrypt\n");
+             "[hub.example] fingerprint match=aa\nport.example:26 none\n.far.example:25 none\n/run/lmtp encrypt\n");
   EXPECT_EQ(Policy(To("far.example"), client).level, Level::kEncrypt);
   EXPECT_EQ(Policy(To("FAR.example"), client).level, Level::kEncrypt);
   EXPECT_EQ(Policy(To("sub.far.example"), client).level, Level::kNone);
