@@ -59,12 +59,13 @@ Subscriptions ParseSubscriptions(std::string_view text) {
     }
     std::string name;
     bool good = true;
+    std::string_view levels = line;
     for (bool first = true; good; first = false) {
-      const size_t tab = line.find('\t');
+      const size_t tab = levels.find('\t');
       if (!first) name += '.';
-      good = Unescape(line.substr(0, tab), &name);
+      good = Unescape(levels.substr(0, tab), &name);
       if (tab == std::string_view::npos) break;
-      line.remove_prefix(tab + 1);
+      levels.remove_prefix(tab + 1);
     }
     if (good) {
       found.names.insert(std::move(name));

@@ -96,5 +96,10 @@ TEST(Subscriptions, ReadsBothVersionsAndWritesTheOneFound) {
   EXPECT_EQ(FormatSubscriptions(ParseSubscriptions("")), "V\t2\n\n");
 }
 
+TEST(Subscriptions, ALineThatCantBeReadIsKeptWhole) {
+  const std::string text = "V\t2\n\na\tb\001q\tc\n";  // what can't be read is behind a level that can
+  EXPECT_EQ(FormatSubscriptions(ParseSubscriptions(text)), text);
+}
+
 }  // namespace
 }  // namespace postern::mailbox
