@@ -287,7 +287,7 @@ void Mailbox::AddSupportStages(std::string uid_records, std::string log_records,
 void Mailbox::SupportDone(bool ok, size_t uid_bytes, size_t log_bytes) {
   if (!ok) {
     // How much of an append is there, nobody knows; and a flush that failed is final for its file.
-    if (!PLANTED("retry_failed_fsync")) rewrite_ = Rewrite::kMust;
+    rewrite_ = Rewrite::kMust;
     return;
   }
   uidlist_bytes_ += uid_bytes;

@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cstdio>
 
-#include "core/boundary/planted.h"
 
 namespace postern::mailbox {
 namespace {
@@ -98,7 +97,7 @@ StatusOr<UidList> ParseUidList(std::string_view text) {
   }
   list.parsed_bytes = at;
   last = LastUidIn(text.substr(at), version_1, last);
-  if (!PLANTED("uid_from_memory_after_crash")) list.next_uid = std::max(list.next_uid, last + 1);
+  list.next_uid = std::max(list.next_uid, last + 1);
   list.needs_rewrite = version_1 || list.guid.size() != 32 || at != text.size();
   return list;
 }

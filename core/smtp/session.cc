@@ -269,7 +269,6 @@ void SmtpSession::HandleCommand(const Command& command, std::string_view line, C
     case Verb::kRset:
       if (!command.arguments.empty()) return Answer(Syntax("RSET"), context);
       ResetTransaction(context);
-      saw_reset_ = true;
       return Answer(Ok(), context);
     case Verb::kNoop: return Answer(Ok(), context);
     case Verb::kVrfy: return HandleVrfy(command, context);

@@ -216,7 +216,6 @@ class SmtpSession final : public Machine {
   std::optional<Reply> connect_deferred_, helo_deferred_;  // of their rules: Verdict::deferred
   std::optional<Reply> connect_refusal_;  // CONNECT was refused: so is all else
   bool pipelined_out_of_turn_ = false;    // for reject_unauth_pipelining, as long as the session lasts
-  bool saw_reset_ = false;      // planted bug only
   std::string trace_id_;        // of the session
 
   // Limits and the "disconnect" line.

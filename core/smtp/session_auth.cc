@@ -11,7 +11,7 @@ namespace postern::smtp {
 
 bool SmtpSession::AuthEnabled() const {
   if (!service_->sasl_auth_enable) return false;
-  if (PLANTED("auth_before_tls_after_rset") && saw_reset_) return true;
+  if (PLANTED("auth_before_tls")) return true;
   return tls_.active() || (!service_->tls_auth_only && service_->tls_level != config::TlsLevel::kEncrypt);
 }
 

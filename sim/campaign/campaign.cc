@@ -96,6 +96,7 @@ class Workload {
       intent.commands = 4 + static_cast<uint32_t>(random.Below(20));
       intent.aborts = random.Chance(200);
       intent.hurries = random.Chance(200);
+      intent.injects_after_starttls = random.Chance(200);
       auto client = std::make_unique<ImapClient>(ledger_, intent, "imap " + name);
       began = client->Begin(world_);
       clients_.push_back(std::move(client));

@@ -67,7 +67,9 @@ void ImapClient::OnResponse(World& world, const imap::Response& response) {
       if (response.condition == "BYE") return;
       if (!tls_) {
         if (response.code.arguments.find("AUTH=PLAIN") != std::string::npos) Violated("O15", "AUTH=PLAIN before TLS");
-        return Say(world, Doing::kStartTls, "STARTTLS");
+        Say(world, Doing::kStartTls, "STARTTLS");
+        if (intent_.injects_after_starttls) world.SendToServer(*conn_, "injected NOOP\r\n");
+        return;
       }
       return LogIn(world);
     case imap::Response::Kind::kContinuation:
@@ -94,6 +96,7 @@ void ImapClient::OnResponse(World& world, const imap::Response& response) {
     case imap::Response::Kind::kUntagged:
       return OnUntagged(world, response);
     case imap::Response::Kind::kTagged:
+      if (response.tag == "injected") return Violated("O15", "answered to plaintext behind STARTTLS");
       if (response.tag != tag_) return Violated("O19", "tag " + response.tag + " instead of " + tag_);
       ledger_.Tell(name_ + ": " + response.tag + " " + response.condition + " " + response.text.substr(0, 60));
       return OnTagged(world, response);

@@ -23,6 +23,7 @@ struct ImapIntent {
   bool reads_all = false;   // the audit: selects INBOX, fetches everything, logs out
   bool aborts = false;      // breaks off somewhere
   bool hurries = false;     // does not wait for the answer to LOGIN
+  bool injects_after_starttls = false;
 };
 
 class ImapClient final : public Client {
