@@ -24,6 +24,9 @@ constexpr size_t kTmpFilesMax = 10000;
 // A folder's time has a coarse grain: a change right behind a scan may not show in it.
 constexpr int64_t kMtimeGrainNs = 1'000'000'000;
 
+// A mailbox whose next UID is greater gets a new list: what is left above it no process will give out in its life.
+constexpr uint32_t kNextUidMax = UINT32_MAX - (1u << 24);
+
 // The first MODSEQ of a mailbox that another server kept before: greater than any it can have given out, which count up
 // from 1 or follow a clock in seconds.
 uint64_t FirstModseq(int64_t now_seconds) { return static_cast<uint64_t>(std::max<int64_t>(now_seconds, 1)) << 20; }
@@ -130,7 +133,11 @@ void Mailbox::OnLoaded(std::shared_ptr<Loading> loading, Context& context) {
   if (loading->has_log) loading->log = ParseChangeLog(loading->log_text);
   if (loading->has_uidlist) {
     auto parsed = ParseUidList(loading->uidlist_text);
-    if (!parsed.ok()) return QuarantineUidList(loading, context);
+    // RFC 3501 section 2.3.1.1: UIDs that run out need another UIDVALIDITY, and that in time: a session can't give one.
+    const bool logged = parsed.ok() && loading->log.uidvalidity == parsed->uidvalidity;
+    if (!parsed.ok() || std::max(parsed->next_uid, logged ? loading->log.next_uid : 1) > kNextUidMax) {
+      return QuarantineUidList(loading, context);
+    }
     loading->uidlist = *std::move(parsed);
   }
   NoteScanTimes(&loading->cur, loading->fresh, context);
