@@ -63,6 +63,9 @@ void CheckSubscriptions(std::string_view text) {
   const Subscriptions again = ParseSubscriptions(written);
   const bool another_version = text.starts_with("V\t") && !text.starts_with("V\t2");  // read as it can be
   if (another_version) return;
+  // Version 1 has no escapes: a name like the header of version 2 can't stand in it.
+  const auto like_header = [](const std::string& name) { return name.starts_with("V\t"); };
+  if (found.version == 1 && std::any_of(found.names.begin(), found.names.end(), like_header)) return;
   Require(again.names == found.names, "what is written is read again", written);
   Require(again.version == found.version || found.names.empty(), "in the version that was found", written);
   Require(again.unreadable_lines == found.unreadable_lines, "and what can't be read is kept", written);
