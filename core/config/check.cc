@@ -6,6 +6,7 @@ void CheckConfiguration(HostConfiguration* host) {
   CheckMailboxPaths(host);
   CheckAddresses(host);
   CheckAccess(host);
+  CheckRelaying(host);
   CheckAuthentication(host);
   CheckTls(host);
   CheckHabits(host);

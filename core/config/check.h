@@ -13,6 +13,7 @@ void CheckConfiguration(HostConfiguration* host);
 void CheckMailboxPaths(HostConfiguration* host);  // delivery and reading meet in one place; owners; orphans
 void CheckAddresses(HostConfiguration* host);     // classes, aliases, postmaster, sender logins
 void CheckAccess(HostConfiguration* host);        // who may relay, log in, send: per listener
+void CheckRelaying(HostConfiguration* host);      // tables that let strangers relay; mail that goes no further for now
 void CheckAuthentication(HostConfiguration* host);  // mechanisms against stored passwords, sockets, files
 void CheckTls(HostConfiguration* host);           // certificates, keys, exposure of passwords
 void CheckHabits(HostConfiguration* host);        // old syntax, restated defaults, settings that cannot matter

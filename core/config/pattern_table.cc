@@ -33,9 +33,20 @@ struct Rule {
   bool negated = false;
   std::shared_ptr<pcre2_code> pattern;
   Network network;
+  std::string text;   // the pattern as written
   std::string value;
+  uint32_t line = 0;
   size_t endif = 0;  // of kIf: the index of its kEndif, or the number of rules
 };
+
+void VisitRows(const std::vector<Rule>& rules, const std::string& file,
+               const std::function<void(const TableRow&)>& visit) {
+  for (const Rule& rule : rules) {
+    if (rule.kind == Rule::Kind::kMatch) {
+      visit({.file = file, .line = rule.line, .key = rule.text, .value = rule.value});
+    }
+  }
+}
 
 // Pairs if and endif.
 void LinkBlocks(std::vector<Rule>* rules, const std::string& file, FindingList* findings) {
@@ -96,7 +107,8 @@ std::string Substitute(std::string_view value, std::string_view subject, const C
 
 class RegularExpressionTable : public Table {
  public:
-  RegularExpressionTable(std::string name, std::vector<Rule> rules) : Table(std::move(name)), rules_(std::move(rules)) {}
+  RegularExpressionTable(std::string name, std::string file, std::vector<Rule> rules)
+      : Table(std::move(name)), file_(std::move(file)), rules_(std::move(rules)) {}
 
   bool is_pattern_table() const override { return true; }
   void ForEach(const std::function<void(std::string_view, std::string_view)>&) const override {}
@@ -105,6 +117,7 @@ class RegularExpressionTable : public Table {
       if (rule.kind == Rule::Kind::kMatch) visit(rule.value);
     }
   }
+  void ForEachRow(const std::function<void(const TableRow&)>& visit) const override { VisitRows(rules_, file_, visit); }
 
   std::optional<std::string> Find(std::string_view key) const override {
     if (key.size() > kSubjectBytesMax) return std::nullopt;
@@ -133,12 +146,14 @@ class RegularExpressionTable : public Table {
   }
 
  private:
-  std::vector<Rule> rules_;
+  const std::string file_;
+  const std::vector<Rule> rules_;
 };
 
 class CidrTable : public Table {
  public:
-  CidrTable(std::string name, std::vector<Rule> rules) : Table(std::move(name)), rules_(std::move(rules)) {}
+  CidrTable(std::string name, std::string file, std::vector<Rule> rules)
+      : Table(std::move(name)), file_(std::move(file)), rules_(std::move(rules)) {}
 
   bool is_pattern_table() const override { return true; }
   void ForEach(const std::function<void(std::string_view, std::string_view)>&) const override {}
@@ -147,6 +162,7 @@ class CidrTable : public Table {
       if (rule.kind == Rule::Kind::kMatch) visit(rule.value);
     }
   }
+  void ForEachRow(const std::function<void(const TableRow&)>& visit) const override { VisitRows(rules_, file_, visit); }
 
   std::optional<std::string> Find(std::string_view key) const override {
     const auto address = IpAddress::Parse(key);
@@ -166,7 +182,8 @@ class CidrTable : public Table {
   }
 
  private:
-  std::vector<Rule> rules_;
+  const std::string file_;
+  const std::vector<Rule> rules_;
 };
 
 // Flags after the closing delimiter. Both kinds ignore case and let "." match a newline unless told otherwise.
@@ -228,7 +245,8 @@ std::shared_ptr<pcre2_code> TakePattern(std::string_view* text, bool pcre, std::
   if (code == nullptr) {
     PCRE2_UCHAR message[160] = {};
     pcre2_get_error_message(error, message, sizeof message);
-    *problem = "in the pattern at character " + std::to_string(error_at) + ": " + reinterpret_cast<const char*>(message);
+    *problem =
+        "in the pattern at character " + std::to_string(error_at) + ": " + reinterpret_cast<const char*>(message);
     return nullptr;
   }
   return std::shared_ptr<pcre2_code>(code, FreePattern());
@@ -261,11 +279,13 @@ TablePtr MakeRegularExpressionTable(std::string name, bool pcre, std::string_vie
   std::vector<Rule> rules;
   for (const LogicalLine& line : ReadLogicalLines(text)) {
     std::string_view rest = Trim(line.text);
-    Rule rule;
+    Rule rule{.line = line.number};
     TakeKeyword(&rest, &rule);
     if (rule.kind != Rule::Kind::kEndif) {
       std::string problem;
+      const std::string_view whole = rest;
       rule.pattern = TakePattern(&rest, pcre, &problem);
+      rule.text = std::string(Trim(whole.substr(0, whole.size() - rest.size())));
       if (rule.pattern == nullptr) {
         RowError(file, line.number, problem, findings);
         continue;
@@ -279,21 +299,23 @@ TablePtr MakeRegularExpressionTable(std::string name, bool pcre, std::string_vie
     rules.push_back(std::move(rule));
   }
   LinkBlocks(&rules, file, findings);
-  return std::make_shared<RegularExpressionTable>(std::move(name), std::move(rules));
+  return std::make_shared<RegularExpressionTable>(std::move(name), file, std::move(rules));
 }
 
 TablePtr MakeCidrTable(std::string name, std::string_view text, const std::string& file, FindingList* findings) {
   std::vector<Rule> rules;
   for (const LogicalLine& line : ReadLogicalLines(text)) {
     std::string_view rest = Trim(line.text);
-    Rule rule;
+    Rule rule{.line = line.number};
     TakeKeyword(&rest, &rule);
     if (rule.kind != Rule::Kind::kEndif) {
       const size_t blank = std::min(rest.find_first_of(" \t"), rest.size());
       const auto network = Network::Parse(rest.substr(0, blank));
+      rule.text = std::string(rest.substr(0, blank));
       rule.value = std::string(Trim(rest.substr(blank)));
       if (!network) {
-        RowError(file, line.number, "\"" + std::string(rest.substr(0, blank)) + "\" is no network address/bits", findings);
+        RowError(file, line.number, "\"" + std::string(rest.substr(0, blank)) + "\" is no network address/bits",
+                 findings);
         continue;
       }
       rule.network = *network;
@@ -301,7 +323,7 @@ TablePtr MakeCidrTable(std::string name, std::string_view text, const std::strin
     rules.push_back(std::move(rule));
   }
   LinkBlocks(&rules, file, findings);
-  return std::make_shared<CidrTable>(std::move(name), std::move(rules));
+  return std::make_shared<CidrTable>(std::move(name), file, std::move(rules));
 }
 
 }  // namespace postern::config

@@ -1,6 +1,7 @@
 // Lookup tables as the core sees them: immutable once loaded, shared between configurations and shards.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,6 +11,14 @@
 #include <vector>
 
 namespace postern::config {
+
+// A row as it is written, for messages.
+struct TableRow {
+  std::string_view file;  // empty: the table has no file of its own
+  uint32_t line = 0;      // 0: not known
+  std::string_view key;   // the pattern of a pattern table; empty: static:, which every key meets
+  std::string_view value;
+};
 
 class Table {
  public:
@@ -27,6 +36,10 @@ class Table {
   virtual bool is_pattern_table() const { return false; }
   // Does ForEach visit every key that has an answer?
   virtual bool lists_all_keys() const { return !is_pattern_table(); }
+  // Every row there is, with its place where that is known; patterns, too.
+  virtual void ForEachRow(const std::function<void(const TableRow&)>& visit) const {
+    ForEach([&visit](std::string_view key, std::string_view value) { visit({.key = key, .value = value}); });
+  }
   // "hash:/etc/postfix/vmailbox", as the configuration names it.
   const std::string& name() const { return name_; }
 

@@ -15,26 +15,36 @@ constexpr size_t kTableDepthMax = 8;  // unionmap in pipemap in proxy
 // Rows in their order, with an index. Keys are lower case.
 class RowTable : public Table {
  public:
-  explicit RowTable(std::string name) : Table(std::move(name)) {}
+  // `file`: of the rows' lines; empty: they have none.
+  explicit RowTable(std::string name, std::string file = {}) : Table(std::move(name)), file_(std::move(file)) {}
 
   // False where the key is taken.
-  bool Add(std::string key, std::string value) {
+  bool Add(std::string key, std::string value, uint32_t line = 0) {
     const auto [at, added] = index_.try_emplace(key, rows_.size());
-    if (added) rows_.emplace_back(std::move(key), std::move(value));
+    if (added) rows_.push_back({std::move(key), std::move(value), line});
     return added;
   }
 
   std::optional<std::string> Find(std::string_view key) const override {
     const auto at = index_.find(Lower(key));
     if (at == index_.end()) return std::nullopt;
-    return rows_[at->second].second;
+    return rows_[at->second].value;
   }
   void ForEach(const std::function<void(std::string_view, std::string_view)>& visit) const override {
-    for (const auto& [key, value] : rows_) visit(key, value);
+    for (const Row& row : rows_) visit(row.key, row.value);
+  }
+  void ForEachRow(const std::function<void(const TableRow&)>& visit) const override {
+    for (const Row& row : rows_) visit({.file = file_, .line = row.line, .key = row.key, .value = row.value});
   }
 
  private:
-  std::vector<std::pair<std::string, std::string>> rows_;
+  struct Row {
+    std::string key, value;
+    uint32_t line = 0;
+  };
+
+  const std::string file_;
+  std::vector<Row> rows_;
   std::map<std::string, size_t, std::less<>> index_;
 };
 
@@ -44,6 +54,7 @@ class StaticTable : public Table {
   std::optional<std::string> Find(std::string_view) const override { return value_; }
   void ForEach(const std::function<void(std::string_view, std::string_view)>&) const override {}
   void ForEachValue(const std::function<void(std::string_view)>& visit) const override { visit(value_); }
+  void ForEachRow(const std::function<void(const TableRow&)>& visit) const override { visit({.value = value_}); }
   bool is_pattern_table() const override { return true; }  // one answer for the whole key: partial keys add nothing
 
  private:
@@ -67,6 +78,9 @@ class UnionTable : public Table {
   }
   void ForEachValue(const std::function<void(std::string_view)>& visit) const override {
     for (const TablePtr& table : tables_) table->ForEachValue(visit);
+  }
+  void ForEachRow(const std::function<void(const TableRow&)>& visit) const override {
+    for (const TablePtr& table : tables_) table->ForEachRow(visit);
   }
   // As in Postfix the first table says how the whole is asked.
   bool is_pattern_table() const override { return tables_.front()->is_pattern_table(); }
@@ -95,7 +109,21 @@ class PipeTable : public Table {
       if (const auto value = Find(key)) visit(key, *value);
     });
   }
-  void ForEachValue(const std::function<void(std::string_view)>& visit) const override { tables_.back()->ForEachValue(visit); }
+  void ForEachValue(const std::function<void(std::string_view)>& visit) const override {
+    tables_.back()->ForEachValue(visit);
+  }
+  // The keys of the first with what the rest makes of their values. Of a pattern's value nobody knows before it is met.
+  void ForEachRow(const std::function<void(const TableRow&)>& visit) const override {
+    tables_.front()->ForEachRow([this, &visit](const TableRow& row) {
+      std::string value(row.value);
+      for (size_t i = 1; i < tables_.size(); ++i) {
+        auto next = tables_[i]->Find(value);
+        if (!next) return;
+        value = std::move(*next);
+      }
+      visit({.file = row.file, .line = row.line, .key = row.key, .value = value});
+    });
+  }
   bool is_pattern_table() const override { return tables_.front()->is_pattern_table(); }
   bool lists_all_keys() const override { return tables_.front()->lists_all_keys(); }
 
@@ -103,8 +131,8 @@ class PipeTable : public Table {
   std::vector<TablePtr> tables_;
 };
 
-// The key at the start of a map row: up to the first white space outside quotes, as written: quotes and backslashes belong
-// to it. Leaves the rest in *line. Nothing where a quote is never closed.
+// The key at the start of a map row: up to the first white space outside quotes, as written: quotes and backslashes
+// belong to it. Leaves the rest in *line. Nothing where a quote is never closed.
 std::optional<std::string> TakeMapKey(std::string_view* line) {
   bool quoted = false;
   size_t at = 0;
@@ -172,7 +200,8 @@ class Opener {
     specification = Trim(specification);
     const size_t colon = specification.find(':');
     const std::string type = colon == std::string_view::npos ? "hash" : Lower(specification.substr(0, colon));
-    const std::string_view rest = colon == std::string_view::npos ? specification : Trim(specification.substr(colon + 1));
+    const std::string_view rest =
+        colon == std::string_view::npos ? specification : Trim(specification.substr(colon + 1));
     const std::string name = type + ":" + std::string(rest);
     if (rest.empty()) return Refuse(name, "nothing follows the colon");
     if (depth > kTableDepthMax) return Refuse(name, "tables inside tables inside tables");
@@ -319,7 +348,7 @@ TablePtr OpenTable(std::string_view specification, const TableRequest& request, 
 
 TablePtr MakeTextTable(std::string name, std::string_view text, TableFormat format, const std::string& file,
                        FindingList* findings) {
-  auto table = std::make_shared<RowTable>(std::move(name));
+  auto table = std::make_shared<RowTable>(std::move(name), file);
   for (const LogicalLine& line : ReadLogicalLines(text)) {
     const Place place{file, line.number};
     std::string_view rest = Trim(line.text);
@@ -338,14 +367,16 @@ TablePtr MakeTextTable(std::string name, std::string_view text, TableFormat form
     } else {
       const auto taken = TakeMapKey(&rest);
       if (!taken) {
-        findings->Warning("table-row-skipped", place, "a quote of the row is never closed: postmap ignores it", "close the quote");
+        findings->Warning("table-row-skipped", place, "a quote of the row is never closed: postmap ignores it",
+                          "close the quote");
         continue;
       }
       key = *taken;
       if (key.size() > 1 && key.back() == ':') {
         findings->Warning("table-row-alias-style", place,
-                          "the key \"" + key + "\" ends with a colon, which belongs to aliases files only: it will match "
-                          "nothing",
+                          "the key \"" + key +
+                              "\" ends with a colon, which belongs to aliases files only: it will match "
+                              "nothing",
                           "remove the colon");
       }
     }
@@ -353,7 +384,8 @@ TablePtr MakeTextTable(std::string name, std::string_view text, TableFormat form
       findings->Warning("table-row-skipped", place, "the row has a key and no value: it is ignored", "add the value");
       continue;
     }
-    if (!table->Add(Lower(key), format == TableFormat::kAliases ? JoinAddresses(rest) : std::string(rest))) {
+    if (!table->Add(Lower(key), format == TableFormat::kAliases ? JoinAddresses(rest) : std::string(rest),
+                    line.number)) {
       findings->Warning("table-duplicate-key", place, "\"" + key + "\" is there already: the first row counts",
                         "remove one of the two rows");
     }

@@ -22,10 +22,13 @@ std::ostream& operator<<(std::ostream& out, const Hazard& hazard) {
 
 class Hazards : public testing::TestWithParam<Hazard> {};
 
-TEST(SoundHost, HasNoFindingAtAll) {
+// But for the one that every host has whose users send.
+TEST(SoundHost, HasNoOtherFinding) {
   MemoryFiles files = SoundHost();
   std::vector<std::string> found;
-  for (const Finding& finding : Load(files, {}).findings) found.push_back(Describe(finding) + ": " + finding.what);
+  for (const Finding& finding : Load(files, {}).findings) {
+    if (finding.id != "outbound-mail-kept") found.push_back(Describe(finding) + ": " + finding.what);
+  }
   EXPECT_EQ(found, std::vector<std::string>{});
 }
 
