@@ -91,10 +91,11 @@ class AccessChecker {
                                service.service_name.find("smtps") != std::string::npos;
     if (!is_submission) return;
     if (JudgeAccess(service, ClientKind::kStranger, RecipientKind::kOurs).accepted) {
-      host_->findings.Security("submission-open-to-strangers", PlaceOf(service.service_name),
-                               "service \"" + service.service_name +
-                                   "\" takes mail for our own domains from anyone without a login, past the rules of port 25",
-                               "add \"-o smtpd_recipient_restrictions=permit_sasl_authenticated,reject\"");
+      host_->findings.Security(
+          "submission-open-to-strangers", PlaceOf(service.service_name),
+          "service \"" + service.service_name +
+              "\" takes mail for our own domains from anyone without a login, past the rules of port 25",
+          "add \"-o smtpd_recipient_restrictions=permit_sasl_authenticated,reject\"");
     }
     if (!service.sasl_auth_enable) {
       host_->findings.Warning("submission-without-auth", PlaceOf(service.service_name),
@@ -115,17 +116,19 @@ class AccessChecker {
     const auto& options = service.sasl_security_options;
     const bool plaintext = std::find(options.begin(), options.end(), "noplaintext") == options.end();
     if (may_be_clear && plaintext) {
-      host_->findings.Security("auth-in-clear", place,
-                               "service \"" + service.service_name +
-                                   "\" takes passwords without TLS; disable_plaintext_auth of Dovecot does not hold for SMTP",
-                               "set smtpd_tls_security_level = may and smtpd_tls_auth_only = yes");
+      host_->findings.Security(
+          "auth-in-clear", place,
+          "service \"" + service.service_name +
+              "\" takes passwords without TLS; disable_plaintext_auth of Dovecot does not hold for SMTP",
+          "set smtpd_tls_security_level = may and smtpd_tls_auth_only = yes");
     }
     if (port == kSmtpPort || service.service_name == "smtp") {
-      host_->findings.Security("auth-on-port-25", place,
-                               "AUTH is offered on port 25, where only other servers need to talk: passwords are guessed "
-                               "there day and night",
-                               "set smtpd_sasl_auth_enable = no in main.cf, and "
-                               "\"-o smtpd_sasl_auth_enable=yes\" for submission and smtps");
+      host_->findings.Security(
+          "auth-on-port-25", place,
+          "AUTH is offered on port 25, where only other servers need to talk: passwords are guessed "
+          "there day and night",
+          "set smtpd_sasl_auth_enable = no in main.cf, and "
+          "\"-o smtpd_sasl_auth_enable=yes\" for submission and smtps");
     }
     const bool checked = HasRule(service.sender_restrictions, "sender_login_mismatch") ||
                          HasRule(service.recipient_restrictions, "sender_login_mismatch") ||
@@ -167,8 +170,10 @@ class AccessChecker {
   void ReportRulesBeforeLogin() {
     for (const auto& [key, rule] : before_login_) {
       host_->findings.Warning("rule-before-login", rule.place,
-                              key.second + " comes before permit_sasl_authenticated: users whose program says an odd HELO "
-                              "name, or has no host name, cannot send (" + rule.services + ")",
+                              key.second +
+                                  " comes before permit_sasl_authenticated: users whose program says an odd HELO "
+                                  "name, or has no host name, cannot send (" +
+                                  rule.services + ")",
                               "put permit_sasl_authenticated before it");
     }
   }
@@ -206,11 +211,12 @@ class AccessChecker {
         host_->findings.Error("open-relay", place, "mynetworks trusts " + text + ": nearly everybody may relay",
                               "write your own networks");
       } else if (IsPrivate(address)) {
-        host_->findings.Security("mynetworks-private-range", place,
-                                 "mynetworks trusts " + text +
-                                     ": behind a translator or in front of containers, strangers come from such addresses "
-                                     "and may relay",
-                                 "trust 127.0.0.0/8 only, and let programs log in");
+        host_->findings.Security(
+            "mynetworks-private-range", place,
+            "mynetworks trusts " + text +
+                ": behind a translator or in front of containers, strangers come from such addresses "
+                "and may relay",
+            "trust 127.0.0.0/8 only, and let programs log in");
       } else if (main_.IsSet("mynetworks")) {
         host_->findings.Security("mynetworks-public", place,
                                  "mynetworks trusts " + text + (host_bits == 0 ? "" : ", a whole public network") +
@@ -224,24 +230,28 @@ class AccessChecker {
   void CheckStanding() {
     if (OnlyLoopback()) return;
     for (const Listener& listener : host_->config->listeners) {
-      if (listener.protocol != Protocol::kSmtp || listener.endpoint.port - host_->options.port_offset != kSmtpPort) continue;
+      if (listener.protocol != Protocol::kSmtp || listener.endpoint.port - host_->options.port_offset != kSmtpPort)
+        continue;
       const SmtpService& service = *listener.smtp;
-      const bool checks = std::any_of(std::begin(kChecksOfSenders), std::end(kChecksOfSenders), [&](std::string_view part) {
-        return HasRule(service.client_restrictions, part) || HasRule(service.sender_restrictions, part) ||
-               HasRule(service.relay_restrictions, part) || HasRule(service.recipient_restrictions, part);
-      });
+      const bool checks =
+          std::any_of(std::begin(kChecksOfSenders), std::end(kChecksOfSenders), [&](std::string_view part) {
+            return HasRule(service.client_restrictions, part) || HasRule(service.sender_restrictions, part) ||
+                   HasRule(service.relay_restrictions, part) || HasRule(service.recipient_restrictions, part);
+          });
       if (checks) break;
-      host_->findings.Notice("senders-believed", main_.PlaceOf("smtpd_sender_restrictions"),
-                             "port 25 takes mail from any host and any sender address: nothing asks whether they have a name",
-                             "set smtpd_sender_restrictions = permit_mynetworks, permit_sasl_authenticated, "
-                             "reject_non_fqdn_sender, reject_unknown_reverse_client_hostname");
+      host_->findings.Notice(
+          "senders-believed", main_.PlaceOf("smtpd_sender_restrictions"),
+          "port 25 takes mail from any host and any sender address: nothing asks whether they have a name",
+          "set smtpd_sender_restrictions = permit_mynetworks, permit_sasl_authenticated, "
+          "reject_non_fqdn_sender, reject_unknown_reverse_client_hostname");
       break;
     }
     if (!host_->config->routing.relayhost.empty()) return;
-    host_->findings.Notice("mail-unsigned", main_.PlaceOf("relayhost"),
-                           "mail leaves without a DKIM signature: large receivers may refuse it or call it spam",
-                           "publish SPF for " + host_->config->routing.mydomain +
-                               ", give the host's address its name in the DNS, or set relayhost to a server that signs");
+    host_->findings.Notice(
+        "mail-unsigned", main_.PlaceOf("relayhost"),
+        "mail leaves without a DKIM signature: large receivers may refuse it or call it spam",
+        "publish SPF for " + host_->config->routing.mydomain +
+            ", give the host's address its name in the DNS, or set relayhost to a server that signs");
   }
 
   MatchList ListOfMain() const {

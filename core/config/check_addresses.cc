@@ -102,8 +102,9 @@ class AddressChecker {
         if (!IsKnown("postmaster@" + domain)) {
           ++reported;
           host_->findings.Warning("postmaster-unreachable", main_.PlaceOf(name),
-                                  "postmaster@" + domain + " is unknown: mail for it is refused, though every mail domain "
-                                  "owes this address",
+                                  "postmaster@" + domain +
+                                      " is unknown: mail for it is refused, though every mail domain "
+                                      "owes this address",
                                   "add postmaster@" + domain + " to virtual_alias_maps");
         }
         if (!IsKnown("abuse@" + domain)) {
@@ -117,7 +118,8 @@ class AddressChecker {
   // What programs of this host write to "root" goes to root@$myorigin.
   void CheckRoot() {
     const std::string& domain = routing_.myorigin;
-    if (!routing_.virtual_mailbox_domains.MatchesName(domain) && !routing_.virtual_alias_domains.MatchesName(domain)) return;
+    if (!routing_.virtual_mailbox_domains.MatchesName(domain) && !routing_.virtual_alias_domains.MatchesName(domain))
+      return;
     if (IsKnown("root@" + domain)) return;
     host_->findings.Notice("root-unreachable", main_.PlaceOf("myorigin"),
                            "root@" + domain + " is unknown: what programs of this host report to root is refused",
@@ -176,9 +178,10 @@ class AddressChecker {
   }
 
   void ReportLoop(const std::string& from, const std::string& to) {
-    host_->findings.Warning("alias-loop", main_.PlaceOf("virtual_alias_maps"),
-                            "the aliases " + to + " and " + from + " lead to each other: mail for them is not delivered",
-                            "let one of them end at a mailbox");
+    host_->findings.Warning(
+        "alias-loop", main_.PlaceOf("virtual_alias_maps"),
+        "the aliases " + to + " and " + from + " lead to each other: mail for them is not delivered",
+        "let one of them end at a mailbox");
   }
 
   void CheckAliasTargets() {
@@ -243,8 +246,9 @@ class AddressChecker {
         const auto facts = FactsOfLogin(name, *host_->config);
         if (!facts || owners.count(Lower(facts->user)) != 0 || ++reported > kReportedMax) return;
         host_->findings.Warning("sender-login-without-address", main_.PlaceOf("smtpd_sender_login_maps"),
-                                "\"" + facts->user + "\" owns no sender address in smtpd_sender_login_maps: it can send "
-                                "nothing",
+                                "\"" + facts->user +
+                                    "\" owns no sender address in smtpd_sender_login_maps: it can send "
+                                    "nothing",
                                 "add a row \"ADDRESS " + facts->user + "\"");
       });
     }
@@ -253,11 +257,13 @@ class AddressChecker {
   // There is no local(8): no users of the system, no .forward, no pipes.
   void CheckLocalDelivery() {
     const std::string transport = routing_.local_transport.substr(0, routing_.local_transport.find(':'));
-    if (routing_.mydestination.empty() || transport == "error" || transport == "virtual" || transport == "discard") return;
-    host_->findings.Error("local-delivery-unsupported", main_.PlaceOf("mydestination"),
-                          "mydestination is not empty: mail for its domains would be taken for users of this system, to whom "
-                          "nothing delivers",
-                          "write mydestination = with nothing after it, and put its addresses into virtual_alias_maps");
+    if (routing_.mydestination.empty() || transport == "error" || transport == "virtual" || transport == "discard")
+      return;
+    host_->findings.Error(
+        "local-delivery-unsupported", main_.PlaceOf("mydestination"),
+        "mydestination is not empty: mail for its domains would be taken for users of this system, to whom "
+        "nothing delivers",
+        "write mydestination = with nothing after it, and put its addresses into virtual_alias_maps");
   }
 
   // Transports that we have: smtp and relay (the SMTP client), virtual, local, error, retry, discard.
@@ -270,13 +276,15 @@ class AddressChecker {
     for (const auto& [parameter, value] : transports) {
       if (IsOurTransport(value->substr(0, value->find(':')))) continue;
       if (parameter == "local_transport" && routing_.mydestination.empty()) continue;
-      host_->findings.Error("transport-unsupported", main_.PlaceOf(parameter),
-                            std::string(parameter) + " is \"" + *value + "\": there is no such way to deliver, its mail "
-                            "would wait for ever",
-                            parameter == "virtual_transport" ? "write virtual_transport = virtual, with "
-                                                               "virtual_mailbox_maps"
-                                                             : "use the default, \"" +
-                                                                   std::string(FindPostfixParameter(parameter)->default_value) + "\"");
+      host_->findings.Error(
+          "transport-unsupported", main_.PlaceOf(parameter),
+          std::string(parameter) + " is \"" + *value +
+              "\": there is no such way to deliver, its mail "
+              "would wait for ever",
+          parameter == "virtual_transport"
+              ? "write virtual_transport = virtual, with "
+                "virtual_mailbox_maps"
+              : "use the default, \"" + std::string(FindPostfixParameter(parameter)->default_value) + "\"");
     }
     size_t reported = 0;
     for (const TablePtr& table : routing_.transport_maps.tables) {

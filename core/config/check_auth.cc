@@ -19,9 +19,9 @@ bool Serves(std::string_view scheme, std::string_view mechanism) {
 
 // Schemes that fall to a stolen file in hours, or that are as good as the password.
 bool IsWeak(std::string_view scheme) {
-  static constexpr std::string_view kWeak[] = {"CRAM-MD5", "DIGEST-MD5", "HMAC-MD5", "LANMAN", "LDAP-MD5", "MD5", "NTLM",
-                                               "PLAIN-MD4", "PLAIN-MD5", "SHA", "SHA1", "SMD5", "SSHA", "RPA", "OTP",
-                                               "SKEY", "DES-CRYPT"};
+  static constexpr std::string_view kWeak[] = {"CRAM-MD5", "DIGEST-MD5", "HMAC-MD5",  "LANMAN", "LDAP-MD5", "MD5",
+                                               "NTLM",     "PLAIN-MD4",  "PLAIN-MD5", "SHA",    "SHA1",     "SMD5",
+                                               "SSHA",     "RPA",        "OTP",       "SKEY",   "DES-CRYPT"};
   return IsPlain(scheme) || std::find(std::begin(kWeak), std::end(kWeak), scheme) != std::end(kWeak);
 }
 
@@ -61,12 +61,12 @@ class AuthChecker {
         example = scheme;
       }
       if (unserved > 0) {
-        host_->findings.Warning("mechanism-without-scheme", place,
-                                mechanism + " is offered, and the stored passwords of " + std::to_string(unserved) + " of " +
-                                    std::to_string(users_count_) + " users ({" + example +
-                                    "}) cannot serve it: programs that prefer it cannot log in",
-                                "remove " + Lower(mechanism) + " from auth_mechanisms, or store {" + mechanism +
-                                    "} passwords");
+        host_->findings.Warning(
+            "mechanism-without-scheme", place,
+            mechanism + " is offered, and the stored passwords of " + std::to_string(unserved) + " of " +
+                std::to_string(users_count_) + " users ({" + example +
+                "}) cannot serve it: programs that prefer it cannot log in",
+            "remove " + Lower(mechanism) + " from auth_mechanisms, or store {" + mechanism + "} passwords");
       }
       if (mechanism == "DIGEST-MD5") {
         host_->findings.Security("mechanism-historic", place, "DIGEST-MD5 is historic (RFC 6331): its hash is broken",
@@ -77,8 +77,8 @@ class AuthChecker {
       return std::find(auth.mechanisms.begin(), auth.mechanisms.end(), name) != auth.mechanisms.end();
     };
     if (schemes_.count("CRAM-MD5") != 0 && !offered("CRAM-MD5")) {
-      host_->findings.Notice("mechanism-not-offered", place,
-                             "the stored passwords fit CRAM-MD5, which is not offered", "nothing: plain under TLS is better");
+      host_->findings.Notice("mechanism-not-offered", place, "the stored passwords fit CRAM-MD5, which is not offered",
+                             "nothing: plain under TLS is better");
     }
     if (offered("PLAIN") && !offered("LOGIN") && AnySasl()) {
       host_->findings.Notice("mechanism-login-missing", place,

@@ -48,7 +48,8 @@ class HabitChecker {
       const ParameterFacts* facts = FindPostfixParameter(assignment.name);
       if (facts == nullptr || facts->effect != SettingEffect::kHonoured || facts->default_value.empty()) continue;
       if (IsLegacySyntax(assignment.name)) continue;  // has a finding of its own, with another mend
-      if (host_->postfix.main.Find(assignment.name) != &assignment || assignment.value != facts->default_value) continue;
+      if (host_->postfix.main.Find(assignment.name) != &assignment || assignment.value != facts->default_value)
+        continue;
       if (names.empty()) first = assignment.place;
       names += (names.empty() ? "" : ", ") + assignment.name + " (line " + std::to_string(assignment.place.line) + ")";
     }
@@ -64,7 +65,8 @@ class HabitChecker {
       const std::vector<std::string> rules = main_.LowerList(name);
       if (!rules.empty() && rules.back() == "permit" && main_.IsSet(name)) {
         host_->findings.Notice("rule-without-effect", main_.PlaceOf(name),
-                               "\"permit\" at the end of " + std::string(name) + " does what the end does", "remove it");
+                               "\"permit\" at the end of " + std::string(name) + " does what the end does",
+                               "remove it");
       }
       for (size_t i = 0; i + 1 < rules.size(); ++i) {
         if (rules[i] != "permit" && rules[i] != "reject" && rules[i] != "defer") continue;
@@ -132,26 +134,29 @@ class HabitChecker {
     Place first;
     for (const Assignment& assignment : host_->postfix.main.assignments) {
       if (host_->postfix.main.Find(assignment.name) != &assignment) continue;
-      if (assignment.value.find("hash:") == std::string::npos && assignment.value.find("btree:") == std::string::npos) continue;
+      if (assignment.value.find("hash:") == std::string::npos && assignment.value.find("btree:") == std::string::npos)
+        continue;
       if (assignment.value.find("texthash:") != std::string::npos) continue;
       if (names.empty()) first = assignment.place;
       names += (names.empty() ? "" : ", ") + assignment.name;
     }
     if (names.empty()) return;
     host_->findings.Notice("table-type-portability", first,
-                           "hash: and btree: tables (" + names + ") need Berkeley DB, which Postfix of newer systems has no "
-                           "more (RHEL 10, SLES 15.3, Alpine); we read the text",
+                           "hash: and btree: tables (" + names +
+                               ") need Berkeley DB, which Postfix of newer systems has no "
+                               "more (RHEL 10, SLES 15.3, Alpine); we read the text",
                            "nothing here; write lmdb: before going to such a system");
   }
 
   // IPv6 of both files, each on its own: mending one does not mend the other.
   void CheckFamilies() {
     if (OnlyV4(true)) {
-      host_->findings.Notice("ipv4-only", main_.PlaceOf("inet_protocols"), "no SMTP service listens on IPv6",
-                             "set inet_protocols = all" + std::string(main_.IsSet("mynetworks") &&
-                                                                              main_.Text("mynetworks").find("::1") == std::string::npos
-                                                                          ? ", and add [::1]/128 to mynetworks"
-                                                                          : ""));
+      host_->findings.Notice(
+          "ipv4-only", main_.PlaceOf("inet_protocols"), "no SMTP service listens on IPv6",
+          "set inet_protocols = all" +
+              std::string(main_.IsSet("mynetworks") && main_.Text("mynetworks").find("::1") == std::string::npos
+                              ? ", and add [::1]/128 to mynetworks"
+                              : ""));
     }
     if (OnlyV4(false)) {
       host_->findings.Notice("ipv4-only", host_->Dovecot().PlaceOf("listen"), "neither IMAP nor POP3 listens on IPv6",

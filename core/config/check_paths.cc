@@ -1,9 +1,9 @@
-// Does mail arrive where its reader looks? For every row of virtual_mailbox_maps the path that delivery writes to must be the
-// path that its user reads:
+// Does mail arrive where its reader looks? For every row of virtual_mailbox_maps the path that delivery writes to must
+// be the path that its user reads:
 //
 //   a login is the address itself       the row's path is what that login reads
-//   a login is the name before the "@"  the same, unless the login has another row with its name, and this path is read by
-//                                       somebody else
+//   a login is the name before the "@"  the same, unless the login has another row with its name, and this path is
+//                                       read by somebody else
 //   neither                             somebody reads the path
 //
 // Where it is not so, mail would be taken, answered 250, and be seen by nobody, or by another: that stops the start.
@@ -92,15 +92,16 @@ class PathChecker {
     if (*owner == nullptr) {
       *owner = Owner(UserName(row.address));
       // The name alone says little where domains share it: has the login a mailbox of its name elsewhere?
-      must_be_owner = *owner != nullptr && !named_paths_.contains({std::string(UserName(row.address)), (*owner)->inbox_path});
+      must_be_owner =
+          *owner != nullptr && !named_paths_.contains({std::string(UserName(row.address)), (*owner)->inbox_path});
     }
     if (must_be_owner && (*owner)->inbox_path == row.path) return Meeting::kGood;
     if (!is_read) return Meeting::kReadByNobody;
     return must_be_owner ? Meeting::kReadByAnother : Meeting::kGood;
   }
 
-  // virtual(5): an alias is followed before the mailbox is looked for; without itself among its targets the mailbox gets
-  // nothing, whether it is read or not.
+  // virtual(5): an alias is followed before the mailbox is looked for; without itself among its targets the mailbox
+  // gets nothing, whether it is read or not.
   bool IsAliasedAway(const Row& row) const {
     auto targets = routing_.virtual_alias_maps.Find(row.address);
     const bool of_domain = !targets;
@@ -108,7 +109,8 @@ class PathChecker {
     if (!targets) return false;
     for (const std::string& target : SplitPostfixList(*targets)) {
       if (EqualsIgnoreCase(target, row.address)) return false;
-      if (of_domain && target.starts_with('@') && EqualsIgnoreCase(target.substr(1), UserDomain(row.address))) return false;
+      if (of_domain && target.starts_with('@') && EqualsIgnoreCase(target.substr(1), UserDomain(row.address)))
+        return false;
     }
     return true;
   }
@@ -143,7 +145,8 @@ class PathChecker {
         Few(&unread, [&] { ReportUnread(row, owner); });
       } else if (meeting == Meeting::kReadByAnother) {
         Few(&unread, [&] { ReportReadByAnother(row, *owner); });
-      } else if (AllWithoutDomain(readers_.at(row.path)) && row.path.find(UserDomain(row.address)) == std::string::npos) {
+      } else if (AllWithoutDomain(readers_.at(row.path)) &&
+                 row.path.find(UserDomain(row.address)) == std::string::npos) {
         ++accidental;
         example = row.address;
       }
@@ -164,7 +167,8 @@ class PathChecker {
   }
 
   std::string Reads(const LoginFacts& owner) const {
-    if (owner.inbox_path.empty()) return "where \"" + owner.user + "\" reads cannot be said (mail_location, " + ToString(location_place_) + ")";
+    if (owner.inbox_path.empty())
+      return "where \"" + owner.user + "\" reads cannot be said (mail_location, " + ToString(location_place_) + ")";
     return "\"" + owner.user + "\" reads " + owner.inbox_path + " (mail_location, " + ToString(location_place_) + ")";
   }
 
@@ -197,10 +201,11 @@ class PathChecker {
   }
 
   void ReportShadowed(const Row& row) {
-    host_->findings.Warning("mailbox-shadowed", main_.PlaceOf("virtual_alias_maps"),
-                            row.address + " has a mailbox, and an alias takes all its mail elsewhere: the mailbox gets nothing",
-                            "remove the row of virtual_mailbox_maps, or add \"" + row.address + " " + row.address +
-                                "\" to virtual_alias_maps");
+    host_->findings.Warning(
+        "mailbox-shadowed", main_.PlaceOf("virtual_alias_maps"),
+        row.address + " has a mailbox, and an alias takes all its mail elsewhere: the mailbox gets nothing",
+        "remove the row of virtual_mailbox_maps, or add \"" + row.address + " " + row.address +
+            "\" to virtual_alias_maps");
   }
 
   void ReportAccidental(size_t count, const std::string& example) {
@@ -263,7 +268,8 @@ class PathChecker {
     for (const std::string_view name : {"nobody-of-that-name", "nobody", "no.body"}) {
       const std::string address = std::string(name) + "@" + domain;
       const auto value = routing_.virtual_mailbox_maps.Find(address);
-      if (!value || owners_.contains(address) || owners_.contains(name) || readers_.contains(DeliveryPath(*value))) continue;
+      if (!value || owners_.contains(address) || owners_.contains(name) || readers_.contains(DeliveryPath(*value)))
+        continue;
       Few(unread, [&] {
         host_->findings.Error("mailbox-path-unread", maps_place_,
                               "virtual_mailbox_maps has an answer for names that nobody has: mail for " + address +
@@ -307,7 +313,8 @@ class PathChecker {
         ++reported;
         host_->findings.Error("mailbox-owner-not-valid", location_place_,
                               "uid " + std::to_string(facts.uid) + " gid " + std::to_string(facts.gid) + " of \"" +
-                                  login + "\" is outside first_valid_uid, last_valid_uid and first_valid_gid: the login "
+                                  login +
+                                  "\" is outside first_valid_uid, last_valid_uid and first_valid_gid: the login "
                                   "would be refused",
                               "lower first_valid_uid");
       }
@@ -331,12 +338,14 @@ class PathChecker {
   }
 
   bool CheckNumbersOf(const Row& row) {
-    for (const auto& [parameter, tables] : {std::pair<std::string, const TableList*>{"virtual_uid_maps", &routing_.virtual_uid_maps},
-                                            {"virtual_gid_maps", &routing_.virtual_gid_maps}}) {
+    for (const auto& [parameter, tables] :
+         {std::pair<std::string, const TableList*>{"virtual_uid_maps", &routing_.virtual_uid_maps},
+          {"virtual_gid_maps", &routing_.virtual_gid_maps}}) {
       if (NumberFor(*tables, row.address)) continue;
-      host_->findings.Error("mailbox-without-uid", main_.PlaceOf(parameter),
-                            parameter + " has no number for " + row.address + ": its mail would wait, and come back in the end",
-                            "write " + parameter + " = static:NUMBER, the number of the user that owns the mailboxes");
+      host_->findings.Error(
+          "mailbox-without-uid", main_.PlaceOf(parameter),
+          parameter + " has no number for " + row.address + ": its mail would wait, and come back in the end",
+          "write " + parameter + " = static:NUMBER, the number of the user that owns the mailboxes");
       return true;
     }
     const int64_t uid = *NumberFor(routing_.virtual_uid_maps, row.address);

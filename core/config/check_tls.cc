@@ -28,7 +28,8 @@ class TlsChecker {
     for (const Listener& listener : host_->config->listeners) {
       if (listener.protocol != Protocol::kSmtp || listener.tls != nullptr || listener.implicit_tls) continue;
       if (!reported.insert(listener.name).second || listener.smtp->tls_level != TlsLevel::kNone) continue;
-      host_->findings.Security("smtp-without-tls", main_.PlaceOf(has_certificate ? "smtpd_tls_cert_file" : "smtpd_tls_security_level"),
+      host_->findings.Security("smtp-without-tls",
+                               main_.PlaceOf(has_certificate ? "smtpd_tls_cert_file" : "smtpd_tls_security_level"),
                                "service \"" + listener.name + "\" offers no STARTTLS" +
                                    (has_certificate ? ", though a certificate is set" : "") +
                                    ": mail and passwords go over the wire in clear",
@@ -37,7 +38,8 @@ class TlsChecker {
     for (const Listener& listener : host_->config->listeners) {
       const bool is_login = listener.protocol == Protocol::kImap || listener.protocol == Protocol::kPop3;
       if (!is_login || listener.endpoint.address.IsLoopback()) continue;
-      if (listener.tls == nullptr && !host_->config->auth.disable_plaintext_auth && reported.insert(listener.name).second) {
+      if (listener.tls == nullptr && !host_->config->auth.disable_plaintext_auth &&
+          reported.insert(listener.name).second) {
         host_->findings.Security("login-in-clear", dovecot_.PlaceOf("ssl"),
                                  "service \"" + listener.name + "\" takes passwords without TLS",
                                  "set ssl = required with ssl_cert and ssl_key");

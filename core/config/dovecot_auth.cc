@@ -146,9 +146,10 @@ class AuthBuilder {
   void RefuseUnless(const DovecotSection& section, std::string_view key, std::string_view usual) {
     const DovecotSetting* setting = section.Find(key);
     if (setting == nullptr || setting->value == usual) return;
-    settings_.findings().Error("setting-unsupported", setting->place,
-                               std::string(key) + " of a " + section.type + " is not supported: others than meant would be served by it",
-                               "remove it if you can do without");
+    settings_.findings().Error(
+        "setting-unsupported", setting->place,
+        std::string(key) + " of a " + section.type + " is not supported: others than meant would be served by it",
+        "remove it if you can do without");
   }
 
   void AddPassDb(const DovecotSection& section) {

@@ -57,7 +57,8 @@ void ReadListener(const DovecotSettings& settings, const DovecotSection& section
     listener->port = number.value_or(0);
     if (!number || *number > UINT16_MAX) {
       settings.findings().Error("dovecot-bad-value", port->place,
-                                "port is \"" + port->value + "\": Dovecot would not start", "write a number, 0 for off");
+                                "port is \"" + port->value + "\": Dovecot would not start",
+                                "write a number, 0 for off");
       listener->port = 0;
     }
   }
@@ -73,7 +74,8 @@ void ReadListener(const DovecotSettings& settings, const DovecotSection& section
   if (const DovecotSetting* proxy = section.Find("haproxy");
       proxy != nullptr && ParseDovecotBool(proxy->value).value_or(true)) {
     settings.findings().Error("dovecot-haproxy-unsupported", proxy->place,
-                              "the proxy protocol is not supported: no client could connect here", "write haproxy = no");
+                              "the proxy protocol is not supported: no client could connect here",
+                              "write haproxy = no");
   }
 }
 
@@ -119,9 +121,10 @@ std::vector<IpAddress> Addresses(const DovecotSettings& settings, const std::str
 std::vector<std::string> ServedProtocols(const DovecotSettings& settings) {
   std::vector<std::string> protocols;
   if (!settings.IsSet("protocols")) {
-    settings.findings().Notice("dovecot-protocols-unset", {settings.root().place.file, 0},
-                               "nothing sets protocols (on Debian the files of protocols.d do): imap and pop3 are served",
-                               "write protocols = imap pop3");
+    settings.findings().Notice(
+        "dovecot-protocols-unset", {settings.root().place.file, 0},
+        "nothing sets protocols (on Debian the files of protocols.d do): imap and pop3 are served",
+        "write protocols = imap pop3");
     return {"imap", "pop3"};
   }
   for (const std::string& word : settings.Words("protocols")) {
@@ -216,24 +219,26 @@ std::shared_ptr<const TlsContext> BuildDovecotTls(const DovecotSettings& setting
 std::vector<UnixListener> UnixListeners(const DovecotSettings& settings) {
   std::vector<UnixListener> sockets;
   const std::string base = settings.Text("base_dir");
-  ForEachListener(settings.root(), "", "unix_listener", [&](const DovecotSection& service, const DovecotSection& section) {
-    UnixListener socket;
-    socket.service = service.name;
-    socket.path = NormalizePath(JoinPath(base, section.name));
-    socket.user = section.Value("user");
-    socket.group = section.Value("group");
-    socket.place = section.place;
-    if (const DovecotSetting* mode = section.Find("mode")) {
-      const auto octal = ParseOctal(mode->value);
-      if (!octal) {
-        settings.findings().Error("dovecot-bad-value", mode->place, "mode is \"" + mode->value +
-                                  "\": Dovecot would not start", "write an octal number such as 0660");
-      }
-      socket.mode = octal.value_or(0600);
-      socket.place = mode->place;
-    }
-    if (socket.mode != 0) sockets.push_back(std::move(socket));
-  });
+  ForEachListener(settings.root(), "", "unix_listener",
+                  [&](const DovecotSection& service, const DovecotSection& section) {
+                    UnixListener socket;
+                    socket.service = service.name;
+                    socket.path = NormalizePath(JoinPath(base, section.name));
+                    socket.user = section.Value("user");
+                    socket.group = section.Value("group");
+                    socket.place = section.place;
+                    if (const DovecotSetting* mode = section.Find("mode")) {
+                      const auto octal = ParseOctal(mode->value);
+                      if (!octal) {
+                        settings.findings().Error("dovecot-bad-value", mode->place,
+                                                  "mode is \"" + mode->value + "\": Dovecot would not start",
+                                                  "write an octal number such as 0660");
+                      }
+                      socket.mode = octal.value_or(0600);
+                      socket.place = mode->place;
+                    }
+                    if (socket.mode != 0) sockets.push_back(std::move(socket));
+                  });
   return sockets;
 }
 

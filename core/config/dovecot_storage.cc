@@ -78,12 +78,14 @@ void CheckLocation(const DovecotSettings& settings, const std::string& location,
 }
 
 // All mailboxes of an account are in one Maildir.
-void CheckOneLocation(const DovecotSettings& settings, const DovecotSection& section, const std::string& mail_location) {
+void CheckOneLocation(const DovecotSettings& settings, const DovecotSection& section,
+                      const std::string& mail_location) {
   const DovecotSetting* location = section.Find("location");
   if (location == nullptr || location->value.empty() || location->value == mail_location) return;
   settings.findings().Error("dovecot-namespace-unsupported", location->place,
-                            "namespace " + section.name + " has a location of its own: its mailboxes would be looked for in "
-                            "mail_location",
+                            "namespace " + section.name +
+                                " has a location of its own: its mailboxes would be looked for in "
+                                "mail_location",
                             "write the location as mail_location, or remove the namespace if you can do without");
 }
 
@@ -166,7 +168,8 @@ void BuildPop3Deletion(const DovecotSettings& pop3, Pop3Service* service) {
   service->delete_type_flag = type == "flag" || (type == "default" && !service->deleted_flag.empty());
   if (type != "default" && type != "expunge" && type != "flag") {
     pop3.findings().Error("dovecot-bad-value", pop3.PlaceOf("pop3_delete_type"),
-                          "pop3_delete_type is \"" + type + "\": Dovecot would not start", "write default, expunge or flag");
+                          "pop3_delete_type is \"" + type + "\": Dovecot would not start",
+                          "write default, expunge or flag");
   } else if (type == "flag" && service->deleted_flag.empty()) {
     pop3.findings().Error("dovecot-bad-value", pop3.PlaceOf("pop3_delete_type"),
                           "pop3_delete_type is flag, but pop3_deleted_flag names none: Dovecot would not start",

@@ -105,7 +105,8 @@ void ParseOpen(std::string_view rest, Line* line) {
     line->problem = "text follows the \"{\"";
     line->mend = "end the line after the \"{\"";
   } else {
-    line->problem = "\"" + line->key + (line->value.empty() ? "" : " " + line->value) + "\" is neither \"key = value\" nor \"section {\"";
+    line->problem = "\"" + line->key + (line->value.empty() ? "" : " " + line->value) +
+                    "\" is neither \"key = value\" nor \"section {\"";
     line->mend = "add the missing \"=\" (or \" {\"), or put \"#\" before the line";
   }
 }
@@ -252,7 +253,8 @@ class Parser {
         const std::string_view known = defaults_ == nullptr ? std::string_view() : defaults_(key);
         if (setting != nullptr && expanded_bytes_ + setting->value.size() > kDovecotExpandedBytesMax) {
           findings_->Error("dovecot-expansion", place,
-                           "the values that \"" + line.key + "\" and the lines before it refer to by $name grow beyond " +
+                           "the values that \"" + line.key +
+                               "\" and the lines before it refer to by $name grow beyond " +
                                std::to_string(kDovecotExpandedBytesMax) + " bytes",
                            "write the value out, without a name that stands for itself again and again");
           return std::string(Trim(out));
@@ -342,16 +344,18 @@ class Parser {
     return "auth";
   }
 
-  // What to write depends on what follows: a "}" too many (`brace`) shows that only the service's first line is missing.
+  // What to write depends on what follows: a "}" too many (`brace`) shows that only the service's first line is
+  // missing.
   void ReportFloating(const Place* brace) {
     if (!floating_) return;
     const std::string open = "\"service " + floating_->service + " {\"";
-    findings_->Error("dovecot-syntax-listener-outside-service", floating_->place,
-                     "\"" + floating_->name + "\" stands outside any service: Dovecot would not start" +
-                         (floating_->service == "auth" ? ", and Postfix would find no socket to ask for passwords" : ""),
-                     brace == nullptr ? "put it into its service: write " + open + " before it and \"}\" after it"
-                                      : "put it into its service: write " + open + " before it; its \"}\" is line " +
-                                            std::to_string(brace->line) + " already");
+    findings_->Error(
+        "dovecot-syntax-listener-outside-service", floating_->place,
+        "\"" + floating_->name + "\" stands outside any service: Dovecot would not start" +
+            (floating_->service == "auth" ? ", and Postfix would find no socket to ask for passwords" : ""),
+        brace == nullptr ? "put it into its service: write " + open + " before it and \"}\" after it"
+                         : "put it into its service: write " + open + " before it; its \"}\" is line " +
+                               std::to_string(brace->line) + " already");
     floating_.reset();
   }
 
@@ -382,7 +386,8 @@ class Parser {
   std::unique_ptr<DovecotSection> root_;
   std::vector<DovecotSection*> open_;  // innermost last; owned by root_
   std::vector<Place> last_opened_;     // where each level was opened, also of merged sections
-  std::map<std::tuple<const DovecotSection*, std::string, std::string>, DovecotSection*> sections_by_name_;  // never walked
+  // Never walked.
+  std::map<std::tuple<const DovecotSection*, std::string, std::string>, DovecotSection*> sections_by_name_;
   size_t files_count_ = 0;
   size_t expanded_bytes_ = 0;  // written by ExpandWords so far
   struct FloatingListener {

@@ -1,6 +1,7 @@
 // The grammar of dovecot.conf as Dovecot 2.2 and 2.3 read it: "key = value", "type name {" ... "}", includes.
 //
-//   line     := white* ( comment | "!include" pattern | "!include_try" pattern | key "=" value | type [name] "{" | "}" )
+//   line     := white* ( comment | "!include" pattern | "!include_try" pattern | key "=" value | type [name] "{"
+//               | "}" )
 //   comment  := "#" outside quotes, anywhere; inside a word it is ambiguous and reported
 //   value    := rest of the line, blanks at the end removed; "..." and '...' keep blanks; a trailing "\" joins lines;
 //               "<path" stands for the file's content; a word "$key" for that key's value so far
@@ -47,8 +48,8 @@ struct DovecotSection {
 // Gives the default of a setting at the root, for "$key" words; empty where unknown.
 using DovecotDefaults = std::string_view (*)(std::string_view key);
 
-// Reads `file` and all it includes. Sections of one type and name are one (passdb, userdb and unnamed ones are not: they
-// add up). Never null.
+// Reads `file` and all it includes. Sections of one type and name are one (passdb, userdb and unnamed ones are not:
+// they add up). Never null.
 std::unique_ptr<DovecotSection> ParseDovecot(FileSource& files, const std::string& file, DovecotDefaults defaults,
                                              FindingList* findings);
 

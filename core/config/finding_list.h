@@ -1,5 +1,5 @@
-// Collects what is found while the configuration is read and judged. Reading never stops at the first mistake: the reader
-// notes it here, mends it in its head, and goes on, so that one run shows everything.
+// Collects what is found while the configuration is read and judged. Reading never stops at the first mistake: the
+// reader notes it here, mends it in its head, and goes on, so that one run shows everything.
 #pragma once
 
 #include <string>
@@ -35,7 +35,8 @@ class FindingList {
 
   bool has_errors() const { return has_errors_; }
   const std::vector<Finding>& all() const { return all_; }
-  // In order of file and line; equal ones stay as they were found. Repeated findings (same id, place and text) are once.
+  // In order of file and line; equal ones stay as they were found. Repeated findings (same id, place and text) are
+  // once.
   std::vector<Finding> Sorted() const;
 
  private:

@@ -1,5 +1,5 @@
-// regexp:, pcre: and cidr: tables: rows asked in order, with if and endif (regexp_table(5), pcre_table(5), cidr_table(5)).
-// Regular expressions run on PCRE2, both kinds, with a bound on the work one match may do.
+// regexp:, pcre: and cidr: tables: rows asked in order, with if and endif (regexp_table(5), pcre_table(5),
+// cidr_table(5)). Regular expressions run on PCRE2, both kinds, with a bound on the work one match may do.
 #pragma once
 
 #include <memory>

@@ -86,7 +86,8 @@ void TakeChoices(std::string_view inside, size_t at, Reference* reference) {
     reference->has_otherwise = true;
     if (TakeBraced(inside, &at, &reference->otherwise) && SkipSpace(inside, at) >= inside.size()) return;
   }
-  reference->problem = "\"" + std::string(inside) + "\" goes wrong after its first {text}: \":{text}\" or the end belongs there";
+  reference->problem =
+      "\"" + std::string(inside) + "\" goes wrong after its first {text}: \":{text}\" or the end belongs there";
 }
 
 Reference TakeApart(std::string_view inside) {
@@ -119,7 +120,8 @@ bool Compare(std::string_view a, std::string_view op, std::string_view b, std::v
   if (op.size() > 5 && op.substr(op.size() - 5) == "level") {
     op.remove_suffix(5);
     const auto levels = CompareLevels(a, b);
-    if (!levels) problems->push_back("\"" + std::string(a) + "\" or \"" + std::string(b) + "\" is no compatibility level");
+    if (!levels)
+      problems->push_back("\"" + std::string(a) + "\" or \"" + std::string(b) + "\" is no compatibility level");
     order = levels.value_or(0);
   } else if (const auto x = ParseUnsigned(a), y = ParseUnsigned(b); x && y) {
     order = *x < *y ? -1 : *x > *y ? 1 : 0;

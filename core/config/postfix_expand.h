@@ -7,9 +7,9 @@
 //                                  compatibility levels (major.minor.patch); without ? or : it is "true" or nothing
 //   $$                             one dollar
 //
-// Bounds: nesting of kExpandDepthMax, output of kExpandedBytesMax, work of kExpandWorkMax. Beyond one of them expansion ends
-// at once, the value is cut and one problem is reported: parameters that name each other many times ("billion laughs") cost
-// milliseconds and no memory. Names that refer to themselves are a problem, too.
+// Bounds: nesting of kExpandDepthMax, output of kExpandedBytesMax, work of kExpandWorkMax. Beyond one of them expansion
+// ends at once, the value is cut and one problem is reported: parameters that name each other many times ("billion
+// laughs") cost milliseconds and no memory. Names that refer to themselves are a problem, too.
 #pragma once
 
 #include <cstddef>

@@ -157,7 +157,8 @@ class RestrictionBuilder {
   bool ParseClass(const std::string& word, size_t depth, Restriction* rule) {
     rule->name = word;
     if (depth >= kClassDepthMax) {
-      Error("postfix-restriction-class-loop", "restriction class " + word + " contains itself", "remove it from its list");
+      Error("postfix-restriction-class-loop", "restriction class " + word + " contains itself",
+            "remove it from its list");
       return false;
     }
     rule->restriction_class = Build(word, depth + 1);
@@ -172,8 +173,9 @@ class RestrictionBuilder {
     rule->table->ForEachValue([&](std::string_view value) {
       if (IsAccessAction(value) || ++reported > kActionsReportedMax) return;
       Error("access-table-action",
-            specification + " answers \"" + std::string(value.substr(0, 80)) + "\", which is no action that can be taken: its "
-            "clients would get a temporary error",
+            specification + " answers \"" + std::string(value.substr(0, 80)) +
+                "\", which is no action that can be taken: its "
+                "clients would get a temporary error",
             "write REJECT, OK, DUNNO, a reply code with text, or another action of access(5) but FILTER");
     });
     return true;
@@ -187,8 +189,10 @@ class RestrictionBuilder {
     const std::string_view word = value.substr(0, value.find_first_of(" \t"));
     const auto is = [word](std::string_view action) { return EqualsIgnoreCase(word, action); };
     if (std::any_of(std::begin(kActions), std::end(kActions), is)) return true;
-    if (std::any_of(std::begin(kWithArgument), std::end(kWithArgument), is)) return !Trim(value.substr(word.size())).empty();
-    if (!word.empty() && word.find_first_not_of("0123456789") == std::string_view::npos) return true;  // a code, or "1": OK
+    if (std::any_of(std::begin(kWithArgument), std::end(kWithArgument), is))
+      return !Trim(value.substr(word.size())).empty();
+    if (!word.empty() && word.find_first_not_of("0123456789") == std::string_view::npos)
+      return true;  // a code, or "1": OK
     const std::vector<std::string> rules = SplitPostfixList(value);
     return !rules.empty() && std::all_of(rules.begin(), rules.end(), [](const std::string& rule) {
       const RestrictionFacts* facts = FindRestriction(Lower(rule));

@@ -20,8 +20,8 @@ MatchList BuildMatchList(const PostfixParameters& parameters, std::string_view n
 MatchList ParseMatchList(const PostfixParameters& parameters, std::string_view name, std::string_view text,
                          ListKind kind);
 
-// The rules of "smtpd_recipient_restrictions" and its like. A rule that Postfix does not know, or that we cannot judge, is
-// an error: it protects something.
+// The rules of "smtpd_recipient_restrictions" and its like. A rule that Postfix does not know, or that we cannot judge,
+// is an error: it protects something.
 Restrictions BuildRestrictions(const PostfixParameters& parameters, std::string_view name);
 
 }  // namespace postern::config

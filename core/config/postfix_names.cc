@@ -55,9 +55,10 @@ class NameChecker {
                       "leave it for Postfix, or remove it");
     } else if (referenced_.count(name) == 0) {
       const std::string_view nearest = NearestPostfixParameter(name);
-      findings.Warning("postfix-unknown-parameter", assignment.place,
-                       name + " is no parameter, and nothing refers to it: it does nothing",
-                       nearest.empty() ? "correct its name, or remove it" : "did you mean " + std::string(nearest) + "?");
+      findings.Warning(
+          "postfix-unknown-parameter", assignment.place,
+          name + " is no parameter, and nothing refers to it: it does nothing",
+          nearest.empty() ? "correct its name, or remove it" : "did you mean " + std::string(nearest) + "?");
     }
   }
 
@@ -99,7 +100,8 @@ class NameChecker {
                                                             : parameters.Expand(facts.default_value).text));
     if (value == usual || Harmless(assignment.name, value)) return;
     // Of its words only this one changes where mail goes; the others leave out steps that are not here.
-    const bool idle = assignment.name == "receive_override_options" && value.find("no_address_mappings") == std::string::npos;
+    const bool idle =
+        assignment.name == "receive_override_options" && value.find("no_address_mappings") == std::string::npos;
     if (facts.effect == SettingEffect::kHarmless || idle) {
       findings.Notice("setting-unsupported-harmless", assignment.place,
                       assignment.name + " (" + meaning + ") is not supported; nothing else depends on it",
@@ -122,10 +124,11 @@ class NameChecker {
   // Values that ask for nothing, other than the default.
   static bool Harmless(std::string_view name, const std::string& value) {
     // Empty asks for nothing, but where it takes something away.
-    static constexpr std::string_view kEmptyNarrows[] = {"smtpd_sasl_mechanism_filter", "parent_domain_matches_subdomains",
-                                                         "canonical_classes", "sender_canonical_classes",
-                                                         "recipient_canonical_classes", "propagate_unmatched_extensions"};
-    if (value.empty() && std::find(std::begin(kEmptyNarrows), std::end(kEmptyNarrows), name) == std::end(kEmptyNarrows)) return true;
+    static constexpr std::string_view kEmptyNarrows[] = {
+        "smtpd_sasl_mechanism_filter", "parent_domain_matches_subdomains", "canonical_classes",
+        "sender_canonical_classes",    "recipient_canonical_classes",      "propagate_unmatched_extensions"};
+    if (value.empty() && std::find(std::begin(kEmptyNarrows), std::end(kEmptyNarrows), name) == std::end(kEmptyNarrows))
+      return true;
     if (name.starts_with("smtpd_client_") && name.ends_with("_rate_limit")) return value == "0";
     if (name == "smtp_host_lookup") return true;
     return false;

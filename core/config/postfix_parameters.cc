@@ -78,9 +78,10 @@ std::string PostfixParameters::Text(std::string_view name) const {
   }
   for (const std::string& undefined : expansion.undefined) {
     if (!IsSet(name) || undefined == name) continue;
-    source_->findings->Warning("postfix-undefined-parameter", PlaceOf(name),
-                               std::string(name) + " refers to $" + undefined + ", which nothing defines: it counts as empty",
-                               "define " + undefined + ", or correct the name; a dollar itself is written \"$$\"");
+    source_->findings->Warning(
+        "postfix-undefined-parameter", PlaceOf(name),
+        std::string(name) + " refers to $" + undefined + ", which nothing defines: it counts as empty",
+        "define " + undefined + ", or correct the name; a dollar itself is written \"$$\"");
   }
   return std::string(Trim(expansion.text));
 }

@@ -1,5 +1,5 @@
-// Postfix's parameters as one service sees them: -o overrides, main.cf, defaults, in that order, expanded in its context.
-// Values that cannot be read become findings, and the default is used in their place, so that reading goes on.
+// Postfix's parameters as one service sees them: -o overrides, main.cf, defaults, in that order, expanded in its
+// context. Values that cannot be read become findings, and the default is used in their place, so that reading goes on.
 #pragma once
 
 #include <map>

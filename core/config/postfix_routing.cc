@@ -61,7 +61,8 @@ void FillDelivery(const PostfixParameters& p, Routing* routing) {
   routing->null_sender_relayhost_key = p.Text("empty_address_relayhost_maps_lookup_key");
   routing->null_sender_transport_key = p.Text("empty_address_default_transport_maps_lookup_key");
   const std::vector<std::string> parents = p.LowerList("parent_domain_matches_subdomains");
-  routing->transport_maps_match_subdomains = std::find(parents.begin(), parents.end(), "transport_maps") != parents.end();
+  routing->transport_maps_match_subdomains =
+      std::find(parents.begin(), parents.end(), "transport_maps") != parents.end();
   routing->transports = BuildTransports(p);
   routing->virtual_mailbox_base = p.Text("virtual_mailbox_base");
   routing->virtual_uid_maps = p.Tables("virtual_uid_maps");

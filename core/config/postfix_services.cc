@@ -91,7 +91,8 @@ bool AllowsProtocol(const PostfixParameters& p, bool v6) {
     if (word == "all" || word == (v6 ? "ipv6" : "ipv4")) allowed = true;
     if (word != "all" && word != "ipv6" && word != "ipv4") {
       p.findings().Error("postfix-bad-value", p.PlaceOf("inet_protocols"),
-                         "inet_protocols contains \"" + word + "\": Postfix would not start", "write all, ipv4 or ipv6");
+                         "inet_protocols contains \"" + word + "\": Postfix would not start",
+                         "write all, ipv4 or ipv6");
     }
   }
   return allowed;
@@ -300,8 +301,9 @@ std::string DefaultMynetworks(const PostfixParameters& p) {
   const auto add = [&text](std::string network) { text += (text.empty() ? "" : ", ") + network; };
   if (style != "host" && style != "subnet" && style != "class") {
     p.findings().Error("postfix-mynetworks-style", p.PlaceOf("mynetworks_style"),
-                       "mynetworks_style is \"" + style + "\", which is none of its three values, and mynetworks is not set: "
-                       "Postfix would not start",
+                       "mynetworks_style is \"" + style +
+                           "\", which is none of its three values, and mynetworks is not set: "
+                           "Postfix would not start",
                        "set mynetworks, or write host, subnet or class");
   } else if (style != "host") {
     p.findings().Notice("postfix-mynetworks-narrowed", p.PlaceOf("mynetworks_style"),

@@ -1,7 +1,7 @@
 // The grammars of Postfix's files: logical lines, main.cf, master.cf (postconf(5), master(5)).
 //
-// A logical line starts at its first column and takes in the lines after it that start with white space; blank lines and
-// lines whose first non-blank is '#' are skipped wherever they are, also inside. A '#' further right is text.
+// A logical line starts at its first column and takes in the lines after it that start with white space; blank lines
+// and lines whose first non-blank is '#' are skipped wherever they are, also inside. A '#' further right is text.
 // Nothing here fails: mistakes become findings and the rest is read.
 #pragma once
 
@@ -26,7 +26,7 @@ struct LogicalLine {
 };
 std::vector<LogicalLine> ReadLogicalLines(std::string_view text);
 
-// ---- main.cf ----------------------------------------------------------------------------------------------------------
+// ---- main.cf --------------------------------------------------------------------------------------------------------
 
 struct Assignment {
   std::string name, value;  // not expanded
@@ -42,7 +42,7 @@ MainCf ParseMainCf(std::string_view text, const std::string& file, FindingList* 
 // Text that ParseMainCf reads back to the same assignments.
 std::string FormatMainCf(const MainCf& main);
 
-// ---- master.cf --------------------------------------------------------------------------------------------------------
+// ---- master.cf ------------------------------------------------------------------------------------------------------
 
 struct MasterService {
   std::string name;     // "smtp", "127.0.0.1:10025"

@@ -101,10 +101,11 @@ ClientTlsLevel SmtpClientTlsLevel(const PostfixParameters& p) {
     // The old form of "encrypt", or of "verify": by default names are checked, too.
     if (p.Bool("smtp_enforce_tls")) {
       if (p.Bool("smtp_tls_enforce_peername")) {
-        p.findings().Error("postfix-smtp-tls-level", p.PlaceOf("smtp_enforce_tls"),
-                           "smtp_enforce_tls demands that other servers' certificates are checked, which cannot be done "
-                           "yet, so that mail could reach an impostor",
-                           "write smtp_tls_security_level = encrypt or may");
+        p.findings().Error(
+            "postfix-smtp-tls-level", p.PlaceOf("smtp_enforce_tls"),
+            "smtp_enforce_tls demands that other servers' certificates are checked, which cannot be done "
+            "yet, so that mail could reach an impostor",
+            "write smtp_tls_security_level = encrypt or may");
         return ClientTlsLevel::kVerify;
       }
       return ClientTlsLevel::kEncrypt;
@@ -113,10 +114,11 @@ ClientTlsLevel SmtpClientTlsLevel(const PostfixParameters& p) {
   }
   const auto parsed = ParseClientTlsLevel(level);
   if (!parsed || *parsed > ClientTlsLevel::kEncrypt) {
-    p.findings().Error("postfix-smtp-tls-level", p.PlaceOf("smtp_tls_security_level"),
-                       "smtp_tls_security_level is \"" + level +
-                           "\": other servers' certificates cannot be checked yet, so that mail could reach an impostor",
-                       "write encrypt or may");
+    p.findings().Error(
+        "postfix-smtp-tls-level", p.PlaceOf("smtp_tls_security_level"),
+        "smtp_tls_security_level is \"" + level +
+            "\": other servers' certificates cannot be checked yet, so that mail could reach an impostor",
+        "write encrypt or may");
   }
   return parsed.value_or(ClientTlsLevel::kSecure);
 }
@@ -135,7 +137,8 @@ std::string ReadPem(FileSource& files, const std::string& path, std::string_view
 std::shared_ptr<const TlsContext> BuildSmtpTls(const PostfixParameters& p, TlsContextCache* cache) {
   const CertificateFiles files = FilesOf(p);
   if (files.certificate.empty() || Lower(files.certificate) == "none") {
-    const Place place = p.PlaceOf(p.Bool("smtpd_tls_wrappermode") ? "smtpd_tls_wrappermode" : "smtpd_tls_security_level");
+    const Place place =
+        p.PlaceOf(p.Bool("smtpd_tls_wrappermode") ? "smtpd_tls_wrappermode" : "smtpd_tls_security_level");
     p.findings().Error("tls-no-certificate", place, "TLS is asked for and smtpd_tls_cert_file is not set",
                        "set smtpd_tls_cert_file and smtpd_tls_key_file");
     return nullptr;

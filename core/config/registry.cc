@@ -116,8 +116,9 @@ constexpr RestrictionFacts kRestrictions[] = {
 // clang-format on
 
 const ParameterFacts* FindIn(std::span<const ParameterFacts> table, std::string_view name) {
-  const auto at = std::lower_bound(table.begin(), table.end(), name,
-                                   [](const ParameterFacts& facts, std::string_view wanted) { return facts.name < wanted; });
+  const auto at =
+      std::lower_bound(table.begin(), table.end(), name,
+                       [](const ParameterFacts& facts, std::string_view wanted) { return facts.name < wanted; });
   return at != table.end() && at->name == name ? &*at : nullptr;
 }
 

@@ -1,8 +1,8 @@
 // Every setting of the two languages that we know by name: its type, default, meaning and what becomes of it here.
 //
 // Effects. kHonoured: it does what it says. kNoEffect: there is nothing here it could act on; the text says why.
-// kProtects and kChangesMail: it decides who may do what, or where mail goes, and we cannot do it: set to anything but its
-// default it stops the start. kHarmless: not supported, and nobody is worse off: a notice.
+// kProtects and kChangesMail: it decides who may do what, or where mail goes, and we cannot do it: set to anything but
+// its default it stops the start. kHarmless: not supported, and nobody is worse off: a notice.
 // The tables are data (registry_*.cc). Names and defaults are those of Postfix 3.7 and Dovecot 2.3.
 #pragma once
 
@@ -31,8 +31,8 @@ const ParameterFacts* FindPostfixParameter(std::string_view name);
 std::vector<const ParameterFacts*> AllPostfixParameters();  // by name
 // Is the value kept as written, its $names filled in later from a session or a delivery (default_rbl_reply)?
 bool IsRawParameter(std::string_view name);
-// "TRANSPORT_destination_recipient_limit" and its like, for a service TRANSPORT of master.cf; gives the transport's name,
-// empty where the name has no such ending.
+// "TRANSPORT_destination_recipient_limit" and its like, for a service TRANSPORT of master.cf; gives the transport's
+// name, empty where the name has no such ending.
 std::string_view TransportOfParameter(std::string_view name);
 
 const ParameterFacts* FindDovecotSetting(std::string_view key);  // of the root
@@ -45,7 +45,7 @@ std::string_view DovecotDefault(std::string_view key);
 std::string_view NearestPostfixParameter(std::string_view name);
 std::string_view NearestDovecotSetting(std::string_view key);
 
-// ---- access rules -------------------------------------------------------------------------------------------------------
+// ---- access rules ---------------------------------------------------------------------------------------------------
 
 struct RestrictionFacts {
   std::string_view name;

@@ -1,6 +1,6 @@
 // The configuration as typed values: what main.cf, master.cf, dovecot.conf, their tables and users files say, once all
-// defaults, overrides and expansions are settled. Made by Load() (load.h), immutable afterwards, replaced as a whole when
-// a file changes. Names are Postfix's and Dovecot's own where a value is one parameter.
+// defaults, overrides and expansions are settled. Made by Load() (load.h), immutable afterwards, replaced as a whole
+// when a file changes. Names are Postfix's and Dovecot's own where a value is one parameter.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,10 @@
 
 namespace postern::config {
 
-// ---- lists ---------------------------------------------------------------------------------------------------------------
+// ---- lists ----------------------------------------------------------------------------------------------------------
 
-// A Postfix match list (mynetworks, mydestination, virtual_mailbox_domains ...): patterns in order, the first match decides.
-// postconf(5): "!pattern" negates; "type:table" is a membership test; "/file" was inlined by the loader.
+// A Postfix match list (mynetworks, mydestination, virtual_mailbox_domains ...): patterns in order, the first match
+// decides. postconf(5): "!pattern" negates; "type:table" is a membership test; "/file" was inlined by the loader.
 struct MatchPattern {
   enum class Kind : uint8_t {
     kName,          // exact domain or host name, lower case
@@ -58,7 +58,7 @@ struct Restriction {
 };
 using Restrictions = std::vector<Restriction>;
 
-// ---- one smtpd service of master.cf, with its -o overrides ------------------------------------------------------------------
+// ---- one smtpd service of master.cf, with its -o overrides ----------------------------------------------------------
 
 enum class TlsLevel : uint8_t { kNone, kMay, kEncrypt };
 
@@ -109,10 +109,11 @@ struct SmtpService {
       unknown_hostname_reject_code = 450, unknown_address_reject_code = 450, reject_code = 554, defer_code = 450,
       plaintext_reject_code = 450, unknown_local_recipient_reject_code = 550, unknown_relay_recipient_reject_code = 550,
       unknown_virtual_alias_reject_code = 550, unknown_virtual_mailbox_reject_code = 550,
-      multi_recipient_bounce_reject_code = 550, unverified_sender_reject_code = 450, unverified_recipient_reject_code = 450;
+      multi_recipient_bounce_reject_code = 550, unverified_sender_reject_code = 450,
+      unverified_recipient_reject_code = 450;
 };
 
-// ---- addresses, classes, delivery (main.cf) ---------------------------------------------------------------------------------
+// ---- addresses, classes, delivery (main.cf) -------------------------------------------------------------------------
 
 struct Routing {
   std::string myhostname, mydomain, myorigin;
@@ -124,7 +125,8 @@ struct Routing {
   std::string recipient_delimiter;  // set of characters; empty: none
   bool allow_percent_hack = true, swap_bangpath = true, allow_untrusted_routing = false;
   bool append_at_myorigin = true, append_dot_mydomain = false, resolve_dequoted_address = true;
-  uint32_t virtual_alias_expansion_limit = 1000, virtual_alias_recursion_limit = 1000, virtual_alias_address_length_limit = 1000;
+  uint32_t virtual_alias_expansion_limit = 1000, virtual_alias_recursion_limit = 1000,
+           virtual_alias_address_length_limit = 1000;
   std::string virtual_transport = "virtual";
   std::string default_transport = "smtp", relay_transport = "relay", local_transport, relayhost;
   TableList sender_dependent_relayhost_maps, sender_dependent_default_transport_maps;
@@ -146,7 +148,7 @@ struct Routing {
   Duration minimal_backoff_time = Seconds(300), maximal_backoff_time = Seconds(4000);
 };
 
-// ---- Dovecot: authentication ------------------------------------------------------------------------------------------------
+// ---- Dovecot: authentication ----------------------------------------------------------------------------------------
 
 // The users of one passwd-file, by name after username_format. Immutable; replaced when the file changes.
 struct UserRecord {
@@ -205,7 +207,7 @@ struct Auth {
   std::vector<Network> login_trusted_networks;
 };
 
-// ---- Dovecot: mail storage and its two protocols ----------------------------------------------------------------------------
+// ---- Dovecot: mail storage and its two protocols --------------------------------------------------------------------
 
 struct SpecialMailbox {  // namespace { mailbox NAME { auto = ... special_use = ... } }
   std::string name;
@@ -241,14 +243,17 @@ struct ImapService {
   std::string id_send = "name *";
   Duration idle_notify_interval = Seconds(120);
   uint32_t max_line_length = 65536;
-  std::string logout_format = "in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} hdr_count=%{fetch_hdr_count} hdr_bytes=%{fetch_hdr_bytes} body_count=%{fetch_body_count} body_bytes=%{fetch_body_bytes}";
+  std::string logout_format =
+      "in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} hdr_count=%{fetch_hdr_count} "
+      "hdr_bytes=%{fetch_hdr_bytes} body_count=%{fetch_body_count} body_bytes=%{fetch_body_bytes}";
   std::vector<std::string> client_workarounds;
   uint32_t max_userip_connections = 10;
   bool ssl_required = false;
 };
 struct Pop3Service {
   std::string greeting = "Dovecot ready.";
-  bool no_flag_updates = false, enable_last = false, reuse_xuidl = false, lock_session = false, fast_size_lookups = false;
+  bool no_flag_updates = false, enable_last = false, reuse_xuidl = false, lock_session = false,
+       fast_size_lookups = false;
   // Not empty: messages with this keyword are hidden; with `delete_type_flag`, DELE gives it and deletes nothing.
   std::string deleted_flag;
   bool delete_type_flag = false;
@@ -259,7 +264,7 @@ struct Pop3Service {
   bool ssl_required = false;
 };
 
-// ---- TLS (given to the adapter; the core only knows whether it is there) ------------------------------------------------------
+// ---- TLS (given to the adapter; the core only knows whether it is there) --------------------------------------------
 
 struct TlsContext {
   std::string certificate_pem, key_pem;     // contents, not paths
@@ -271,7 +276,7 @@ struct TlsContext {
   std::string name;                         // "smtpd" or "dovecot", for messages
 };
 
-// ---- the whole ----------------------------------------------------------------------------------------------------------------
+// ---- the whole ------------------------------------------------------------------------------------------------------
 
 enum class Protocol : uint8_t { kSmtp, kImap, kPop3, kLmtp };
 

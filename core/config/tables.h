@@ -1,7 +1,7 @@
 // Opens Postfix's lookup tables, "type:name" (DATABASE_README, postmap(1)).
 //
-//   hash btree lmdb cdb dbm sdbm texthash   the source text is read, not the built file: "key value" lines, keys folded to
-//                                           lower case, the first of two equal keys kept
+//   hash btree lmdb cdb dbm sdbm texthash   the source text is read, not the built file: "key value" lines, keys
+//                                           folded to lower case, the first of two equal keys kept
 //   static:text  static:{text}              every key has this value
 //   inline:{ key = value, { key = value } } rows in place
 //   regexp:file  pcre:file  cidr:file       patterns in order, also inline as regexp:{ {/x/ y} ... }; if and endif

@@ -105,7 +105,8 @@ std::string InboxPath(std::string_view location, std::string_view user, std::str
 
 std::optional<LoginFacts> FactsOfLogin(std::string_view login, const Config& config) {
   std::string given(login);
-  if (given.find('@') == std::string::npos && !config.auth.default_realm.empty()) given += "@" + config.auth.default_realm;
+  if (given.find('@') == std::string::npos && !config.auth.default_realm.empty())
+    given += "@" + config.auth.default_realm;
   const auto user = Expand(config.auth.username_format.empty() ? "%u" : config.auth.username_format, given, "");
   if (!user || user->empty()) return std::nullopt;
   LoginFacts facts;

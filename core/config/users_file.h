@@ -11,8 +11,8 @@
 
 namespace postern::config {
 
-// The users of `text`, the content of `file`. uid and gid may be numbers, or names that `files` knows. A second row of a
-// user replaces the first, as in Dovecot, with a finding; no finding shows a password.
+// The users of `text`, the content of `file`. uid and gid may be numbers, or names that `files` knows. A second row of
+// a user replaces the first, as in Dovecot, with a finding; no finding shows a password.
 UserTablePtr ParseUsersFile(std::string_view text, const std::string& file, FileSource& files, FindingList* findings);
 
 // The "{SCHEME}" of a stored password in upper case without encoding suffix ("CRAM-MD5"); `default_scheme` without one.

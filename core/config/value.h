@@ -19,8 +19,8 @@ std::string Lower(std::string_view text);  // ASCII only, as both servers fold k
 std::string Upper(std::string_view text);
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 
-// Postfix lists: elements between commas and white space; "{...}" holds an element with blanks together, its outer braces
-// are removed. An unclosed brace takes the rest.
+// Postfix lists: elements between commas and white space; "{...}" holds an element with blanks together, its outer
+// braces are removed. An unclosed brace takes the rest.
 std::vector<std::string> SplitPostfixList(std::string_view text);
 // Words between blanks and tabs (Dovecot's lists; also commas where `commas`).
 std::vector<std::string> SplitWords(std::string_view text, bool commas = false);

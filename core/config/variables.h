@@ -24,7 +24,8 @@ std::string_view UserDomain(std::string_view user);
 // `text` with every variable replaced. kInvalidArgument: an unknown variable or modifier; the message names it.
 StatusOr<std::string> ExpandVariables(std::string_view text, const Variables& values);
 
-// The same grammar with other variables: `lookup` has the value of "u" for "%u" and of "uid" for "%{uid}"; nullopt: unknown.
+// The same grammar with other variables: `lookup` has the value of "u" for "%u" and of "uid" for "%{uid}"; nullopt:
+// unknown.
 using VariableLookup = std::function<std::optional<std::string>(std::string_view name)>;
 StatusOr<std::string> ExpandVariablesWith(std::string_view text, const VariableLookup& lookup);
 
