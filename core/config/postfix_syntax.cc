@@ -17,7 +17,8 @@ bool IsServiceType(std::string_view word) {
 bool IsParameterName(std::string_view name) {
   if (name.empty()) return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
   });
 }
 
@@ -172,10 +173,11 @@ void ParseService(const LogicalLine& line, const std::string& file, MasterCf* ma
     findings->Error("master-cf-unclosed-brace", {file, words.back().line}, "a \"{\" is never closed", "add the \"}\"");
   }
   if (words.size() < 8) {
-    findings->Error("master-cf-field-count", place,
-                    "a service needs 8 fields (service type private unpriv chroot wakeup maxproc command), this line has " +
-                        std::to_string(words.size()) + ": the server would not start",
-                    "add the missing fields; \"-\" stands for the default");
+    findings->Error(
+        "master-cf-field-count", place,
+        "a service needs 8 fields (service type private unpriv chroot wakeup maxproc command), this line has " +
+            std::to_string(words.size()) + ": the server would not start",
+        "add the missing fields; \"-\" stands for the default");
     return;
   }
   for (const Word& word : words) {
@@ -265,7 +267,8 @@ MainCf ParseMainCf(std::string_view text, const std::string& file, FindingList* 
       continue;
     }
     if (const Assignment* earlier = main.Find(assignment.name)) {
-      const std::string again = assignment.name + " was set at line " + std::to_string(earlier->place.line) + " already";
+      const std::string again =
+          assignment.name + " was set at line " + std::to_string(earlier->place.line) + " already";
       if (earlier->value != assignment.value) {
         findings->Warning("main-cf-overridden", place,
                           again + " to \"" + earlier->value + "\"; this later value counts", "remove one of the two");
