@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/core/auth/auth_socket_fixture.h"
 
@@ -116,8 +117,23 @@ TEST(AuthSocketServer, FailuresOfEveryKind) {
 TEST(AuthSocketServer, NodelayAndOwnTroubleAnswerAtOnce) {
   ServerRun run;
   EXPECT_EQ(run.Plain(1, "dora@example.test", "wrong"), "FAIL\t1\tuser=dora@example.test\n");
+  // The passdb can't be read: nobody guessed anything.
+  auto users = std::exchange(run.auth().passdbs.front().users, nullptr);
+  EXPECT_EQ(run.Plain(3, kAlice, kAlicePassword, "192.0.2.3"),
+            "FAIL\t3\tuser=alice@example.test\ttemp\tcode=temp_fail\n");
+  EXPECT_EQ(run.penalty().size(), 1u);
+  run.auth().passdbs.front().users = users;
   run.auth().failure_delay = {};
   EXPECT_EQ(run.Plain(2, kAlice, "wrong", "192.0.2.2"), "FAIL\t2\tuser=alice@example.test\n");
+}
+
+TEST(AuthSocketServer, ADisabledUserIsSaidToBe) {
+  ServerRun run;
+  config::PassDb deny = PassDbOf(SocketUsers());
+  deny.deny = true;
+  run.auth().passdbs.insert(run.auth().passdbs.begin(), deny);
+  run.Plain(1, kAlice, kAlicePassword);
+  EXPECT_EQ(run.Wait(Seconds(2)), "FAIL\t1\tuser=alice@example.test\tuser_disabled\tcode=user_disabled\n");
 }
 
 TEST(AuthSocketServer, NonsenseInBase64FailsAtOnce) {
@@ -186,8 +202,10 @@ TEST(AuthSocketServer, WhoeverGuessedWaits) {
   EXPECT_EQ(run.Plain(4, kAlice, kAlicePassword, "192.0.2.99"), "OK\t4\tuser=alice@example.test\n");
   EXPECT_EQ(run.Wait(Milliseconds(1999)), "");
   EXPECT_EQ(run.Wait(Milliseconds(1)), "OK\t3\tuser=alice@example.test\n");
-  // And now all is forgotten.
-  EXPECT_EQ(run.Plain(5, kAlice, kAlicePassword), "OK\t5\tuser=alice@example.test\n");
+  // And now all is forgotten: the next failure counts as the first.
+  run.Plain(5, kAlice, "third");
+  EXPECT_EQ(run.Wait(Seconds(2)), "FAIL\t5\tuser=alice@example.test\n");
+  EXPECT_EQ(run.Plain(6, kAlice, kAlicePassword), "OK\t6\tuser=alice@example.test\n");
 }
 
 TEST(AuthSocketServer, ChallengesWaitToo) {
