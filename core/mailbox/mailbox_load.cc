@@ -435,7 +435,7 @@ void Mailbox::SweepTmp(Context& context) {
     std::vector<Path> paths;
     for (const DirEntry& entry : scan.entries) {
       if (entry.is_dir || paths.size() == kTmpFilesMax) continue;
-      if (names_.MadeInThisLife(entry.name) && !PLANTED("tmp_sweep_by_wall_clock")) continue;
+      if (names_.MadeInThisLife(entry.name)) continue;
       paths.push_back(In("tmp", entry.name));
     }
     if (paths.empty()) return;
