@@ -445,12 +445,7 @@ TEST(Compose, TheBoundaryBoundsNothingElse) {
   c.message = std::string(kSampleMessage) +
               "\n--58363A7A461.1795526821/mail.example.test--\n58363A7A461.1795526821.1/mail.example.test\n";
   EXPECT_NE(c.WriteOne().find("\tboundary=\"58363A7A461.1795526821.2/mail.example.test\"\n"), std::string::npos);
-  // What remote hosts say, in the text and in the report, each by itself.
   c.message = std::string(kSampleMessage);
-  c.outcomes[0].text = "said 58363A7A461.1795526821/mail.example.test";
-  c.outcomes[0].diagnostic = "said 58363A7A461.1795526821.1/mail.example.test";
-  EXPECT_NE(c.WriteOne().find("\tboundary=\"58363A7A461.1795526821.2/mail.example.test\"\n"), std::string::npos);
-  c.outcomes[0] = Refused("fail1@dsn.example");
   c.settings.myhostname = "a-very-long-label-indeed.another-long-label.and-one-more-of-them.mail.example.test";
   EXPECT_NE(
       c.WriteOne().find("\tboundary=\"58363A7A461.1795526821/a-very-long-label-indeed.another-long-label.and\"\n"),
