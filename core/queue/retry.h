@@ -1,5 +1,5 @@
-// When a deferred message is tried again, and when it is given up. Values in, values out; the file that waits in deferred/
-// and the timer are the caller's.
+// When a deferred message is tried again, and when it is given up. Values in, values out; the file that waits in
+// deferred/ and the timer are the caller's.
 //
 //             a try ends with recipients left            age >= lifetime
 //   active -----------------------------------> judged ------------------> expired: a bounce, the file goes
@@ -8,9 +8,9 @@
 //     +-----------------------------  deferred <--+  past delay_warning_time the sender is told, once
 //
 // The clocks: ages are wall time, since a message outlives the process and the machine's restarts. Waiting is monotonic
-// time, since the wall clock jumps (NTP after a start, a suspended machine): a wait is never below minimal_backoff_time and
-// never above the longer of the two, whatever the clock does meanwhile. The wall time kept with the deferred file is only
-// believed when it is read back, and only within these bounds.
+// time, since the wall clock jumps (NTP after a start, a suspended machine): a wait is never below minimal_backoff_time
+// and never above the longer of the two, whatever the clock does meanwhile. The wall time kept with the deferred file
+// is only believed when it is read back, and only within these bounds.
 #pragma once
 
 #include <cstdint>
@@ -41,9 +41,9 @@ struct RetryDecision {
   bool operator==(const RetryDecision&) const = default;
 };
 
-// What becomes of a message whose try ended with recipients left. Only asked after a try: mail that was too old before the
-// server came up is tried once more. Nobody is warned about a delayed bounce (RFC 5321 section 4.5.5: notices to the null
-// reverse-path don't exist).
+// What becomes of a message whose try ended with recipients left. Only asked after a try: mail that was too old before
+// the server came up is tried once more. Nobody is warned about a delayed bounce (RFC 5321 section 4.5.5: notices to
+// the null reverse-path don't exist).
 RetryDecision DecideRetry(const RetrySettings& settings, const RetryFacts& facts, Now now);
 
 // The time that a message has waited already counts; 0 for one from the future.

@@ -74,8 +74,8 @@ bool RetryQueue::Flush(std::string_view id) {
   return true;
 }
 
-// A scan that a person asked for waits for nothing; the others keep their distance, so that a queue with more due messages
-// than fit here doesn't read its folder all the time.
+// A scan that a person asked for waits for nothing; the others keep their distance, so that a queue with more due
+// messages than fit here doesn't read its folder all the time.
 Instant RetryQueue::NextScan() const {
   if (flush_wanted_ || !scan_began_) return Instant{std::numeric_limits<int64_t>::min()};
   return std::max(*beyond_, *scan_began_ + std::max(settings_.queue_run_delay, Seconds(1)));

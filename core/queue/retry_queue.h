@@ -1,7 +1,7 @@
 // RetryQueue knows which deferred message is tried next, in bounded memory however many wait on disk.
 //
-// It holds the soonest of them, at most `limit`. Those that don't fit are forgotten, but not when the first of them is due:
-// then deferred/ has to be read again, at most every queue_run_delay (as qmgr(8) does always).
+// It holds the soonest of them, at most `limit`. Those that don't fit are forgotten, but not when the first of them is
+// due: then deferred/ has to be read again, at most every queue_run_delay (as qmgr(8) does always).
 //
 //               Put                      due, or Flush
 //   (on disk) ------> waiting ----------------------------> due -- Take --> (the caller's)
@@ -51,9 +51,9 @@ class RetryQueue {
   // Has deferred/ to be read now? At the start it has.
   bool WantsScan(Instant now) const;
   void ScanBegins(Instant now);
-  // The scan found `id`, which isn't in the active queue. What is known of it already counts more. False: there is no room
-  // (only in a scan after FlushAll, which ignores times and so can't forget the latest): the scan goes on with the same
-  // message when some were taken.
+  // The scan found `id`, which isn't in the active queue. What is known of it already counts more. False: there is no
+  // room (only in a scan after FlushAll, which ignores times and so can't forget the latest): the scan goes on with the
+  // same message when some were taken.
   bool Found(std::string_view id, Instant due);
   void ScanDone() { scanning_ = false; }
 

@@ -1,5 +1,5 @@
-// Goal: the laws of retrying. Method: RapidCheck: clocks that jump anywhere; a queue that may hold few, driven beside a model
-// of the folder on disk.
+// Goal: the laws of retrying. Method: RapidCheck: clocks that jump anywhere; a queue that may hold few, driven beside a
+// model of the folder on disk.
 #include "core/queue/retry.h"
 
 #include <gtest/gtest.h>
@@ -31,8 +31,8 @@ RC_GTEST_PROP(RetryLaws, WaitsStayWithinBoundsWhateverTheClockSays, ()) {
   RC_ASSERT(rest <= settings.maximal_backoff_time);
 }
 
-// With a clock that only goes forward: at most lifetime / minimal_backoff_time tries, the last within one backoff of the
-// lifetime's end, and one warning.
+// With a clock that only goes forward: at most lifetime / minimal_backoff_time tries, the last within one backoff of
+// the lifetime's end, and one warning.
 RC_GTEST_PROP(RetryLaws, EveryMessageEndsAndIsWarnedAboutOnce, ()) {
   RetrySettings settings;
   settings.maximal_queue_lifetime = Seconds(*rc::gen::inRange(0, 500000));
@@ -56,8 +56,9 @@ RC_GTEST_PROP(RetryLaws, EveryMessageEndsAndIsWarnedAboutOnce, ()) {
   RC_ASSERT(warnings <= 1);
 }
 
-// The folder's messages, each with its due time, beside a queue that holds at most four: memory is bounded, nothing comes
-// before its time, and nothing later than its time plus the distance of two scans for each time the queue has to be filled.
+// The folder's messages, each with its due time, beside a queue that holds at most four: memory is bounded, nothing
+// comes before its time, and nothing later than its time plus the distance of two scans for each time the queue has to
+// be filled.
 RC_GTEST_PROP(RetryQueueLaws, EveryMessageComesOnceAndInTime, ()) {
   const size_t kLimit = 4;
   RetryQueue queue({.messages_count_max = kLimit, .queue_run_delay = Seconds(300)});

@@ -1,5 +1,5 @@
-// Goal: when deferred mail is tried again, given up, and reported late. Method: postconf(5)'s defaults and the clock's jumps
-// for the decision; for the queue of those that wait, more messages than it may hold, and people who flush.
+// Goal: when deferred mail is tried again, given up, and reported late. Method: postconf(5)'s defaults and the clock's
+// jumps for the decision; for the queue of those that wait, more messages than it may hold, and people who flush.
 #include "core/queue/retry.h"
 
 #include <gtest/gtest.h>
@@ -85,7 +85,7 @@ TEST(Retry, ExtremeTimesDoNotOverflow) {
   EXPECT_EQ(RemainingWait({}, {kMax}, {kMin}), Seconds(4000));
 }
 
-// ---- RetryQueue ----------------------------------------------------------------------------------------------------------
+// ---- RetryQueue -----------------------------------------------------------------------------------------------------
 
 Instant At(int64_t seconds) { return Instant{} + Seconds(seconds); }
 
