@@ -105,7 +105,7 @@ std::string FormatName(std::string_view base, Flags flags, Keywords keywords, st
 bool NamedBefore(std::string_view base_a, std::string_view base_b) {
   const Age a = AgeOf(base_a), b = AgeOf(base_b);
   if (a.seconds != b.seconds) return a.seconds < b.seconds;
-  if (a.micros && b.micros && *a.micros != *b.micros) return *a.micros < *b.micros;
+  if (a.micros != b.micros) return a.micros < b.micros;  // a name without comes first: one order for all three of any kinds
   return a.rest != b.rest ? a.rest < b.rest : base_a < base_b;
 }
 

@@ -79,5 +79,13 @@ TEST(UniqueNames, KnowTheirOwnLife) {
   EXPECT_FALSE(names.MadeInThisLife("1700000000.M1P42.mx"));
 }
 
+// Found by fuzzing: std::sort with an order that is none reads past its end.
+TEST(NamedBefore, IsOneOrderForNamesOfAllKinds) {
+  const std::string a = "1700000001.M1P1.ho,FSab", b = "1700000001.M2,S,x", c = "1700000001.Vfd01.Vfd010001.M1P1.host";
+  EXPECT_TRUE(NamedBefore(a, b));
+  EXPECT_TRUE(NamedBefore(c, a));
+  EXPECT_TRUE(NamedBefore(c, b));
+}
+
 }  // namespace
 }  // namespace postern::mailbox
