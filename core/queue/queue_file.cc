@@ -120,6 +120,7 @@ Status ParseFact(std::string_view line, Envelope* envelope) {
   if (!text) return DataLoss("bad value of " + std::string(name));
   if (name == "sender") {
     envelope->null_sender = text->empty();
+    if (envelope->null_sender) envelope->sender = {};  // a second such line counts alone
     if (text->empty()) return OkStatus();
     const auto mailbox = routing::ParseMailbox(*text);
     if (!mailbox) return DataLoss("bad sender");
