@@ -8,7 +8,7 @@
 // once; each is answered when it is ready, whatever the order:
 //
 //   AUTH --> HeldBack --(penalty over)--> Challenged <--> Verifying --> OK, gone
-//               |                          |  |    \         |    \
+//               |                          |  |    \         |    \...
 //             CANCEL                  CANCEL  |     \--------|-----> Delayed --(its instant)--> FAIL, gone
 //               v                     150 s   |              |          |
 //             gone                         v  |              v CANCEL   v CANCEL
