@@ -16,6 +16,7 @@
 #include "adapters/host/errno_status.h"
 #include "adapters/host/unique_fd.h"
 #include "core/boundary/log_event.h"
+#include "core/queue/journal.h"
 #include "core/queue/queue_file.h"
 #include "core/queue/queue_id.h"
 
@@ -60,7 +61,8 @@ StatusOr<queue::QueueHead> ReadEnvelope(int fd) {
 }
 
 // False: the file has gone in the meantime.
-bool ReadEntry(const host::Root& root, const Path& path, Entry* entry) {
+bool ReadEntry(const host::Root& root, const std::string& queue_directory, Entry* entry) {
+  const Path path = queue::FilePath(queue_directory, entry->folder, entry->id);
   host::UniqueFd fd(openat(root.dir_fd(), root.Relative(path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid() && errno == ENOENT) return false;
   struct stat facts {};
@@ -83,7 +85,7 @@ bool ReadEntry(const host::Root& root, const Path& path, Entry* entry) {
   entry->message_bytes -= around;
   entry->envelope = std::move(head->envelope);
   entry->arrived_seconds = entry->envelope.arrived_us / 1'000'000;
-  const Path journal_path = path + ".log";
+  const Path journal_path = queue::FilePath(queue_directory, queue::Folder::kJournal, entry->id);
   host::UniqueFd journal(openat(root.dir_fd(), root.Relative(journal_path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   std::string text;
   if (journal.valid() && ReadHead(journal.get(), kHeadBytesMax, &text).ok()) queue::ApplyJournal(text, &entry->envelope);
@@ -98,8 +100,8 @@ Status ReadFolder(const host::Root& root, const std::string& queue_directory, qu
   if (directory == nullptr) return host::StatusFromErrno(errno, root.Whole(path));
   while (const dirent* item = readdir(directory.get())) {
     Entry entry{.folder = folder, .id = item->d_name};
-    if (!queue::IsQueueId(entry.id)) continue;  // journals, and what is not ours
-    if (ReadEntry(root, path + "/" + entry.id, &entry)) entries->push_back(std::move(entry));
+    if (!queue::IsQueueId(entry.id)) continue;  // what is not ours
+    if (ReadEntry(root, queue_directory, &entry)) entries->push_back(std::move(entry));
   }
   return OkStatus();
 }
@@ -115,7 +117,7 @@ std::string FormatText(const std::vector<Entry>& entries) {
   uint64_t bytes = 0;
   for (const Entry& entry : entries) {
     bytes += entry.message_bytes;
-    const char mark = entry.folder == queue::Folder::kActive ? '*' : entry.folder == queue::Folder::kHold ? '!' : ' ';
+    const char mark = entry.folder == queue::Folder::kIncoming ? '*' : entry.folder == queue::Folder::kHold ? '!' : ' ';
     const auto when = static_cast<time_t>(entry.arrived_seconds);
     struct tm parts {};
     char time[32] = "", line[128];
@@ -170,7 +172,7 @@ int RunQueueList(const QueueListOptions& options, config::FileSource& files, con
   std::vector<Entry> entries;
   int status = 0;
   for (const queue::Folder folder :
-       {queue::Folder::kIncoming, queue::Folder::kActive, queue::Folder::kDeferred, queue::Folder::kHold, queue::Folder::kCorrupt}) {
+       {queue::Folder::kIncoming, queue::Folder::kDeferred, queue::Folder::kHold, queue::Folder::kCorrupt}) {
     const Status read = ReadFolder(root, loaded.config->routing.queue_directory, folder, &entries);
     if (read.ok()) continue;
     *errors += "postern: " + std::string(Message(read)) + "\n";

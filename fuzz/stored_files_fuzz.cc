@@ -16,6 +16,7 @@
 #include "core/mailbox/names.h"
 #include "core/mailbox/subscriptions.h"
 #include "core/mailbox/uidlist.h"
+#include "core/queue/journal.h"
 #include "core/queue/queue_file.h"
 #include "fuzz/fuzz.h"
 

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <optional>
 #include <utility>
 
 #include "core/boundary/planted.h"
+#include "core/queue/fact_line.h"
 #include "core/queue/queue_id.h"
 
 namespace postern::queue {
@@ -15,57 +14,6 @@ namespace {
 constexpr std::string_view kMagic = "POSTERN-QUEUE 1\n";
 constexpr std::string_view kMessageMark = "message\n";
 constexpr size_t kRecipientCountMax = 100000;
-
-// Texts in one word: what is not printable ASCII, '+' and '=' as "+XX"; "-" for the empty one ("+2D" for a dash alone).
-std::string Word(std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  if (text.empty()) return "-";
-  if (text == "-") return "+2D";
-  std::string word;
-  for (const char c : text) {
-    if (c > 32 && c < 127 && c != '+' && c != '=') {
-      word += c;
-    } else {
-      word += '+';
-      word += kHex[static_cast<uint8_t>(c) >> 4];
-      word += kHex[static_cast<uint8_t>(c) & 15];
-    }
-  }
-  return word;
-}
-
-std::optional<std::string> Unword(std::string_view word) {
-  if (word.empty()) return std::nullopt;
-  if (word == "-") return "";
-  std::string text;
-  for (size_t i = 0; i < word.size(); ++i) {
-    if (word[i] != '+') {
-      text += word[i];
-      continue;
-    }
-    uint8_t byte = 0;
-    if (word.size() - i < 3) return std::nullopt;
-    const auto parsed = std::from_chars(word.data() + i + 1, word.data() + i + 3, byte, 16);
-    if (parsed.ec != std::errc() || parsed.ptr != word.data() + i + 3) return std::nullopt;
-    text += static_cast<char>(byte);
-    i += 2;
-  }
-  return text;
-}
-
-std::string_view TakeField(std::string_view* line) {
-  const size_t end = std::min(line->find(' '), line->size());
-  const std::string_view field = line->substr(0, end);
-  line->remove_prefix(end == line->size() ? end : end + 1);
-  return field;
-}
-
-template <class N>
-bool ParseNumber(std::string_view text, N* number, int base = 10) {
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, *number, base);
-  return !text.empty() && parsed.ec == std::errc() && parsed.ptr == end;
-}
 
 struct TextFact {
   std::string_view name;
@@ -206,27 +154,16 @@ StatusOr<QueueHead> ParseQueueHead(std::string_view text) {
   return head;
 }
 
-std::string FormatDone(size_t index) { return "done " + std::to_string(index) + "\n"; }
-
-void ApplyJournal(std::string_view journal, Envelope* envelope) {
-  for (size_t end = journal.find('\n'); end != std::string_view::npos; end = journal.find('\n')) {
-    std::string_view line = journal.substr(0, end);
-    journal.remove_prefix(end + 1);
-    size_t index = 0;
-    if (TakeField(&line) == "done" && ParseNumber(line, &index) && index < envelope->recipients.size()) {
-      envelope->recipients[index].done = true;
-    }
-  }
-}
-
 std::string_view FolderName(Folder folder) {
   switch (folder) {
     case Folder::kTmp: return "tmp";
     case Folder::kIncoming: return "incoming";
-    case Folder::kActive: return "active";
     case Folder::kDeferred: return "deferred";
     case Folder::kHold: return "hold";
     case Folder::kCorrupt: return "corrupt";
+    case Folder::kJournal: return "journal";
+    case Folder::kMaildrop: return "maildrop";
+    case Folder::kRequests: return "requests";
   }
   return "corrupt";
 }
@@ -260,19 +197,22 @@ FilePlan PlanEnqueue(EnqueueRequest request) {
 
 FilePlan PlanDequeue(std::string_view queue_directory, Folder folder, std::string_view id, std::string_view tmp_path) {
   FilePlan plan;
-  Stage unlink{Unlink{FilePath(queue_directory, folder, id)}, Unlink{FilePath(queue_directory, folder, id) + ".log"}};
+  Stage unlink{Unlink{FilePath(queue_directory, folder, id)}, Unlink{FilePath(queue_directory, Folder::kJournal, id)}};
   if (!tmp_path.empty()) unlink.push_back(Unlink{Path(tmp_path)});
   plan.stages = {std::move(unlink), {SyncDir{FolderPath(queue_directory, folder)}}};
   return plan;
 }
 
 FilePlan PlanFolders(std::string_view queue_directory) {
-  FilePlan plan{.stages = {{}, {}}};
-  for (const Folder folder :
-       {Folder::kTmp, Folder::kIncoming, Folder::kActive, Folder::kDeferred, Folder::kHold, Folder::kCorrupt}) {
-    plan.stages[0].push_back(MakeDir{FolderPath(queue_directory, folder)});
+  FilePlan plan{.stages = {{}, {}, {}}};
+  // Everybody may leave mail in maildrop (like /tmp, but unreadable), and so may go through the spool's own folder.
+  plan.stages[0].push_back(MakeDir{.path = SpoolDir(queue_directory), .mode = 0755});
+  for (const Folder folder : {Folder::kTmp, Folder::kIncoming, Folder::kDeferred, Folder::kHold, Folder::kCorrupt,
+                              Folder::kJournal, Folder::kRequests}) {
+    plan.stages[1].push_back(MakeDir{FolderPath(queue_directory, folder)});
   }
-  AddSyncOfPath(SpoolDir(queue_directory), &plan.stages[1]);
+  plan.stages[1].push_back(MakeDir{.path = FolderPath(queue_directory, Folder::kMaildrop), .mode = 01733});
+  AddSyncOfPath(SpoolDir(queue_directory), &plan.stages[2]);
   return plan;
 }
 

@@ -11,11 +11,12 @@
 //   END 00000000000000001234 89abcdef01234567     length of the message, FNV-1a 64 of all before this line
 //
 // The length stands at the end, so that a long message can be written as it comes. The file never changes afterwards: what
-// becomes of each recipient is appended to a journal beside it ("<id>.log"), one line each, so that a crash leaves either
-// the line or not. Unknown fact names are an error of this version: a newer one counts up.
+// becomes of each recipient is appended to a journal beside it (journal.h). Unknown fact names are an error of this
+// version: a newer one counts up.
 //
-// Folders below <queue_directory>/postern: tmp (being written), incoming (accepted), deferred (to be tried again), active
-// (reserved for delivery under way), hold (released by hand), corrupt (unreadable, kept for people).
+// Folders below <queue_directory>/postern: tmp (being written), incoming (accepted, and while it is delivered), deferred (to
+// be tried again, its mtime says when), hold (released by hand), corrupt (unreadable, kept for people), journal (by id),
+// maildrop (what `sendmail` left, maildrop.h), requests (what people ask of the queue, request.h).
 #pragma once
 
 #include <cstdint>
@@ -36,7 +37,9 @@ struct QueuedRecipient {
   std::string original;            // as the client named it: X-Original-To, orig_to=
   std::string original_recipient;  // ORCPT, decoded; empty: none
   uint8_t notify = 0;              // smtp::Notify bits
-  bool done = false;               // of the journal
+  bool done = false;               // these three of the journal: it is settled
+  std::string deferral_status;     // RFC 3463 status of the last attempt that failed for now; empty: none did
+  std::string deferral;            // and why, as remote hosts put it
   bool operator==(const QueuedRecipient&) const = default;
 };
 
@@ -52,6 +55,7 @@ struct Envelope {
   std::string envelope_id;  // ENVID
   std::string client_name, client_address, helo, protocol, sasl_method, sasl_username;  // for logs and policies
   std::vector<QueuedRecipient> recipients;
+  bool delay_told = false;  // of the journal: the sender was warned
   bool operator==(const Envelope&) const = default;
 };
 
@@ -89,16 +93,9 @@ StatusOr<QueueHead> ParseQueueHead(std::string_view text);
 // What follows the message is so long.
 inline constexpr uint64_t kTrailerBytes = 1 + 4 + 20 + 1 + 16 + 1;  // "\nEND " number " " checksum "\n"
 
-// ---- journal -------------------------------------------------------------------------------------------------------------
-
-// "done 3\n": recipient `index` has got the message.
-std::string FormatDone(size_t index);
-// Marks recipients; a torn last line and indexes beyond the end count for nothing.
-void ApplyJournal(std::string_view journal, Envelope* envelope);
-
 // ---- places and plans ------------------------------------------------------------------------------------------------------
 
-enum class Folder : uint8_t { kTmp, kIncoming, kActive, kDeferred, kHold, kCorrupt };
+enum class Folder : uint8_t { kTmp, kIncoming, kDeferred, kHold, kCorrupt, kJournal, kMaildrop, kRequests };
 std::string_view FolderName(Folder folder);
 Path SpoolDir(std::string_view queue_directory);
 Path FolderPath(std::string_view queue_directory, Folder folder);

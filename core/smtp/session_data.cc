@@ -264,16 +264,18 @@ void SmtpSession::FlushWriters(Context& context) {
       for (size_t piece = 0; piece < append.bytes.piece_count(); ++piece) incoming.queue_checksum.Add(append.bytes.piece(piece));
     }
     if (first) {
-      Stage folders;
+      std::vector<Stage> folders(1);
       if (queue) {
-        folders = std::move(queue::PlanFolders(incoming.outgoing.queue_directory).stages[0]);
+        folders = std::move(queue::PlanFolders(incoming.outgoing.queue_directory).stages);
+        folders.pop_back();  // their names are flushed with the file's
       } else {
         for (const auto& target : writer.targets()) {
           const Path maildir = target.tmp_path.substr(0, target.tmp_path.rfind("/tmp/"));
-          for (const char* part : {"/cur", "/new", "/tmp"}) folders.push_back(MakeDir{maildir + part});
+          for (const char* part : {"/cur", "/new", "/tmp"}) folders[0].push_back(MakeDir{maildir + part});
         }
       }
-      plan->stages.insert(plan->stages.begin(), std::move(folders));
+      plan->stages.insert(plan->stages.begin(), std::make_move_iterator(folders.begin()),
+                          std::make_move_iterator(folders.end()));
     }
     const uint64_t tag = next_tag_++;
     writer_plans_.emplace_back(tag, i);

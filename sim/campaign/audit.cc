@@ -70,7 +70,7 @@ std::map<std::string, Found> Collect(World& world, Ledger& ledger) {
 std::map<std::string, std::set<std::string>> CollectQueue(World& world, Ledger& ledger) {
   std::map<std::string, std::set<std::string>> queued;
   for (const auto& [path, bytes] : world.disk().Files("/var/spool/postfix/postern")) {
-    if (path.find("/postern/tmp/") != std::string::npos) continue;
+    if (path.find("/postern/tmp/") != std::string::npos || path.find("/postern/journal/") != std::string::npos) continue;
     const auto file = queue::ParseQueueFile(bytes);
     if (!file.ok()) {
       ledger.Violated("O4", "a queue file that can't be read: " + path);
