@@ -7,6 +7,7 @@
 #include "core/config/host_configuration.h"
 #include "core/config/postfix_client.h"
 #include "core/config/postfix_names.h"
+#include "core/config/postfix_queue.h"
 #include "core/config/postfix_routing.h"
 #include "core/config/postfix_services.h"
 #include "core/config/registry.h"
@@ -70,6 +71,8 @@ void BuildAll(HostConfiguration* host) {
   config.routing = BuildRouting(main);
   config.smtp_client = BuildSmtpClient(main, ClientKind::kSmtp);
   config.lmtp_client = BuildSmtpClient(main, ClientKind::kLmtp);
+  config.queue = BuildQueueSettings(main);
+  config.notices = BuildNoticeSettings(main);
   AddSmtpListeners(&host->postfix, host->options.port_offset, &config.listeners);
   const auto lmtp = LmtpService(host, config.listeners.empty() ? nullptr : &config.listeners.front());
   const DovecotSettings dovecot = host->Dovecot();

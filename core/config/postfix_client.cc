@@ -117,8 +117,48 @@ void FillHosts(const PostfixParameters& p, const Client& client, SmtpClient* out
   out->randomize_addresses = client.Bool("randomize_addresses");
   out->mx_address_limit = client.Number("mx_address_limit");
   out->mx_session_limit = client.Number("mx_session_limit");
-  out->skip_5xx_greeting = client.Bool("skip_5xx_greeting");
   out->fallback_relay = client.List("fallback_relay");
+}
+
+void FillDialogue(const PostfixParameters& p, const Client& client, ClientKind kind, SmtpClient* out) {
+  const bool smtp = kind == ClientKind::kSmtp;
+  if (smtp) {
+    out->always_send_ehlo = client.Bool("always_send_ehlo");
+    out->never_send_ehlo = client.Bool("never_send_ehlo");
+  }
+  out->skip_5xx_greeting = client.Bool("skip_5xx_greeting");
+  out->skip_quit_response = client.Bool("skip_quit_response");
+  out->pix_workarounds = p.LowerList(client.Name("pix_workarounds"));
+  out->pix_workaround_maps = client.Tables("pix_workaround_maps");
+  out->discard_ehlo_keywords = p.LowerList(client.Name(smtp ? "discard_ehlo_keywords" : "discard_lhlo_keywords"));
+  out->discard_ehlo_keyword_address_maps =
+      client.Tables(smtp ? "discard_ehlo_keyword_address_maps" : "discard_lhlo_keyword_address_maps");
+  out->disable_mime_output_conversion = p.Bool("disable_mime_output_conversion");
+  out->line_length_limit = client.Number("line_length_limit");
+  out->mime_nesting_limit = static_cast<uint32_t>(p.Number("mime_nesting_limit", UINT32_MAX));
+  out->per_request_deadline = client.Bool("per_request_deadline");
+  out->connection_reuse_time_limit = p.Time(client.Name("connection_reuse_time_limit"));
+  out->connection_reuse_count_limit = client.Number("connection_reuse_count_limit");
+  const std::pair<std::string_view, Duration*> times[] = {
+      {"connect_timeout", &out->timeouts.connect},     {smtp ? "helo_timeout" : "lhlo_timeout", &out->timeouts.helo},
+      {"starttls_timeout", &out->timeouts.starttls},   {"mail_timeout", &out->timeouts.mail},
+      {"rcpt_timeout", &out->timeouts.rcpt},           {"data_init_timeout", &out->timeouts.data_init},
+      {"data_xfer_timeout", &out->timeouts.data_xfer}, {"data_done_timeout", &out->timeouts.data_done},
+      {"rset_timeout", &out->timeouts.rset},           {"quit_timeout", &out->timeouts.quit},
+      {"connection_cache_time_limit", &out->timeouts.idle}};
+  for (const auto& [name, time] : times) *time = p.Time(client.Name(name));
+}
+
+void FillSasl(const Client& client, ClientKind kind, ClientSasl* sasl) {
+  sasl->enabled = client.Bool("sasl_auth_enable");
+  // Where no login is made the table may be a left-over that nobody can read: not opened.
+  if (sasl->enabled) sasl->password_maps = client.Tables("sasl_password_maps");
+  if (kind == ClientKind::kSmtp) sasl->sender_dependent = client.Bool("sender_dependent_authentication");
+  sasl->mechanism_filter = client.List("sasl_mechanism_filter");
+  sasl->security_options = client.Text("sasl_security_options");
+  sasl->tls_security_options = client.Text("sasl_tls_security_options");
+  sasl->tls_verified_security_options = client.Text("sasl_tls_verified_security_options");
+  sasl->auth_soft_bounce = client.Bool("sasl_auth_soft_bounce");
 }
 
 }  // namespace
@@ -131,11 +171,9 @@ SmtpClient BuildSmtpClient(const PostfixParameters& p, ClientKind kind) {
   if (const uint16_t port = PortOf(p, client.Text("tcp_port"), p.PlaceOf(client.Name("tcp_port")))) out.port = port;
   FillTls(p, client, kind, &out);
   FillHosts(p, client, &out);
-  // Where no login is made the table may be a left-over that nobody can read: not opened.
-  out.sasl.enabled = client.Bool("sasl_auth_enable");
-  if (out.sasl.enabled) out.sasl.password_maps = client.Tables("sasl_password_maps");
+  FillDialogue(p, client, kind, &out);
+  FillSasl(client, kind, &out.sasl);
   if (kind == ClientKind::kSmtp) {
-    out.sasl.sender_dependent = client.Bool("sender_dependent_authentication");
     out.best_mx_transport = p.Text("best_mx_transport");
     out.relayhost = p.Text("relayhost");
   }

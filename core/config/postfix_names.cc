@@ -45,14 +45,11 @@ class NameChecker {
       if (service != nullptr && !IsServer(*service)) return NoteIdleOverride(assignment, *service, *facts);
       return CheckEffect(parameters, assignment, *facts);
     }
+    if (IsTransportParameter(*source_, name)) return CheckEffect(parameters, assignment, *FindTransportParameter(name));
     FindingList& findings = *source_->findings;
     if (name.starts_with("postern_")) {
       findings.Error("postfix-unknown-own-setting", assignment.place, "\"" + name + "\" is no setting of ours",
                      "remove it");
-    } else if (IsTransport(TransportOfParameter(name))) {
-      findings.Notice("setting-unsupported-harmless", assignment.place,
-                      name + " (how one transport is scheduled) is not supported; nothing else depends on it",
-                      "leave it for Postfix, or remove it");
     } else if (referenced_.count(name) == 0) {
       const std::string_view nearest = NearestPostfixParameter(name);
       findings.Warning(
@@ -64,14 +61,6 @@ class NameChecker {
 
   static bool IsServer(const MasterService& service) {
     return service.command == "smtpd" || service.command == "postscreen";
-  }
-
-  bool IsTransport(std::string_view name) const {
-    static constexpr std::string_view kAlways[] = {"smtp", "lmtp", "local", "virtual", "relay", "error", "retry"};
-    if (name.empty()) return false;
-    if (std::find(std::begin(kAlways), std::end(kAlways), name) != std::end(kAlways)) return true;
-    return std::any_of(source_->master.services.begin(), source_->master.services.end(),
-                       [name](const MasterService& service) { return service.name == name; });
   }
 
   // An override of a service that is no process here: main.cf's value holds for it.

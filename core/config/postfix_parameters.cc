@@ -7,9 +7,14 @@
 namespace postern::config {
 namespace {
 
+const ParameterFacts* FactsOf(const PostfixSource& source, std::string_view name) {
+  if (const ParameterFacts* facts = FindPostfixParameter(name)) return facts;
+  return IsTransportParameter(source, name) ? FindTransportParameter(name) : nullptr;
+}
+
 std::string DefaultOf(const PostfixSource& source, std::string_view name) {
   if (const auto at = source.computed.find(name); at != source.computed.end()) return at->second;
-  const ParameterFacts* facts = FindPostfixParameter(name);
+  const ParameterFacts* facts = FactsOf(source, name);
   return facts == nullptr ? std::string() : std::string(facts->default_value);
 }
 
@@ -40,6 +45,16 @@ void ComputeNames(const std::string& folder, PostfixSource* source) {
 
 }  // namespace
 
+bool IsTransportParameter(const PostfixSource& source, std::string_view name) {
+  const std::string_view transport = TransportOfParameter(name);
+  if (transport.empty()) return false;
+  // "discard" is in every master.cf, but Debian's postconf has no names for it.
+  return transport == "discard" || std::any_of(source.master.services.begin(), source.master.services.end(),
+                                               [transport](const MasterService& service) {
+                                                 return service.type == "unix" && service.name == transport;
+                                               });
+}
+
 bool PostfixParameters::IsSet(std::string_view name) const {
   if (service_ != nullptr && service_->FindOverride(name) != nullptr) return true;
   return source_->main.Find(name) != nullptr;
@@ -60,7 +75,7 @@ std::optional<std::string> PostfixParameters::Raw(std::string_view name) const {
   if (const Assignment* assignment = source_->main.Find(name)) return assignment->value;
   if (name == "service_name" && service_ != nullptr) return service_->name;
   if (const auto at = source_->computed.find(name); at != source_->computed.end()) return at->second;
-  if (const ParameterFacts* facts = FindPostfixParameter(name)) return std::string(facts->default_value);
+  if (const ParameterFacts* facts = FactsOf(*source_, name)) return std::string(facts->default_value);
   return std::nullopt;
 }
 
@@ -117,7 +132,7 @@ int PostfixParameters::ReplyCode(std::string_view name) const {
 }
 
 Duration PostfixParameters::Time(std::string_view name) const {
-  const ParameterFacts* facts = FindPostfixParameter(name);
+  const ParameterFacts* facts = FactsOf(*source_, name);
   const char unit = facts == nullptr || facts->time_unit == '\0' ? 's' : facts->time_unit;
   const std::string value = Text(name);
   if (const auto parsed = ParsePostfixTime(value, unit)) return *parsed;

@@ -24,6 +24,9 @@ struct PostfixSource {
   std::map<std::string, TablePtr, std::less<>> tables;       // opened already, by format and name; null: refused
 };
 
+// Is it "TRANSPORT_destination_recipient_limit" or the like, of a service that master.cf has?
+bool IsTransportParameter(const PostfixSource& source, std::string_view name);
+
 class PostfixParameters {
  public:
   // `service` null: main.cf alone. Both must outlive this.

@@ -81,9 +81,6 @@ void FillDelivery(const PostfixParameters& p, Routing* routing) {
   routing->queue_directory = p.Text("queue_directory");
   routing->enable_long_queue_ids = p.Bool("enable_long_queue_ids");
   routing->enable_original_recipient = p.Bool("enable_original_recipient");
-  routing->maximal_queue_lifetime = p.Time("maximal_queue_lifetime");
-  routing->minimal_backoff_time = p.Time("minimal_backoff_time");
-  routing->maximal_backoff_time = p.Time("maximal_backoff_time");
 }
 
 }  // namespace

@@ -8,26 +8,80 @@
 namespace postern::config {
 namespace {
 
-constexpr std::string_view kTransportEndings[] = {
-    "_delivery_slot_cost",
-    "_delivery_slot_discount",
-    "_delivery_slot_loan",
-    "_delivery_status_filter",
-    "_destination_concurrency_failed_cohort_limit",
-    "_destination_concurrency_limit",
-    "_destination_concurrency_negative_feedback",
-    "_destination_concurrency_positive_feedback",
-    "_destination_rate_delay",
-    "_destination_recipient_limit",
-    "_extra_recipient_limit",
-    "_initial_destination_concurrency",
-    "_minimum_delivery_slots",
-    "_recipient_limit",
-    "_recipient_refill_delay",
-    "_recipient_refill_limit",
-    "_time_limit",
-    "_transport_rate_delay",
+using Type = ParameterType;
+using Effect = SettingEffect;
+
+// clang-format off
+constexpr ParameterFacts kTransportParameters[] = {
+    {"TRANSPORT_delivery_slot_cost", "$default_delivery_slot_cost", Type::kNumber, '\0', Effect::kHonoured,
+     "deliveries of a mailing for which one small message may overtake it"},
+    {"TRANSPORT_delivery_slot_discount", "$default_delivery_slot_discount", Type::kNumber, '\0', Effect::kHonoured,
+     "percent of delivery_slot_cost that may be owed"},
+    {"TRANSPORT_delivery_slot_loan", "$default_delivery_slot_loan", Type::kNumber, '\0', Effect::kHonoured,
+     "overtakings that may be owed"},
+    {"TRANSPORT_delivery_status_filter", "$default_delivery_status_filter", Type::kTables, '\0', Effect::kChangesMail,
+     "a table that turns bounces into delays and back"},
+    {"TRANSPORT_destination_concurrency_failed_cohort_limit", "$default_destination_concurrency_failed_cohort_limit",
+     Type::kNumber, '\0', Effect::kHonoured, "failed pseudo-cohorts until a destination is dead; 0: never"},
+    {"TRANSPORT_destination_concurrency_limit", "$default_destination_concurrency_limit", Type::kNumber, '\0',
+     Effect::kHonoured, "deliveries to one destination at a time"},
+    {"TRANSPORT_destination_concurrency_negative_feedback", "$default_destination_concurrency_negative_feedback",
+     Type::kText, '\0', Effect::kHonoured, "how much a failure narrows the window of a destination"},
+    {"TRANSPORT_destination_concurrency_positive_feedback", "$default_destination_concurrency_positive_feedback",
+     Type::kText, '\0', Effect::kHonoured, "how much a success widens the window of a destination"},
+    {"TRANSPORT_destination_rate_delay", "$default_destination_rate_delay", Type::kTime, 's', Effect::kHonoured,
+     "pause between deliveries to one destination"},
+    {"TRANSPORT_destination_recipient_limit", "$default_destination_recipient_limit", Type::kNumber, '\0',
+     Effect::kHonoured, "recipients of one delivery"},
+    {"TRANSPORT_extra_recipient_limit", "$default_extra_recipient_limit", Type::kNumber, '\0', Effect::kNoEffect,
+     "qmgr_message_recipient_limit bounds the recipients in memory, of all transports together"},
+    {"TRANSPORT_initial_destination_concurrency", "$initial_destination_concurrency", Type::kNumber, '\0',
+     Effect::kHonoured, "deliveries to a destination of which nothing is known yet"},
+    {"TRANSPORT_minimum_delivery_slots", "$default_minimum_delivery_slots", Type::kNumber, '\0', Effect::kHonoured,
+     "times delivery_slot_cost: from so many deliveries on a message is a mailing"},
+    {"TRANSPORT_recipient_limit", "$default_recipient_limit", Type::kNumber, '\0', Effect::kNoEffect,
+     "qmgr_message_recipient_limit bounds the recipients in memory, of all transports together"},
+    {"TRANSPORT_recipient_refill_delay", "$default_recipient_refill_delay", Type::kTime, 's', Effect::kNoEffect,
+     "recipients are read as soon as there is room for them"},
+    {"TRANSPORT_recipient_refill_limit", "$default_recipient_refill_limit", Type::kNumber, '\0', Effect::kNoEffect,
+     "default_recipient_refill_limit holds for all transports"},
+    {"TRANSPORT_time_limit", "$command_time_limit", Type::kTime, 's', Effect::kNoEffect,
+     "of pipe(8), which is not here: mail for such a transport waits"},
+    {"TRANSPORT_transport_rate_delay", "$default_transport_rate_delay", Type::kTime, 's', Effect::kHarmless,
+     "pause between deliveries of the whole transport; destination_rate_delay is there"},
 };
+// clang-format on
+
+std::string_view EndingOf(const ParameterFacts& facts) { return facts.name.substr(facts.name.find('_')); }
+
+// Those of the transports that every master.cf has, each under a name of its own. local(8) has two defaults of its own.
+struct NamedTransports {
+  std::vector<std::string> names;
+  std::vector<ParameterFacts> facts;
+
+  NamedTransports() {
+    static constexpr std::string_view kTransports[] = {"error", "lmtp",  "local",  "relay",
+                                                       "retry", "smtp", "virtual"};
+    names.reserve(std::size(kTransports) * std::size(kTransportParameters));  // facts point into it
+    for (const std::string_view transport : kTransports) {
+      for (const ParameterFacts& general : kTransportParameters) {
+        const std::string_view ending = EndingOf(general);
+        const bool delivers = transport != "error" && transport != "retry" && transport != "relay";
+        if (ending == "_time_limit" || (ending == "_delivery_status_filter" && !delivers)) continue;
+        names.push_back(std::string(transport) + std::string(ending));
+        ParameterFacts own = general;
+        own.name = names.back();
+        if (own.name == "local_destination_concurrency_limit") own.default_value = "2";
+        if (own.name == "local_destination_recipient_limit") own.default_value = "1";
+        facts.push_back(own);
+      }
+    }
+  }
+};
+const NamedTransports& TheNamedTransports() {
+  static const NamedTransports named;
+  return named;
+}
 
 using Argument = RestrictionFacts::Argument;
 
@@ -143,7 +197,7 @@ const ParameterFacts* FindPostfixParameter(std::string_view name) {
   for (const auto& table : {PostfixParametersA(), PostfixParametersM(), PostfixParametersS()}) {
     if (const ParameterFacts* facts = FindIn(table, name)) return facts;
   }
-  return nullptr;
+  return FindIn(TheNamedTransports().facts, name);
 }
 
 std::vector<const ParameterFacts*> AllPostfixParameters() {
@@ -151,6 +205,9 @@ std::vector<const ParameterFacts*> AllPostfixParameters() {
   for (const auto& table : {PostfixParametersA(), PostfixParametersM(), PostfixParametersS()}) {
     for (const ParameterFacts& facts : table) all.push_back(&facts);
   }
+  for (const ParameterFacts& facts : TheNamedTransports().facts) all.push_back(&facts);
+  std::sort(all.begin(), all.end(),
+            [](const ParameterFacts* a, const ParameterFacts* b) { return a->name < b->name; });
   return all;
 }
 
@@ -161,14 +218,21 @@ bool IsRawParameter(std::string_view name) {
   return std::find(std::begin(kRaw), std::end(kRaw), name) != std::end(kRaw);
 }
 
-std::string_view TransportOfParameter(std::string_view name) {
-  std::string_view transport;
-  for (const std::string_view ending : kTransportEndings) {
+const ParameterFacts* FindTransportParameter(std::string_view name) {
+  const ParameterFacts* found = nullptr;
+  for (const ParameterFacts& facts : kTransportParameters) {
+    const std::string_view ending = EndingOf(facts);
     if (name.size() <= ending.size() || !name.ends_with(ending)) continue;
-    const std::string_view front = name.substr(0, name.size() - ending.size());
-    if (transport.empty() || front.size() < transport.size()) transport = front;  // the longest ending
+    if (found == nullptr || ending.size() > EndingOf(*found).size()) found = &facts;
   }
-  return transport;
+  return found;
+}
+
+std::span<const ParameterFacts> TransportParameters() { return kTransportParameters; }
+
+std::string_view TransportOfParameter(std::string_view name) {
+  const ParameterFacts* facts = FindTransportParameter(name);
+  return facts == nullptr ? std::string_view() : name.substr(0, name.size() - EndingOf(*facts).size());
 }
 
 const ParameterFacts* FindDovecotSetting(std::string_view key) { return FindIn(DovecotSettingsTable(), key); }
@@ -190,7 +254,7 @@ std::string_view DovecotDefault(std::string_view key) {
 }
 
 std::string_view NearestPostfixParameter(std::string_view name) {
-  return NearestIn({PostfixParametersA(), PostfixParametersM(), PostfixParametersS()}, name);
+  return NearestIn({PostfixParametersA(), PostfixParametersM(), PostfixParametersS(), TheNamedTransports().facts}, name);
 }
 
 std::string_view NearestDovecotSetting(std::string_view key) { return NearestIn({DovecotSettingsTable()}, key); }

@@ -25,8 +25,8 @@ struct ParameterFacts {
   std::string_view meaning;  // one line; of kNoEffect the reason
 };
 
-// Null where the name is unknown. Parameters of single transports (smtp_destination_recipient_limit) are found by their
-// ending where `transport` services exist; the caller asks IsTransportParameter for those.
+// Null where the name is unknown. Those of the transports that every master.cf has (smtp_destination_recipient_limit)
+// are found, too; those of others are no names of their own: FindTransportParameter.
 const ParameterFacts* FindPostfixParameter(std::string_view name);
 std::vector<const ParameterFacts*> AllPostfixParameters();  // by name
 // Is the value kept as written, its $names filled in later from a session or a delivery (default_rbl_reply)?
@@ -34,6 +34,10 @@ bool IsRawParameter(std::string_view name);
 // "TRANSPORT_destination_recipient_limit" and its like, for a service TRANSPORT of master.cf; gives the transport's
 // name, empty where the name has no such ending.
 std::string_view TransportOfParameter(std::string_view name);
+// What such a name means, whatever TRANSPORT is; null where the name has no such ending. `name` of the facts is
+// "TRANSPORT_destination_recipient_limit".
+const ParameterFacts* FindTransportParameter(std::string_view name);
+std::span<const ParameterFacts> TransportParameters();  // by name
 
 const ParameterFacts* FindDovecotSetting(std::string_view key);  // of the root
 // Does a section of this type know `key`? True for types with free keys (plugin, dict) and for filters.

@@ -15,6 +15,7 @@
 #include "core/base/secret.h"
 #include "core/base/time.h"
 #include "core/boundary/file_plan.h"
+#include "core/config/queue_settings.h"
 #include "core/config/smtp_client.h"
 #include "core/config/table.h"
 
@@ -144,8 +145,6 @@ struct Routing {
   Path queue_directory = "/var/spool/postfix";
   bool enable_long_queue_ids = false;
   bool enable_original_recipient = true;
-  Duration maximal_queue_lifetime = Seconds(5 * 86400);
-  Duration minimal_backoff_time = Seconds(300), maximal_backoff_time = Seconds(4000);
 };
 
 // ---- Dovecot: authentication ----------------------------------------------------------------------------------------
@@ -301,6 +300,8 @@ struct Config {
   std::vector<Listener> listeners;
   Routing routing;
   SmtpClient smtp_client, lmtp_client;
+  QueueSettings queue;
+  NoticeSettings notices;
   Auth auth;
   Storage storage;
   ImapService imap;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/time.h"
 #include "core/config/table.h"
 
 namespace postern::config {
@@ -36,6 +37,26 @@ struct ClientSasl {
   bool enabled = false;           // smtp_sasl_auth_enable
   TableList password_maps;        // smtp_sasl_password_maps; values hold secrets
   bool sender_dependent = false;  // smtp_sender_dependent_authentication; never of LMTP
+  std::vector<std::string> mechanism_filter;  // names, "!name"; empty: all
+  std::string security_options = "noplaintext, noanonymous";
+  std::string tls_security_options = "noplaintext, noanonymous";
+  std::string tls_verified_security_options = "noplaintext, noanonymous";
+  bool auth_soft_bounce = true;
+};
+
+// smtp_*_timeout, lmtp_*_timeout. 0: no limit.
+struct ClientTimeouts {
+  Duration connect = Seconds(30);  // LMTP: 0
+  Duration helo = Seconds(300);    // smtp_helo_timeout, lmtp_lhlo_timeout
+  Duration starttls = Seconds(300);
+  Duration mail = Seconds(300);
+  Duration rcpt = Seconds(300);
+  Duration data_init = Seconds(120);
+  Duration data_xfer = Seconds(180);
+  Duration data_done = Seconds(600);
+  Duration rset = Seconds(20);
+  Duration quit = Seconds(300);
+  Duration idle = Seconds(2);  // smtp_connection_cache_time_limit
 };
 
 struct SmtpClient {
@@ -56,7 +77,23 @@ struct SmtpClient {
   bool balance_inet_protocols = true;
   bool randomize_addresses = true;
   uint32_t mx_address_limit = 5, mx_session_limit = 2;  // 0: none
+
+  // The dialogue.
+  bool always_send_ehlo = true, never_send_ehlo = false;  // of SMTP alone
   bool skip_5xx_greeting = true;
+  bool skip_quit_response = true;
+  std::vector<std::string> pix_workarounds;        // smtp_pix_workarounds, lower case
+  TableList pix_workaround_maps;                   // by the server's address
+  std::vector<std::string> discard_ehlo_keywords;  // lower case; smtp_discard_ehlo_keywords, lmtp_discard_lhlo_keywords
+  TableList discard_ehlo_keyword_address_maps;
+  bool disable_mime_output_conversion = false;
+  uint32_t line_length_limit = 998;  // smtp_line_length_limit; 0: none
+  uint32_t mime_nesting_limit = 100;
+  bool per_request_deadline = false;
+  Duration connection_reuse_time_limit = Seconds(300);
+  uint32_t connection_reuse_count_limit = 0;  // 0: none
+  ClientTimeouts timeouts;
+
   std::vector<std::string> fallback_relay;  // smtp_fallback_relay, each "host", "[host]:port"
   std::string best_mx_transport;            // best_mx_transport, of SMTP alone; empty: bounce
   std::string relayhost;                    // main.cf's: its failures are never the sender's fault

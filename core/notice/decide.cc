@@ -1,26 +1,12 @@
 #include "core/notice/decide.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace postern::notice {
 namespace {
 
 using Indexes = std::vector<size_t>;
-
-struct ClassName {
-  std::string_view name;
-  NotifyClass bit;
-};
-constexpr std::array<ClassName, 8> kClassNames{{{"bounce", kClassBounce},
-                                                {"2bounce", kClass2Bounce},
-                                                {"data", kClassData},
-                                                {"delay", kClassDelay},
-                                                {"policy", kClassPolicy},
-                                                {"protocol", kClassProtocol},
-                                                {"resource", kClassResource},
-                                                {"software", kClassSoftware}}};
 
 // Whose message it is decides who may hear of it.
 enum class Origin : uint8_t { kAuthor, kNull, kDoubleBounce };
@@ -179,27 +165,6 @@ class Decider {
 Decision Decide(const queue::Envelope& envelope, std::span<const Outcome> outcomes, const Settings& settings,
                 const Moment& moment) {
   return Decider(envelope, outcomes, settings, moment).Run();
-}
-
-StatusOr<uint8_t> ParseNotifyClasses(std::string_view text) {
-  constexpr std::string_view kSeparators = ", \t\r\n";
-  uint8_t classes = 0;
-  while (true) {
-    text.remove_prefix(std::min(text.find_first_not_of(kSeparators), text.size()));
-    if (text.empty()) return classes;
-    const std::string_view name = text.substr(0, text.find_first_of(kSeparators));
-    text.remove_prefix(name.size());
-    bool known = false;
-    for (const ClassName& entry : kClassNames) {
-      if (!routing::EqualsIgnoringCase(entry.name, name)) continue;
-      classes |= entry.bit;
-      known = true;
-    }
-    if (!known) {
-      return InvalidArgument("notify_classes: \"" + std::string(name) +
-                             "\" is none; use bounce, 2bounce, data, delay, policy, protocol, resource, software");
-    }
-  }
 }
 
 routing::Mailbox DoubleBounceSender(const Settings& settings) {

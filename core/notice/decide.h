@@ -23,25 +23,16 @@
 
 #include "core/base/status.h"
 #include "core/base/time.h"
+#include "core/config/queue_settings.h"
 #include "core/notice/outcome.h"
 #include "core/queue/queue_file.h"
 #include "core/routing/address.h"
 
 namespace postern::notice {
 
-// notify_classes: what postmasters want to hear of.
-enum NotifyClass : uint8_t {
-  kClassBounce = 1,
-  kClass2Bounce = 2,
-  kClassData = 4,
-  kClassDelay = 8,
-  kClassPolicy = 16,
-  kClassProtocol = 32,
-  kClassResource = 64,
-  kClassSoftware = 128,
-};
-// Names apart by blanks and commas. kInvalidArgument: a name that is none.
-StatusOr<uint8_t> ParseNotifyClasses(std::string_view text);
+using config::NotifyClass;
+using enum config::NotifyClass;
+using config::ParseNotifyClasses;
 
 // Parameters of main.cf, with Postfix's names and defaults.
 struct Settings {

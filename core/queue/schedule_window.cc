@@ -1,10 +1,6 @@
 #include "core/queue/schedule_window.h"
 
-#include <absl/strings/numbers.h>
-
 #include <algorithm>
-#include <string>
-#include <vector>
 
 namespace postern::queue {
 namespace {
@@ -12,35 +8,7 @@ namespace {
 // 1/N added N times may stay a little below 1; the settings speak of N.
 constexpr double kRounding = 1e-9;
 
-std::string_view Trim(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 }  // namespace
-
-StatusOr<Feedback> Feedback::Parse(std::string_view text) {
-  const auto bad = [&] {
-    return InvalidArgument("\"" + std::string(text) + "\" is no feedback: write a number from 0 to 1, two numbers " +
-                           "as in 1/8, or NUMBER/concurrency");
-  };
-  const size_t slash = text.find('/');
-  Feedback feedback;
-  if (!absl::SimpleAtod(ToAbsl(Trim(text.substr(0, slash))), &feedback.base)) return bad();
-  if (slash != std::string_view::npos) {
-    const std::string_view below = Trim(text.substr(slash + 1));
-    double divisor = 1;
-    if (below == "concurrency") {
-      feedback.per_concurrency = true;
-    } else if (!absl::SimpleAtod(ToAbsl(below), &divisor) || !(divisor > 0)) {
-      return bad();
-    }
-    feedback.base /= divisor;
-  }
-  if (!(feedback.base >= 0 && feedback.base <= 1)) return bad();  // also what is no number
-  return feedback;
-}
 
 void ConcurrencyWindow::Restart(const WindowSettings& settings) {
   size_ = std::max<uint32_t>(settings.initial, 1);

@@ -16,19 +16,11 @@
 #include <string_view>
 
 #include "core/base/status.h"
+#include "core/config/queue_settings.h"
 
 namespace postern::queue {
 
-// default_destination_concurrency_positive_feedback, ..._negative_feedback.
-struct Feedback {
-  double base = 1;               // 0 to 1
-  bool per_concurrency = false;  // divided by the window's size
-
-  // "NUMBER", "NUMBER / NUMBER", "NUMBER / concurrency". kInvalidArgument says what is allowed.
-  static StatusOr<Feedback> Parse(std::string_view text);
-  double At(uint32_t size) const { return per_concurrency ? base / size : base; }
-  bool operator==(const Feedback&) const = default;
-};
+using config::Feedback;
 
 struct WindowSettings {
   uint32_t initial = 5;   // initial_destination_concurrency; at least 1, at most `limit`

@@ -87,7 +87,7 @@ TEST(Load, WorkingRoutingAndStorage) {
   EXPECT_FALSE(routing.mydestination.MatchesName("localhost"));
   EXPECT_EQ(routing.virtual_mailbox_maps.Find("bob@example.test").value_or(""), "example.test/bob/Maildir/");
   EXPECT_EQ(routing.virtual_uid_maps.Find("x").value_or(""), "15000");
-  EXPECT_EQ(routing.maximal_queue_lifetime.ns, Seconds(5 * 86400).ns);
+  EXPECT_EQ(loaded.config->queue.maximal_queue_lifetime.ns, Seconds(5 * 86400).ns);
   EXPECT_FALSE(routing.append_dot_mydomain);
   EXPECT_EQ(routing.own_addresses.size(), 2u);
   EXPECT_EQ(loaded.config->storage.mail_location, "maildir:/home/vmail/%d/%n/Maildir");
