@@ -47,6 +47,10 @@ void ShardLoop::Do(Close effect) {
   MarkDirty(connection);
 }
 
+void ShardLoop::Do(Connect effect) {
+  inbox_.Post([this, op = effect.op] { Step(ConnectDone{.op = op, .status = Unavailable("no way out yet")}); });
+}
+
 void ShardLoop::Do(StartTls effect) {
   Connection* const connection = Find(effect.conn);
   if (connection == nullptr || connection->uses_tls()) return;
@@ -112,6 +116,8 @@ void ShardLoop::Do(Ask effect) {
   const auto tell = [this](const Answer& answer) { Step(answer); };
   if (auto* const password = std::get_if<VerifyPassword>(&effect.question)) {
     options_.inquiries->Verify(effect.op, std::move(*password), &inbox_, tell);
+  } else if (std::holds_alternative<DnsQuestion>(effect.question)) {
+    inbox_.Post([this, op = effect.op] { Step(Answer{.op = op, .reply = DnsReply{}}); });
   } else {
     options_.inquiries->LookUp(effect.op, std::get<LookupClientName>(effect.question), &inbox_, tell);
   }

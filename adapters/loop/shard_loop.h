@@ -155,6 +155,7 @@ class ShardLoop {
   void Perform(Effect effect);
   void Do(Send effect);
   void Do(Close effect);
+  void Do(Connect effect);
   void Do(StartTls effect);
   void Do(AwaitDrain effect);
   void Do(PauseReading effect);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/boundary/dns.h"
 #include "core/boundary/file_plan.h"
 #include "core/boundary/log_event.h"
 
@@ -62,6 +63,24 @@ std::string EscapeForLog(std::string_view text, size_t bytes_max) {
     if (byte < 0x20 || byte >= 0x7f) c = '?';
   }
   return safe;
+}
+
+std::string_view ToString(RecordType type) {
+  switch (type) {
+    case RecordType::kMx:
+      return "MX";
+    case RecordType::kA:
+      return "A";
+    case RecordType::kAaaa:
+      return "AAAA";
+    case RecordType::kCname:
+      return "CNAME";
+    case RecordType::kTlsa:
+      return "TLSA";
+    case RecordType::kNative:
+      return "native";
+  }
+  return "";
 }
 
 }  // namespace postern

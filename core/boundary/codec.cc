@@ -106,6 +106,7 @@ class Reader {
     for (uint64_t i = 0; ok_ && i < count; ++i) Fields(*this, items.emplace_back());
   }
 
+  void Fail() { ok_ = false; }
   bool done() const { return ok_ && rest_.empty(); }
   std::shared_ptr<const std::string> owned() const { return owned_; }
 
@@ -118,15 +119,25 @@ class Reader {
 // ---- the fields of each value, in order: the same list writes and reads ---------------------------------------------------------
 
 template <class Io>
+void Fields(Io& io, std::string& text) {
+  io(text);
+}
+
+template <class Io>
 void Fields(Io& io, OpId& op) {
   io(op.machine);
   io(op.tag);
 }
 
 template <class Io>
+void Fields(Io& io, IpAddress& address) {
+  io(address.v6);
+  for (uint8_t& byte : address.bytes) io(byte);
+}
+
+template <class Io>
 void Fields(Io& io, Endpoint& endpoint) {
-  io(endpoint.address.v6);
-  for (uint8_t& byte : endpoint.address.bytes) io(byte);
+  Fields(io, endpoint.address);
   io(endpoint.port);
 }
 
@@ -195,14 +206,43 @@ void Fields(Io& io, Drained& e) {
   io(e.conn);
 }
 template <class Io>
+void Fields(Io& io, CertificateFacts::Link& link) {
+  io(link.certificate);
+  io(link.public_key);
+  io(link.would_anchor);
+}
+template <class Io>
+void Fields(Io& io, CertificateFacts& certificate) {
+  io.List(certificate.dns_names);
+  io.List(certificate.ip_addresses);
+  io(certificate.common_name);
+  io(certificate.chain_trusted);
+  io(certificate.certificate_digest);
+  io(certificate.key_digest);
+  io.List(certificate.chain);
+}
+template <class Io>
 void Fields(Io& io, TlsReady& e) {
   io(e.conn);
   Fields(io, e.facts);
+  bool shown = e.certificate != nullptr;
+  io(shown);
+  if (!shown) return;
+  auto certificate = std::make_shared<CertificateFacts>(e.certificate == nullptr ? CertificateFacts() : *e.certificate);
+  Fields(io, *certificate);
+  e.certificate = std::move(certificate);
 }
 template <class Io>
 void Fields(Io& io, PeerClosed& e) {
   io(e.conn);
   io(e.why);
+}
+template <class Io>
+void Fields(Io& io, ConnectDone& e) {
+  Fields(io, e.op);
+  io(e.status);
+  io(e.conn);
+  Fields(io, e.local);
 }
 template <class Io>
 void Fields(Io& io, Adopted& e) {
@@ -258,9 +298,38 @@ void Fields(Io& io, ClientName& e) {
   io(e.temporary);
 }
 template <class Io>
+void Fields(Io& io, MxRecord& record) {
+  io(record.preference);
+  io(record.host);
+}
+template <class Io>
+void Fields(Io& io, TlsaRecord& record) {
+  io(record.usage);
+  io(record.selector);
+  io(record.matching_type);
+  io(record.data);
+}
+template <class Io>
+void Fields(Io& io, DnsReply& e) {
+  io(e.outcome);
+  io(e.secure);
+  io(e.canonical_name);
+  io.List(e.mx);
+  io.List(e.addresses);
+  io.List(e.tlsa);
+}
+template <class Io>
 void Fields(Io& io, Arrived& letter) {
   io(letter.user);
   io(letter.mailbox_dir);
+}
+template <class Io>
+void Fields(Io& io, Queued& letter) {
+  io(letter.id);
+}
+template <class Io>
+void Fields(Io& io, FlushSite& letter) {
+  io(letter.domain);
 }
 template <class Io>
 void Fields(Io& io, Continue& e) {
@@ -269,27 +338,38 @@ void Fields(Io& io, Continue& e) {
 template <class Io>
 void Fields(Io&, Shutdown&) {}
 
-// What follows is not one list for both ways: a variant inside.
-void Fields(Writer& io, Answer& e) {
-  Fields(io, e.op);
-  uint32_t kind = static_cast<uint32_t>(e.reply.index());
+// ---- variants: the alternative's number, then its fields ----
+template <class... Ts>
+void Alternative(Writer& io, std::variant<Ts...>& variant) {
+  uint32_t kind = static_cast<uint32_t>(variant.index());
   io(kind);
-  std::visit([&io](auto& reply) { Fields(io, reply); }, e.reply);
+  std::visit([&io](auto& each) { Fields(io, each); }, variant);
 }
-void Fields(Reader& io, Answer& e) {
-  Fields(io, e.op);
+template <size_t index = 0, class... Ts>
+void Emplace(Reader& io, uint32_t kind, std::variant<Ts...>& variant) {
+  if constexpr (index < sizeof...(Ts)) {
+    if (kind == index) return Fields(io, variant.template emplace<index>());
+    Emplace<index + 1>(io, kind, variant);
+  } else {
+    io.Fail();
+  }
+}
+template <class... Ts>
+void Alternative(Reader& io, std::variant<Ts...>& variant) {
   uint32_t kind = 0;
   io(kind);
-  if (kind == 0) {
-    Fields(io, e.reply.emplace<PasswordChecked>());
-  } else {
-    Fields(io, e.reply.emplace<ClientName>());
-  }
+  Emplace(io, kind, variant);
+}
+
+template <class Io>
+void Fields(Io& io, Answer& e) {
+  Fields(io, e.op);
+  Alternative(io, e.reply);
 }
 template <class Io>
 void Fields(Io& io, Posted& e) {
   io(e.from);
-  Fields(io, std::get<Arrived>(e.letter));
+  Alternative(io, e.letter);
 }
 
 // ---- the events by name ---------------------------------------------------------------------------------------------------------
@@ -301,6 +381,7 @@ constexpr std::string_view NameOf() {
   else if constexpr (std::is_same_v<E, Drained>) return "Drained";
   else if constexpr (std::is_same_v<E, TlsReady>) return "TlsReady";
   else if constexpr (std::is_same_v<E, PeerClosed>) return "PeerClosed";
+  else if constexpr (std::is_same_v<E, ConnectDone>) return "ConnectDone";
   else if constexpr (std::is_same_v<E, Adopted>) return "Adopted";
   else if constexpr (std::is_same_v<E, TimerFired>) return "TimerFired";
   else if constexpr (std::is_same_v<E, PlanDone>) return "PlanDone";

@@ -39,6 +39,10 @@ std::string Number(T id) {
 
 std::string Of(const OpId& op) { return " " + Number(op.machine) + "/" + std::to_string(op.tag); }
 
+std::string ToText(const Endpoint& endpoint) {
+  return "[" + endpoint.address.ToString() + "]:" + std::to_string(endpoint.port);
+}
+
 struct Formatter {
   size_t shown_bytes_max;
 
@@ -48,7 +52,15 @@ struct Formatter {
   std::string operator()(const Close& e) const {
     return "Close " + Number(e.conn) + (e.kind == CloseKind::kNow ? " now" : " after-drain");
   }
-  std::string operator()(const StartTls& e) const { return "StartTls " + Number(e.conn); }
+  std::string operator()(const Connect& e) const {
+    const auto* path = std::get_if<Path>(&e.to);
+    std::string text = "Connect" + Of(e.op) + " " + (path != nullptr ? EncodeField(*path) : ToText(std::get<Endpoint>(e.to)));
+    if (e.from) text += " from " + e.from->ToString();
+    return text + " within " + std::to_string(e.patience.ns);
+  }
+  std::string operator()(const StartTls& e) const {
+    return "StartTls " + Number(e.conn) + (e.client == nullptr ? "" : " client " + EncodeField(e.client->server_name));
+  }
   std::string operator()(const AwaitDrain& e) const { return "AwaitDrain " + Number(e.conn); }
   std::string operator()(const PauseReading& e) const { return "PauseReading " + Number(e.conn); }
   std::string operator()(const ResumeReading& e) const { return "ResumeReading " + Number(e.conn); }
@@ -77,9 +89,14 @@ struct Formatter {
     if (const auto* verify = std::get_if<VerifyPassword>(&e.question)) {
       return "Ask" + Of(e.op) + " VerifyPassword " + EncodeField(verify->user) + " ***";
     }
+    if (const auto* dns = std::get_if<DnsQuestion>(&e.question)) {
+      return "Ask" + Of(e.op) + " Dns " + std::string(ToString(dns->type)) + " " + EncodeField(dns->name) + (dns->dnssec ? " dnssec" : "");
+    }
     return "Ask" + Of(e.op) + " LookupClientName " + std::get<LookupClientName>(e.question).address.ToString();
   }
   std::string operator()(const Post& e) const {
+    if (const auto* queued = std::get_if<Queued>(&e.letter)) return "Post to " + Number(e.to) + " Queued " + EncodeField(queued->id);
+    if (const auto* site = std::get_if<FlushSite>(&e.letter)) return "Post to " + Number(e.to) + " FlushSite " + EncodeField(site->domain);
     const auto& arrived = std::get<Arrived>(e.letter);
     return "Post to " + Number(e.to) + " Arrived " + EncodeField(arrived.user) + " " + EncodeField(arrived.mailbox_dir);
   }

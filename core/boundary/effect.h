@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,10 +32,18 @@ struct Close {
   ConnId conn{};
   CloseKind kind = CloseKind::kAfterDrain;
 };
-// Begin TLS as server once what was sent before has left. Bytes received in plaintext and not yet given to the core are
-// thrown away (RFC 3207 section 4.2); those it was given it throws away itself.
+// A connection to somebody else -> ConnectDone, in any case and within `patience`.
+struct Connect {
+  OpId op;
+  std::variant<Endpoint, Path> to;  // a path: a unix stream socket
+  std::optional<IpAddress> from;    // our side's address (smtp_bind_address)
+  Duration patience;                // 0: as long as the system tries
+};
+// Begin TLS once what was sent before has left -> TlsReady, or PeerClosed with what failed. Bytes received in plaintext and
+// not yet given to the core are thrown away (RFC 3207 section 4.2); those it was given it throws away itself.
 struct StartTls {
   ConnId conn{};
+  std::shared_ptr<const ClientTls> client;  // null: as server, with the listener's certificate
 };
 struct AwaitDrain {  // answered once by Drained
   ConnId conn{};
@@ -97,7 +107,7 @@ struct LookupClientName {
 };
 struct Ask {  // -> Answer
   OpId op;
-  std::variant<VerifyPassword, LookupClientName> question;
+  std::variant<VerifyPassword, LookupClientName, DnsQuestion> question;
 };
 
 struct Post {
@@ -116,7 +126,7 @@ struct Note {
   LogEvent event;
 };
 
-using Effect = std::variant<Send, Close, StartTls, AwaitDrain, PauseReading, ResumeReading, Handoff, SetTimer, CancelTimer,
+using Effect = std::variant<Send, Close, Connect, StartTls, AwaitDrain, PauseReading, ResumeReading, Handoff, SetTimer, CancelTimer,
                             Commit, Read, Scan, Stat, Watch, Unwatch, Ask, Post, ContinueLater, Redact, Note>;
 
 // The sink of a step. Effects are performed in order, after the step.

@@ -12,6 +12,8 @@
 #include "core/base/ip.h"
 #include "core/base/secret.h"
 #include "core/base/status.h"
+#include "core/boundary/client_tls.h"
+#include "core/boundary/dns.h"
 #include "core/boundary/file_plan.h"
 #include "core/boundary/ids.h"
 
@@ -55,6 +57,7 @@ struct Drained {
 struct TlsReady {
   ConnId conn{};
   TlsFacts facts;
+  std::shared_ptr<const CertificateFacts> certificate;  // of the server, where we are the client; null: it showed none
 };
 // The peer closed its side, the connection broke, or the handshake failed. No further event of this connection comes.
 struct PeerClosed {
@@ -68,6 +71,14 @@ struct LoginFacts {
   std::string tag;        // IMAP: the tag of the command still to be answered; empty otherwise
   std::string session_id;
   std::string state;  // protocol's own, e.g. IMAP: client sent ID, CAPABILITY asked
+};
+// The connection that Connect asked for stands (OK), or why it does not: kUnavailable, kDeadlineExceeded, kNotFound (no such
+// socket), with the system's words ("Connection refused"). Its events go to the machine that asked.
+struct ConnectDone {
+  OpId op;
+  Status status;
+  ConnId conn{};   // of an OK
+  Endpoint local;  // ours; of a unix socket empty
 };
 // A connection arrived from another shard, logged in; `unread` are bytes its client sent behind the login.
 struct Adopted {
@@ -132,7 +143,7 @@ struct ClientName {
 };
 struct Answer {
   OpId op;
-  std::variant<PasswordChecked, ClientName> reply;
+  std::variant<PasswordChecked, ClientName, DnsReply> reply;
 };
 
 // ---- between shards and of the process ----
@@ -141,7 +152,15 @@ struct Arrived {
   std::string user;       // whose account; empty where only the path is known
   Path mailbox_dir;       // the Maildir folder that got it
 };
-using Letter = std::variant<Arrived>;
+// A message lies in the queue's incoming/: for the shard that delivers. As safe to lose as Arrived.
+struct Queued {
+  std::string id;
+};
+// What waits for this domain is to be tried now (ETRN, RFC 1985).
+struct FlushSite {
+  std::string domain;
+};
+using Letter = std::variant<Arrived, Queued, FlushSite>;
 struct Posted {
   ShardId from{};
   Letter letter;
@@ -157,7 +176,7 @@ struct Continue {
 // The process was asked to stop: sessions say goodbye, open plans are finished.
 struct Shutdown {};
 
-using Event = std::variant<Accepted, Received, Drained, TlsReady, PeerClosed, Adopted, TimerFired, PlanDone, ReadDone,
+using Event = std::variant<Accepted, Received, Drained, TlsReady, PeerClosed, ConnectDone, Adopted, TimerFired, PlanDone, ReadDone,
                            ScanDone, StatDone, DirChanged, Answer, Posted, ConfigChanged, Continue, Shutdown>;
 
 }  // namespace postern

@@ -6,26 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "core/boundary/client_tls.h"
 #include "core/outbound/dns.h"
 #include "core/outbound/tls_policy.h"
 
 namespace postern::outbound {
-
-struct CertificateFacts {
-  std::vector<std::string> dns_names;   // subjectAltName dNSName; such with NUL bytes left out
-  std::vector<IpAddress> ip_addresses;  // subjectAltName iPAddress
-  std::string common_name;              // the subject's last; counts only where there is no dNSName
-  bool chain_trusted = false;           // the chain ends at a CA or trust anchor of the policy, in date, for servers
-  std::string certificate_digest, key_digest;  // of the leaf, raw, by smtp_tls_fingerprint_digest
-  // The chain as sent, leaf first, each certificate signed by the next. DER.
-  struct Link {
-    std::string certificate, public_key;  // the whole; its SubjectPublicKeyInfo
-    // From the leaf to here all signatures are right, all are in date, all above the leaf are CAs: were this one
-    // trusted, the leaf would be. Without meaning for the leaf itself.
-    bool would_anchor = false;
-  };
-  std::vector<Link> chain;
-};
 
 struct TlsVerdict {
   bool acceptable = false;  // mail may be sent

@@ -6,24 +6,6 @@
 
 namespace postern::outbound {
 
-std::string_view ToString(RecordType type) {
-  switch (type) {
-    case RecordType::kMx:
-      return "MX";
-    case RecordType::kA:
-      return "A";
-    case RecordType::kAaaa:
-      return "AAAA";
-    case RecordType::kCname:
-      return "CNAME";
-    case RecordType::kTlsa:
-      return "TLSA";
-    case RecordType::kNative:
-      return "native";
-  }
-  return "";
-}
-
 std::string AsciiDomain(std::string_view domain) {
   if (std::all_of(domain.begin(), domain.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
     return std::string(domain);

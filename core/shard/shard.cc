@@ -37,6 +37,7 @@ struct Addressee {
   std::optional<MachineId> operator()(const Drained& e) const { return MachineOf(e.conn); }
   std::optional<MachineId> operator()(const TlsReady& e) const { return MachineOf(e.conn); }
   std::optional<MachineId> operator()(const PeerClosed& e) const { return MachineOf(e.conn); }
+  std::optional<MachineId> operator()(const ConnectDone& e) const { return e.op.machine; }
   std::optional<MachineId> operator()(const Adopted&) const { return std::nullopt; }
   std::optional<MachineId> operator()(const TimerFired& e) const { return e.op.machine; }
   std::optional<MachineId> operator()(const PlanDone& e) const { return e.op.machine; }
@@ -196,7 +197,7 @@ class Shard::Impl final : public mailbox::Directory {
       // It was on its way from another shard when the end was told.
       if (stopping_) StepMachine(MachineOf(adopted->conn), Shutdown{}, context);
     } else if (const auto* posted = std::get_if<Posted>(&event)) {
-      ArrivedAt(std::get<postern::Arrived>(posted->letter).mailbox_dir, context);
+      if (const auto* arrived = std::get_if<postern::Arrived>(&posted->letter)) ArrivedAt(arrived->mailbox_dir, context);
     } else if (const auto* changed = std::get_if<ConfigChanged>(&event)) {
       config_ = changed->config;
     } else if (std::holds_alternative<Shutdown>(event)) {

@@ -159,6 +159,10 @@ void World::Perform(size_t shard, Effect& effect) {
     PerformSend(*send);
   } else if (auto* close = std::get_if<Close>(&effect)) {
     PerformClose(*close);
+  } else if (auto* connect = std::get_if<postern::Connect>(&effect)) {
+    AfterForProcess(NetworkLatency(), [this, shard, op = connect->op] {
+      StepShard(shard, ConnectDone{.op = op, .status = Unavailable("Connection refused")});
+    });
   } else if (auto* tls = std::get_if<StartTls>(&effect)) {
     const auto found = connections_.find(tls->conn);
     if (found == connections_.end()) return;
@@ -464,6 +468,8 @@ void World::PerformAsk(size_t shard, const Ask& ask) {
     if (const auto* verify = std::get_if<VerifyPassword>(&ask.question)) {
       const auto matches = auth::VerifyStoredPassword(verify->stored.Reveal(), verify->password.Reveal(), verify->user);
       answer.reply = PasswordChecked{.matches = matches.ok() && *matches, .status = matches.status()};
+    } else if (std::holds_alternative<DnsQuestion>(ask.question)) {
+      answer.reply = DnsReply{};
     } else {
       const auto& lookup = std::get<LookupClientName>(ask.question);
       answer.reply = ClientName{.name = lookup.address.IsLoopback() ? "localhost" : ""};
