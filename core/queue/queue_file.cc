@@ -114,9 +114,8 @@ std::string FormatTrailer(uint64_t message_bytes, const Checksum& checksum) {
   return "\nEND " + number + " " + hex + "\n";
 }
 
-StatusOr<QueueFile> ParseQueueFile(std::string_view text) {
-  if (text.substr(0, kMagic.size()) != kMagic) return DataLoss("no queue file of version 1");
-  if (text.size() < kMagic.size() + kTrailerBytes) return DataLoss("cut off");
+StatusOr<SealedFile> ParseSealed(std::string_view text) {
+  if (text.size() < kTrailerBytes) return DataLoss("cut off");
   const std::string_view trailer = text.substr(text.size() - kTrailerBytes);
   const std::string_view body = text.substr(0, text.size() - kTrailerBytes);
   uint64_t message_bytes = 0, sum = 0;
@@ -127,12 +126,18 @@ StatusOr<QueueFile> ParseQueueFile(std::string_view text) {
   Checksum checksum;
   checksum.Add(body);
   if (checksum.value() != sum || message_bytes > body.size()) return DataLoss("wrong checksum");
+  const size_t head_bytes = body.size() - message_bytes;
+  return SealedFile{.head = body.substr(0, head_bytes), .message = body.substr(head_bytes)};
+}
 
-  const std::string_view head = body.substr(0, body.size() - message_bytes);
-  auto parsed = ParseQueueHead(head);
+StatusOr<QueueFile> ParseQueueFile(std::string_view text) {
+  if (text.substr(0, kMagic.size()) != kMagic) return DataLoss("no queue file of version 1");
+  const auto sealed = ParseSealed(text);
+  if (!sealed.ok()) return sealed.status();
+  auto parsed = ParseQueueHead(sealed->head);
   if (!parsed.ok()) return DataLoss(Message(parsed.status()));
-  if (parsed->message_at_bytes != head.size()) return DataLoss("wrong length");
-  return QueueFile{.envelope = std::move(parsed->envelope), .message = body.substr(head.size())};
+  if (parsed->message_at_bytes != sealed->head.size()) return DataLoss("wrong length");
+  return QueueFile{.envelope = std::move(parsed->envelope), .message = sealed->message};
 }
 
 StatusOr<QueueHead> ParseQueueHead(std::string_view text) {

@@ -80,6 +80,15 @@ class Checksum {
 std::string FormatEnvelope(const Envelope& envelope);
 // What follows the message. `checksum` went over FormatEnvelope's text and the message.
 std::string FormatTrailer(uint64_t message_bytes, const Checksum& checksum);
+
+// A file that ends in FormatTrailer's line, found whole.
+struct SealedFile {
+  std::string_view head;     // all before the message
+  std::string_view message;  // both into the text
+};
+// kDataLoss: torn or changed.
+StatusOr<SealedFile> ParseSealed(std::string_view text);
+
 // kDataLoss: torn, changed, or of another version; the message says what.
 StatusOr<QueueFile> ParseQueueFile(std::string_view text);
 
