@@ -4,6 +4,9 @@
 
 #include <array>
 
+#include "core/config/parameters_document.h"
+#include "core/notice/settings_from_config.h"
+
 namespace postern::cmd {
 namespace {
 
@@ -71,7 +74,14 @@ std::string FormatFindings(const Loaded& loaded, bool json, bool quiet) {
 }
 
 int RunCheck(const CheckOptions& options, config::FileSource& files, std::string* out) {
-  const Loaded loaded = config::Load(files, options.load);
+  if (options.parameters) {
+    *out += config::ParametersDocument();
+    return 0;
+  }
+  Loaded loaded = config::Load(files, options.load);
+  if (loaded.config != nullptr) {
+    for (Finding& finding : notice::CheckTemplates(*loaded.config)) loaded.findings.push_back(std::move(finding));
+  }
   *out += FormatFindings(loaded, options.json, options.quiet);
   return loaded.config == nullptr ? 1 : 0;
 }

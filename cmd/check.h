@@ -11,6 +11,7 @@ struct CheckOptions {
   config::LoadOptions load;
   bool json = false;     // one JSON object instead of lines
   bool quiet = false;    // no notices
+  bool parameters = false;  // docs/postfix-parameters.md instead; no file is read
 };
 
 // Loads the configuration from `files` and appends what was found to `*out`, as

@@ -82,6 +82,7 @@ CLI::App* AddCheck(CLI::App& app, Options* options) {
            &options->check.load.port_offset);
   check->add_flag("--json", options->check.json, "one JSON object instead of lines");
   check->add_flag("--quiet,-q", options->check.quiet, "no notices");
+  check->add_flag("--parameters", options->check.parameters, "only print what becomes of each parameter of Postfix");
   return check;
 }
 

@@ -54,6 +54,10 @@ void FillTls(const PostfixParameters& p, const Client& client, ClientKind kind, 
   tls.fingerprint_cert_match = client.List("tls_fingerprint_cert_match");
   tls.fingerprint_digest = Lower(client.Text("tls_fingerprint_digest"));
   tls.servername = client.Text("tls_servername");
+  tls.ca_file = client.Text("tls_CAfile");
+  tls.ca_path = client.Text("tls_CApath");
+  tls.certificate_file = client.Text("tls_cert_file");
+  tls.key_file = client.Text("tls_key_file");
   tls.trust_anchor_files = client.List("tls_trust_anchor_file");
   tls.force_insecure_host_tlsa_lookup = client.Bool("tls_force_insecure_host_tlsa_lookup");
   tls.connection_reuse = client.Bool("tls_connection_reuse");
@@ -65,11 +69,8 @@ void FillTls(const PostfixParameters& p, const Client& client, ClientKind kind, 
     } else {
       client.BadValue("tls_dane_insecure_mx_policy", "may, encrypt or dane");
     }
-    out->tls_level = SmtpClientTlsLevel(p);
-  } else if (const std::string level = Lower(client.Text("tls_security_level")); !level.empty()) {
-    out->tls_level =
-        ParseClientTlsLevel(level).value_or(ClientTlsLevel::kSecure);  // anything but empty is refused as yet
   }
+  out->tls_level = ClientTlsLevelOf(p, client.Name(""));
 }
 
 void FillHostLookup(const PostfixParameters& p, const Client& client, SmtpClient* out) {

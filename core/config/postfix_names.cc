@@ -59,12 +59,34 @@ class NameChecker {
     }
   }
 
+  static bool IsClient(const MasterService& service) { return service.command == "smtp" || service.command == "lmtp"; }
+
+  // TLS of other servers: what is demanded of them, and how.
+  static bool MakesSafer(std::string_view name) {
+    if (name == "smtp_enforce_tls" || name == "lmtp_enforce_tls") return true;
+    if (!name.starts_with("smtp_tls_") && !name.starts_with("lmtp_tls_")) return false;
+    const std::string_view rest = name.substr(5);
+    return rest == "tls_security_level" || rest == "tls_policy_maps" || rest.starts_with("tls_mandatory_") ||
+           rest.ends_with("_cert_match") || rest == "tls_trust_anchor_file" || rest == "tls_CAfile" ||
+           rest == "tls_CApath" || rest == "tls_wrappermode";
+  }
+
   static bool IsServer(const MasterService& service) {
     return service.command == "smtpd" || service.command == "postscreen";
   }
 
   // An override of a service that is no process here: main.cf's value holds for it.
   void NoteIdleOverride(const Assignment& assignment, const MasterService& service, const ParameterFacts& facts) {
+    const std::string value = PostfixParameters(source_, &service).Text(assignment.name);
+    if (IsClient(service) && MakesSafer(assignment.name) && value != main_.Text(assignment.name) && !value.empty() &&
+        Lower(value) != "none") {
+      source_->findings->Error("master-cf-override-unsupported", assignment.place,
+                               "-o " + assignment.name + " of service \"" + service.name +
+                                   "\" would not hold: all transports have main.cf's settings, so that mail would "
+                                   "go out less safely than meant",
+                               "set " + assignment.name + " in main.cf, or use smtp_tls_policy_maps");
+      return;
+    }
     const bool matters = facts.effect == SettingEffect::kHonoured || facts.effect == SettingEffect::kProtects ||
                          facts.effect == SettingEffect::kChangesMail;
     if (!matters || assignment.name == "syslog_name") return;
@@ -89,8 +111,8 @@ class NameChecker {
                                                             : parameters.Expand(facts.default_value).text));
     if (value == usual || Harmless(assignment.name, value)) return;
     // Of its words only this one changes where mail goes; the others leave out steps that are not here.
-    const bool idle =
-        assignment.name == "receive_override_options" && value.find("no_address_mappings") == std::string::npos;
+    const bool idle = assignment.name == "receive_override_options" && value.find("no_address_mappings") == std::string::npos;
+    if (assignment.name == "parent_domain_matches_subdomains" && MatchesSubdomainsAsWeDo(parameters)) return;
     if (facts.effect == SettingEffect::kHarmless || idle) {
       findings.Notice("setting-unsupported-harmless", assignment.place,
                       assignment.name + " (" + meaning + ") is not supported; nothing else depends on it",
@@ -102,6 +124,15 @@ class NameChecker {
                        (facts.effect == SettingEffect::kProtects ? ": what it protects would be open"
                                                                  : ": mail would not go where it should"),
                    "remove it if you can do without");
+  }
+
+  // Of the lists that are here, all but transport_maps cover sub-domains in any case.
+  static bool MatchesSubdomainsAsWeDo(const PostfixParameters& parameters) {
+    const std::vector<std::string> names = parameters.LowerList("parent_domain_matches_subdomains");
+    for (const std::string_view name : {"fast_flush_domains", "mynetworks", "relay_domains", "smtpd_access_maps"}) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) return false;
+    }
+    return true;
   }
 
   // Where programs and documents are: every installation sets them, nobody expects an effect.

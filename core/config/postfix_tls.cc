@@ -95,30 +95,21 @@ std::optional<ClientTlsLevel> ParseClientTlsLevel(std::string_view name) {
   return std::nullopt;
 }
 
-ClientTlsLevel SmtpClientTlsLevel(const PostfixParameters& p) {
-  const std::string level = Lower(p.Text("smtp_tls_security_level"));
+ClientTlsLevel ClientTlsLevelOf(const PostfixParameters& p, std::string_view front) {
+  const std::string prefix(front);
+  const std::string level = Lower(p.Text(prefix + "tls_security_level"));
   if (level.empty()) {
     // The old form of "encrypt", or of "verify": by default names are checked, too.
-    if (p.Bool("smtp_enforce_tls")) {
-      if (p.Bool("smtp_tls_enforce_peername")) {
-        p.findings().Error(
-            "postfix-smtp-tls-level", p.PlaceOf("smtp_enforce_tls"),
-            "smtp_enforce_tls demands that other servers' certificates are checked, which cannot be done "
-            "yet, so that mail could reach an impostor",
-            "write smtp_tls_security_level = encrypt or may");
-        return ClientTlsLevel::kVerify;
-      }
-      return ClientTlsLevel::kEncrypt;
+    if (p.Bool(prefix + "enforce_tls")) {
+      return p.Bool(prefix + "tls_enforce_peername") ? ClientTlsLevel::kVerify : ClientTlsLevel::kEncrypt;
     }
-    return p.Bool("smtp_use_tls") ? ClientTlsLevel::kMay : ClientTlsLevel::kNone;
+    return p.Bool(prefix + "use_tls") ? ClientTlsLevel::kMay : ClientTlsLevel::kNone;
   }
   const auto parsed = ParseClientTlsLevel(level);
-  if (!parsed || *parsed > ClientTlsLevel::kEncrypt) {
-    p.findings().Error(
-        "postfix-smtp-tls-level", p.PlaceOf("smtp_tls_security_level"),
-        "smtp_tls_security_level is \"" + level +
-            "\": other servers' certificates cannot be checked yet, so that mail could reach an impostor",
-        "write encrypt or may");
+  if (!parsed) {
+    p.findings().Error("postfix-smtp-tls-level", p.PlaceOf(prefix + "tls_security_level"),
+                       prefix + "tls_security_level is \"" + level + "\", which is no level: mail would wait for ever",
+                       "write none, may, encrypt, fingerprint, dane, dane-only, verify or secure");
   }
   return parsed.value_or(ClientTlsLevel::kSecure);
 }

@@ -15,8 +15,8 @@ namespace postern::config {
 TlsLevel SmtpTlsLevel(const PostfixParameters& parameters);
 // "none" ... "secure", any case; nullopt for other words.
 std::optional<ClientTlsLevel> ParseClientTlsLevel(std::string_view name);
-// smtp_tls_security_level, or what the older parameters say. Levels that check certificates are errors as yet.
-ClientTlsLevel SmtpClientTlsLevel(const PostfixParameters& parameters);
+// smtp_tls_security_level, or what the older parameters say; of LMTP with `front` "lmtp_".
+ClientTlsLevel ClientTlsLevelOf(const PostfixParameters& parameters, std::string_view front);
 
 using TlsContextCache = std::map<std::string, std::shared_ptr<const TlsContext>>;
 

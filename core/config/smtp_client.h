@@ -26,6 +26,8 @@ struct ClientTls {
   std::vector<std::string> fingerprint_cert_match;  // hex, colons allowed
   std::string fingerprint_digest = "sha256";
   std::string servername;                       // smtp_tls_servername: SNI where DANE does not say; empty: none
+  std::string ca_file, ca_path;                 // smtp_tls_CAfile, smtp_tls_CApath; both empty: nobody is trusted
+  std::string certificate_file, key_file;       // our own, where a server asks for one; empty: none
   std::vector<std::string> trust_anchor_files;  // smtp_tls_trust_anchor_file
   ClientTlsLevel dane_insecure_mx_policy = ClientTlsLevel::kMay;  // may, encrypt or dane; the default follows the level
   bool force_insecure_host_tlsa_lookup = false;

@@ -224,7 +224,7 @@ TEST(Load, RestrictionsWithTablesClassesAndWarnings) {
 TEST(Load, WhatProtectsAndCannotBeDoneStopsTheStart) {
   for (const std::string line : {"smtpd_milters = inet:localhost:8891\n", "content_filter = smtp-amavis:[127.0.0.1]:10024\n",
                                  "header_checks = regexp:/etc/postfix/header_checks\n", "smtpd_tls_req_ccert = yes\n",
-                                 "smtpd_client_message_rate_limit = 10\n", "smtp_tls_policy_maps = hash:/etc/postfix/policy\n",
+                                 "smtpd_client_message_rate_limit = 10\n", "smtp_tls_per_site = hash:/etc/postfix/policy\n",
                                  "sender_bcc_maps = hash:/etc/postfix/bcc\n", "smtpd_sasl_mechanism_filter = plain\n"}) {
     const Loaded loaded = LoadWorking(line);
     EXPECT_EQ(loaded.config, nullptr) << line;
@@ -233,7 +233,7 @@ TEST(Load, WhatProtectsAndCannotBeDoneStopsTheStart) {
   EXPECT_TRUE(Has(LoadWorking("smtpd_sender_restrictions = check_policy_service unix:private/policy\n"),
                   "postfix-restriction-unsupported"));
   EXPECT_TRUE(Has(LoadWorking("smtpd_sender_restrictions = reject_nonsense\n"), "postfix-restriction-unknown"));
-  EXPECT_TRUE(Has(LoadWorking("smtp_tls_security_level = dane\n"), "postfix-smtp-tls-level"));
+  EXPECT_TRUE(Has(LoadWorking("smtp_tls_security_level = dnae\n"), "postfix-smtp-tls-level"));
 }
 
 TEST(Load, DefaultsOfWhatIsUnsupportedAreNoTrouble) {

@@ -96,6 +96,18 @@ TEST(QueueSettings, RefuseWhatPostfixWouldNotStartWith) {
   }
 }
 
+// All transports have main.cf's settings: a service that demands more must not be sent out with less.
+TEST(TransportOverrides, OfTlsStopTheStartWhereMainCfDemandsLess) {
+  const std::string service = "strict unix - - n - - smtp\n  -o ";
+  EXPECT_EQ(With("", service + "smtp_tls_security_level=encrypt\n"), nullptr);
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_TRUE(errors[0].starts_with("master-cf-override-unsupported: ")) << errors[0];
+  EXPECT_EQ(With("", service + "smtp_tls_policy_maps=inline:{a.test=secure}\n"), nullptr);
+  EXPECT_NE(With("", service + "smtp_tls_security_level=may\n"), nullptr);  // main.cf's
+  EXPECT_NE(With("", service + "smtp_tls_security_level=none\n"), nullptr);
+  EXPECT_NE(With("", service + "smtp_helo_timeout=5s\n"), nullptr);
+}
+
 TEST(NoticeSettings, HavePostfixsDefaultsAndReadWhatIsSet) {
   auto config = With("");
   ASSERT_NE(config, nullptr);
