@@ -143,7 +143,7 @@ bool SameListeners(const config::Config& a, const config::Config& b) {
   return std::equal(a.listeners.begin(), a.listeners.end(), b.listeners.begin(), b.listeners.end(),
                     [](const config::Listener& x, const config::Listener& y) {
                       return x.endpoint == y.endpoint && x.protocol == y.protocol && x.implicit_tls == y.implicit_tls &&
-                             x.name == y.name;
+                             x.name == y.name && x.path == y.path && x.mode == y.mode && x.uid == y.uid && x.gid == y.gid;
                     });
 }
 
@@ -227,6 +227,7 @@ int Server::Run() {
   NotifyServiceManager("STOPPING=1");
   for (const auto& loop : loops_) loop->Stop();
   for (std::thread& thread : threads) thread.join();
+  for (net::ListenSocket& socket : listeners_) net::RemoveName(std::move(socket));
   bool files_done = true;
   for (size_t i = 0; i < loops_.size(); ++i) {
     if (!clean[i]) Log(Severity::kWarning, "postfix/master", "warning: some sessions did not end in time and were cut off");
@@ -323,7 +324,12 @@ bool Server::BindListeners() {
   bool all = true;
   for (size_t i = 0; i < config_->listeners.size(); ++i) {
     const config::Listener& listener = config_->listeners[i];
-    auto socket = net::Listen(static_cast<ListenerId>(i), listener.endpoint, listener.implicit_tls);
+    const auto id = static_cast<ListenerId>(i);
+    auto socket = listener.is_unix() ? net::ListenUnix(id, {.path = root_->Whole(listener.path),
+                                                            .mode = listener.mode,
+                                                            .uid = listener.uid,
+                                                            .gid = listener.gid})
+                                     : net::Listen(id, listener.endpoint, listener.implicit_tls);
     if (socket.ok()) {
       listeners_.push_back(*std::move(socket));
     } else {

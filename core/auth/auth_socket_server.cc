@@ -49,7 +49,7 @@ AuthSocketServer::Output AuthSocketServer::Start(const Context& context) {
   const auto say = [&out](const ServerLine& line) { out.send += FormatServerLine(line); };
   say(VersionLine{});
   // Before SPID: Postfix takes a server that says SPID first for the wrong socket (auth-master, auth-userdb).
-  for (const std::string_view name : OfferedMechanisms(auth_, /*allow_plaintext=*/true)) {
+  for (const std::string_view name : OfferedMechanisms(*auth_, /*allow_plaintext=*/true)) {
     say(LineOf(*FindMechanism(name)));
   }
   say(ServerProcessLine{options_.process_id});
@@ -113,7 +113,7 @@ void AuthSocketServer::OnAuth(AuthLine line, const Context& context, Output* out
   line.response.reset();
   Request request{.line = std::move(line)};
   const AuthLine& facts = request.line;
-  request.exchange = MakeExchange(facts.mechanism, auth_,
+  request.exchange = MakeExchange(facts.mechanism, *auth_,
                                   {.service = facts.service,
                                    .remote = facts.remote.value_or(IpAddress{}),
                                    .local = facts.local.value_or(IpAddress{}),
@@ -281,12 +281,12 @@ void AuthSocketServer::Fail(uint64_t token, const Step& step, const Context& con
   if (!is_ours && request.line.remote && !request.line.no_penalty) {
     context.penalty.OnFailure(*request.line.remote, Number(request.attempt), context.now.mono);
   }
-  if (is_ours || step.no_delay || auth_.failure_delay <= Duration{}) {
+  if (is_ours || step.no_delay || auth_->failure_delay <= Duration{}) {
     out->send += answer;
     return Forget(token);
   }
   request.exchange.reset();
-  request.state = Delayed{.until = context.now.mono + auth_.failure_delay, .answer = std::move(answer)};
+  request.state = Delayed{.until = context.now.mono + auth_->failure_delay, .answer = std::move(answer)};
 }
 
 FailureLine AuthSocketServer::FailureOf(const Request& request, const Step& step) const {

@@ -89,8 +89,11 @@ class AuthSocketServer {
 
   enum class State : uint8_t { kVersion, kProcess, kServing, kClosed };
 
-  // `auth` must outlive the machine.
-  AuthSocketServer(const config::Auth& auth, Options options) : auth_(auth), options_(std::move(options)) {}
+  // `auth` must outlive the machine, or its last request that was open when SetUsers replaced it.
+  AuthSocketServer(const config::Auth& auth, Options options) : auth_(&auth), options_(std::move(options)) {}
+
+  // Requests from now on are about these users. The mechanisms that were announced stay.
+  void SetUsers(const config::Auth& auth) { auth_ = &auth; }
 
   // The connection is there: the server's handshake. Call once, first.
   Output Start(const Context& context);
@@ -153,7 +156,7 @@ class AuthSocketServer {
   void Log(const Request& request, std::string_view text, Output* out) const;
   void LogLines(const Request& request, const Step& step, Output* out) const;
 
-  const config::Auth& auth_;
+  const config::Auth* auth_;
   const Options options_;
   State state_ = State::kVersion;
   uint32_t client_minor_ = 0;

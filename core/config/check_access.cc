@@ -187,7 +187,9 @@ class AccessChecker {
 
   bool OnlyLoopback() const {
     return std::all_of(host_->config->listeners.begin(), host_->config->listeners.end(),
-                       [](const Listener& listener) { return listener.endpoint.address.IsLoopback(); });
+                       [](const Listener& listener) {
+                         return listener.is_unix() || listener.endpoint.address.IsLoopback();
+                       });
   }
 
   void CheckTrust() {

@@ -129,7 +129,7 @@ class AuthChecker {
     path = NormalizePath(JoinPath(main_.Text("queue_directory"), path));
     bool served = false;
     for (const UnixListener& socket : UnixListeners(dovecot_)) {
-      if (socket.path != path) continue;
+      if (socket.path != path || socket.mode == 0) continue;
       served = served || socket.service == "auth";
       if ((socket.mode & 7) != 0) {
         host_->findings.Security("auth-socket-mode", socket.place,

@@ -167,6 +167,7 @@ class HabitChecker {
   bool OnlyV4(bool smtp) const {
     bool any = false;
     for (const Listener& listener : host_->config->listeners) {
+      if (listener.is_unix() || listener.protocol == Protocol::kAuth) continue;
       if ((listener.protocol == Protocol::kSmtp) != smtp || listener.endpoint.address.IsLoopback()) continue;
       if (listener.endpoint.address.v6) return false;
       any = true;

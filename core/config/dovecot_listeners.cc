@@ -24,11 +24,13 @@ struct LoginService {
   Protocol kind;
   std::array<std::pair<std::string_view, uint16_t>, 2> defaults;  // listener and port; the second is the one with TLS
 };
-constexpr std::array<LoginService, 3> kServices = {{
+constexpr std::array<LoginService, 4> kServices = {{
     {"imap-login", "imap", Protocol::kImap, {{{"imap", 143}, {"imaps", 993}}}},
     {"pop3-login", "pop3", Protocol::kPop3, {{{"pop3", 110}, {"pop3s", 995}}}},
     {"lmtp", "lmtp", Protocol::kLmtp, {{{"", 0}, {"", 0}}}},
+    {"auth", "", Protocol::kAuth, {{{"", 0}, {"", 0}}}},
 }};
+constexpr uint64_t kLmtpModeDefault = 0666;  // Dovecot's, for the socket "lmtp" alone
 
 // Sections named `type` of a service, however often it was opened.
 template <class Visit>
@@ -116,6 +118,74 @@ std::vector<IpAddress> Addresses(const DovecotSettings& settings, const std::str
   return addresses;
 }
 
+// A unix socket's address has 108 bytes, the last of them NUL (unix(7)). A root folder in front counts too: adapters.
+constexpr size_t kSocketPathBytesMax = 107;
+
+// Which protocol Dovecot speaks on a socket of `service auth` is in the end of its name: auth-userdb, login/login.
+bool SpeaksAuthClientProtocol(std::string_view path) {
+  std::string_view name = path.substr(path.rfind('/') + 1);
+  name = name.substr(name.rfind('-') + 1);
+  static constexpr std::array<std::string_view, 5> kOthers = {"login", "master", "userdb", "token", "tokenlogin"};
+  return std::find(kOthers.begin(), kOthers.end(), name) == kOthers.end();
+}
+
+// A socket goes to somebody who is to open it; where the host does not know him, nobody but the server may.
+int64_t OwnerOf(const DovecotSettings& settings, const UnixListener& socket, bool is_user) {
+  const std::string& name = is_user ? socket.user : socket.group;
+  if (name.empty()) return -1;
+  if (const auto number = ParseUnsigned(name); number && *number <= INT32_MAX) return static_cast<int64_t>(*number);
+  const int64_t id = is_user ? settings.files().UserId(name) : settings.files().GroupId(name);
+  if (id < 0) {
+    settings.findings().Warning("dovecot-socket-owner", socket.place,
+                                "\"" + name + "\" is no " + (is_user ? "user" : "group") +
+                                    " of this host: Dovecot would not start, and here only root may open " + socket.path,
+                                "create it, or write its number");
+  }
+  return id;
+}
+
+void AddUnixListeners(const DovecotSettings& settings, const std::vector<std::string>& protocols,
+                      const std::shared_ptr<const TlsContext>& tls, const std::shared_ptr<const SmtpService>& lmtp,
+                      std::vector<Listener>* listeners) {
+  const bool serves_lmtp = std::find(protocols.begin(), protocols.end(), "lmtp") != protocols.end();
+  std::vector<UnixListener> sockets = UnixListeners(settings);
+  const std::string lmtp_path = NormalizePath(JoinPath(settings.Text("base_dir"), "lmtp"));
+  if (serves_lmtp && std::none_of(sockets.begin(), sockets.end(),
+                                  [&](const UnixListener& socket) { return socket.path == lmtp_path; })) {
+    sockets.push_back({.service = "lmtp", .path = lmtp_path, .mode = kLmtpModeDefault,
+                       .place = {settings.root().place.file, 0}});
+  }
+  for (const UnixListener& socket : sockets) {
+    if (socket.mode == 0) continue;  // switched off
+    Listener listener{.name = socket.service, .path = socket.path, .mode = static_cast<uint32_t>(socket.mode & 0777)};
+    if (socket.service == "lmtp" && serves_lmtp) {
+      listener.protocol = Protocol::kLmtp;
+      listener.smtp = lmtp;
+      listener.tls = tls;
+    } else if (socket.service == "auth") {
+      if (!SpeaksAuthClientProtocol(socket.path)) {
+        settings.findings().Notice("auth-socket-without-effect", socket.place,
+                                   "the socket " + socket.path + " will not be there: it is for Dovecot's own programs",
+                                   "nothing, where no other program asks it");
+        continue;
+      }
+      listener.protocol = Protocol::kAuth;
+    } else {
+      continue;
+    }
+    if (socket.path.size() > kSocketPathBytesMax) {
+      settings.findings().Error("dovecot-socket-path", socket.place,
+                                "the path " + socket.path + " has more than the " +
+                                    std::to_string(kSocketPathBytesMax) + " bytes a unix socket can have",
+                                "choose a shorter path");
+      continue;
+    }
+    listener.uid = OwnerOf(settings, socket, true);
+    listener.gid = OwnerOf(settings, socket, false);
+    listeners->push_back(std::move(listener));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> ServedProtocols(const DovecotSettings& settings) {
@@ -153,7 +223,10 @@ void AddDovecotListeners(const DovecotSettings& settings, uint16_t port_offset,
   const std::shared_ptr<const TlsContext> tls = BuildDovecotTls(settings);
   const bool tls_off = settings.Text("ssl") == "no";
   for (const LoginService& service : kServices) {
-    if (std::find(protocols.begin(), protocols.end(), service.protocol) == protocols.end()) continue;
+    if (!service.protocol.empty() &&
+        std::find(protocols.begin(), protocols.end(), service.protocol) == protocols.end()) {
+      continue;
+    }
     for (const InetListener& inet : ListenersOf(settings, service)) {
       if (inet.port == 0 || (inet.ssl && tls_off)) continue;
       Listener listener{.protocol = service.kind, .implicit_tls = inet.ssl, .tls = tls, .name = inet.name};
@@ -163,9 +236,16 @@ void AddDovecotListeners(const DovecotSettings& settings, uint16_t port_offset,
                                                 own_address ? inet.place : settings.PlaceOf("listen"))) {
         listener.endpoint = {address, static_cast<uint16_t>(inet.port + port_offset)};
         listeners->push_back(listener);
+        if (service.kind == Protocol::kAuth && !address.IsLoopback()) {
+          settings.findings().Security("auth-socket-inet", inet.place,
+                                       "whoever reaches port " + std::to_string(inet.port) +
+                                           " may try passwords there, and they cross the network in clear",
+                                       "write address = 127.0.0.1, or use a unix_listener");
+        }
       }
     }
   }
+  AddUnixListeners(settings, protocols, tls, lmtp, listeners);
 }
 
 std::shared_ptr<const TlsContext> BuildDovecotTls(const DovecotSettings& settings) {
@@ -219,14 +299,21 @@ std::shared_ptr<const TlsContext> BuildDovecotTls(const DovecotSettings& setting
 std::vector<UnixListener> UnixListeners(const DovecotSettings& settings) {
   std::vector<UnixListener> sockets;
   const std::string base = settings.Text("base_dir");
+  const std::string lmtp_default = NormalizePath(JoinPath(base, "lmtp"));
   ForEachListener(settings.root(), "", "unix_listener",
                   [&](const DovecotSection& service, const DovecotSection& section) {
-                    UnixListener socket;
-                    socket.service = service.name;
-                    socket.path = NormalizePath(JoinPath(base, section.name));
-                    socket.user = section.Value("user");
-                    socket.group = section.Value("group");
-                    socket.place = section.place;
+                    // A section that comes again adds to what it said before.
+                    const std::string path = NormalizePath(JoinPath(base, section.name));
+                    auto found = std::find_if(sockets.begin(), sockets.end(), [&](const UnixListener& socket) {
+                      return socket.service == service.name && socket.path == path;
+                    });
+                    if (found == sockets.end()) {
+                      sockets.push_back({.service = service.name, .path = path, .place = section.place});
+                      found = sockets.end() - 1;
+                      if (service.name == "lmtp" && path == lmtp_default) found->mode = kLmtpModeDefault;
+                    }
+                    if (section.Find("user") != nullptr) found->user = section.Value("user");
+                    if (section.Find("group") != nullptr) found->group = section.Value("group");
                     if (const DovecotSetting* mode = section.Find("mode")) {
                       const auto octal = ParseOctal(mode->value);
                       if (!octal) {
@@ -234,10 +321,9 @@ std::vector<UnixListener> UnixListeners(const DovecotSettings& settings) {
                                                   "mode is \"" + mode->value + "\": Dovecot would not start",
                                                   "write an octal number such as 0660");
                       }
-                      socket.mode = octal.value_or(0600);
-                      socket.place = mode->place;
+                      found->mode = octal.value_or(0600);
+                      found->place = mode->place;
                     }
-                    if (socket.mode != 0) sockets.push_back(std::move(socket));
                   });
   return sockets;
 }

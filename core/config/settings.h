@@ -277,7 +277,7 @@ struct TlsContext {
 
 // ---- the whole ------------------------------------------------------------------------------------------------------
 
-enum class Protocol : uint8_t { kSmtp, kImap, kPop3, kLmtp };
+enum class Protocol : uint8_t { kSmtp, kImap, kPop3, kLmtp, kAuth };  // kAuth: Dovecot's auth client protocol
 
 struct Listener {
   Protocol protocol = Protocol::kSmtp;
@@ -286,6 +286,11 @@ struct Listener {
   std::shared_ptr<const SmtpService> smtp;   // kSmtp
   std::shared_ptr<const TlsContext> tls;     // null: no TLS to be had here
   std::string name;             // "submission", "imaps"
+  // A unix socket (unix_listener) instead: its path with base_dir in front where it was relative; `endpoint` is empty.
+  std::string path;
+  uint32_t mode = 0600;
+  int64_t uid = -1, gid = -1;   // who gets the socket; -1: as the server runs
+  bool is_unix() const { return !path.empty(); }
 };
 
 struct LogSettings {

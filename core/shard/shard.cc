@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/auth/auth_socket_session.h"
 #include "core/auth/sasl.h"
 #include "core/imap/session.h"
 #include "core/mailbox/location.h"
@@ -65,7 +66,8 @@ class Shard::Impl final : public mailbox::Directory {
         shard_count_(std::max<uint16_t>(options.shard_count, 1)),
         config_(std::move(options.config)),
         node_(std::move(options.node)),
-        entropy_(options.key) {}
+        entropy_(options.key),
+        auth_sockets_{config_, std::max<uint32_t>(node_.pid, 1), auth::PenaltyTable()} {}
 
   void Step(Now now, const Event& event, Effects& out) {
     const std::shared_ptr<const config::Config> held = config_;  // a step sees one configuration
@@ -199,7 +201,7 @@ class Shard::Impl final : public mailbox::Directory {
     } else if (const auto* posted = std::get_if<Posted>(&event)) {
       if (const auto* arrived = std::get_if<postern::Arrived>(&posted->letter)) ArrivedAt(arrived->mailbox_dir, context);
     } else if (const auto* changed = std::get_if<ConfigChanged>(&event)) {
-      config_ = changed->config;
+      config_ = auth_sockets_.config = changed->config;
     } else if (std::holds_alternative<Shutdown>(event)) {
       stopping_ = true;
       std::vector<MachineId> ids;
@@ -254,6 +256,8 @@ class Shard::Impl final : public mailbox::Directory {
         return AddSession<imap::ImapSession>(id, event.conn, event, config_, *this, context);
       case config::Protocol::kPop3:
         return AddSession<pop3::Pop3Session>(id, event.conn, event, config_, *this, context);
+      case config::Protocol::kAuth:
+        return AddSession<auth::AuthSocketSession>(id, event.conn, &auth_sockets_, context);
     }
   }
 
@@ -335,6 +339,7 @@ class Shard::Impl final : public mailbox::Directory {
   std::shared_ptr<const config::Config> config_;
   mailbox::NodeFacts node_;
   Entropy entropy_;
+  auth::AuthSocketShared auth_sockets_;
 
   absl::flat_hash_map<MachineId, Session> sessions_;
   std::map<std::string, std::unique_ptr<OpenAccount>, std::less<>> accounts_;  // by user

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "tests/core/config/reference_host.h"
 
@@ -43,6 +44,7 @@ TEST(Load, WorkingListeners) {
   ASSERT_NE(loaded.config, nullptr);
   std::vector<std::string> all;
   for (const Listener& listener : loaded.config->listeners) {
+    if (listener.is_unix()) continue;
     all.push_back(listener.name + " " + listener.endpoint.address.ToString() + ":" + std::to_string(listener.endpoint.port) +
                   (listener.implicit_tls ? " implicit" : listener.tls ? " starttls" : " clear"));
   }
@@ -137,7 +139,7 @@ TEST(Load, TheRecordingsConfiguration) {
   const Loaded loaded = Load(files, {});
   EXPECT_EQ(Ids(loaded, FindingSeverity::kError), std::vector<std::string>{});
   ASSERT_NE(loaded.config, nullptr);
-  EXPECT_EQ(loaded.config->listeners.size(), 7u);
+  EXPECT_EQ(loaded.config->listeners.size(), 7u + 2u);  // with the sockets of auth and lmtp
   EXPECT_EQ(loaded.config->listeners[0].endpoint.address.ToString(), "127.0.0.1");
   EXPECT_EQ(loaded.config->routing.relayhost, "[127.0.0.1]:11024");
   EXPECT_EQ(loaded.config->log.maillog_file, "/var/log/mail.log");
@@ -265,6 +267,59 @@ TEST(Load, BadValuesAreErrorsOnTheirLine) {
   EXPECT_EQ(count, 3u);
 }
 
+std::vector<std::string> Sockets(const Config& config) {
+  std::vector<std::string> all;
+  for (const Listener& listener : config.listeners) {
+    if (!listener.is_unix()) continue;
+    char mode[8];
+    std::snprintf(mode, sizeof mode, "%04o", listener.mode);
+    all.push_back(listener.name + " " + listener.path + " " + mode + " " + std::to_string(listener.uid) + ":" +
+                  std::to_string(listener.gid));
+  }
+  return all;
+}
+
+TEST(Load, DovecotsSocketsForPostfix) {
+  const Loaded reference = LoadWorking("", "");
+  ASSERT_NE(reference.config, nullptr);
+  ASSERT_EQ(Sockets(*reference.config).size(), 1u);
+  EXPECT_TRUE(Sockets(*reference.config)[0].starts_with("auth /var/spool/postfix/private/auth 0660 "));
+
+  const Loaded loaded = LoadWorking("",
+                                    "protocols = imap lmtp\nbase_dir = /run/dv\n"
+                                    "service auth {\n unix_listener auth-userdb {\n mode = 0666\n }\n"
+                                    " unix_listener auth-client {\n user = 12\n }\n"
+                                    " unix_listener login/login {\n }\n"
+                                    " unix_listener off {\n mode = 0\n }\n"
+                                    " inet_listener {\n port = 4000\n address = 127.0.0.1\n }\n}\n"
+                                    "service auth {\n unix_listener auth-client {\n mode = 0640\n group = 13\n }\n}\n"
+                                    "service lmtp {\n unix_listener /var/spool/postfix/private/lmtp {\n }\n}\n");
+  ASSERT_NE(loaded.config, nullptr);
+  const auto sockets = Sockets(*loaded.config);
+  ASSERT_EQ(sockets.size(), 4u);
+  EXPECT_EQ(std::vector<std::string>(sockets.begin() + 1, sockets.end()),
+            (std::vector<std::string>{"auth /run/dv/auth-client 0640 12:13",
+                                      "lmtp /var/spool/postfix/private/lmtp 0600 -1:-1", "lmtp /run/dv/lmtp 0666 -1:-1"}));
+  EXPECT_TRUE(Has(loaded, "auth-socket-without-effect"));
+  EXPECT_FALSE(Has(loaded, "auth-socket-inet"));
+  const auto inet = std::find_if(loaded.config->listeners.begin(), loaded.config->listeners.end(),
+                                 [](const Listener& l) { return l.protocol == Protocol::kAuth && !l.is_unix(); });
+  ASSERT_NE(inet, loaded.config->listeners.end());
+  EXPECT_EQ(inet->endpoint, (Endpoint{*IpAddress::Parse("127.0.0.1"), 4000}));
+}
+
+TEST(Load, WhatIsWrongWithASocket) {
+  const auto with = [](const std::string& text) { return LoadWorking("", "service auth {\n " + text + " }\n"); };
+  EXPECT_TRUE(Has(with("inet_listener {\n port = 4000\n address = 0.0.0.0\n }\n"), "auth-socket-inet"));
+  const Loaded unknown = with("unix_listener x {\n user = nobody-knows-him\n }\n");
+  EXPECT_TRUE(Has(unknown, "dovecot-socket-owner"));
+  EXPECT_NE(unknown.config, nullptr);
+  EXPECT_NE(with("unix_listener /" + std::string(106, 'x') + " {\n }\n").config, nullptr);
+  const Loaded too_long = with("unix_listener /" + std::string(107, 'x') + " {\n }\n");
+  EXPECT_TRUE(Has(too_long, "dovecot-socket-path"));
+  EXPECT_EQ(too_long.config, nullptr);
+}
+
 TEST(Load, DovecotServicesAddressesAndProtocols) {
   const Loaded loaded = LoadWorking("",
                                     "protocols = imap lmtp\nlisten = 127.0.0.1 [::1]\n"
@@ -274,7 +329,7 @@ TEST(Load, DovecotServicesAddressesAndProtocols) {
   ASSERT_NE(loaded.config, nullptr);
   std::vector<std::string> all;
   for (const Listener& listener : loaded.config->listeners) {
-    if (listener.protocol == Protocol::kSmtp) continue;
+    if (listener.protocol == Protocol::kSmtp || listener.is_unix()) continue;
     all.push_back(listener.name + " " + listener.endpoint.address.ToString() + ":" + std::to_string(listener.endpoint.port) +
                   (listener.implicit_tls ? " implicit" : ""));
   }
