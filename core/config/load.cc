@@ -60,6 +60,7 @@ std::shared_ptr<const SmtpService> LmtpService(HostConfiguration* host, const Li
   service->syslog_name = "postfix/lmtp";
   service->banner = host->Main().Text("myhostname") + " Dovecot ready.";
   service->client_connection_count_limit = 0;
+  service->peername_lookup = false;  // neighbours; on a unix socket there is no address
   service->relay_restrictions = {{.name = "permit_auth_destination"}, {.name = "reject"}};
   return service;
 }

@@ -231,6 +231,7 @@ void MessageDelivery::WhenAllDone(Plans* plans) {
 // The queue takes those whose Maildir failed. A queue file never changes: where one was written already, they get another.
 void MessageDelivery::Rescue(Plans* plans) {
   step_ = Step::kRescue;
+  if (!message_.rescue && queue_status_.ok()) return RevokeLocals(false, plans);
   if (message_.bytes == nullptr) {  // spilled: it is nowhere but in files that belong to others
     if (!failed_.empty()) queue_status_ = failed_.front().second;
     return RevokeAll(plans);
@@ -241,7 +242,9 @@ void MessageDelivery::Rescue(Plans* plans) {
   } else {
     recipients = message_.remotes;
   }
-  for (const auto& [local, status] : failed_) recipients.push_back(ForQueue(message_.locals[local]));
+  if (message_.rescue) {
+    for (const auto& [local, status] : failed_) recipients.push_back(ForQueue(message_.locals[local]));
+  }
   PlanQueue(std::move(recipients), true, plans);
   RevokeLocals(false, plans);
 }

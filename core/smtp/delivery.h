@@ -38,6 +38,8 @@ struct OutgoingMessage {
   queue::Envelope envelope;                      // without recipients
   std::vector<LocalRecipient> locals;
   std::vector<queue::QueuedRecipient> remotes;
+  // Whose Maildir failed gets the message from the queue. False: he is told to the client as not reached (LMTP).
+  bool rescue = true;
   std::string received;      // the trace field that queued messages begin with, LF line ends
   SharedBytes bytes;         // null: spilled into every target's file already
   uint64_t file_bytes = 0, crlf_bytes = 0;
@@ -59,7 +61,7 @@ class MessageDelivery {
   // After finished(): OK, or why nobody gets the message.
   const Status& status() const { return status_; }
   const OutgoingMessage& message() const { return message_; }
-  // Recipients whose Maildir failed and whose message waits in the queue now.
+  // Recipients whose Maildir failed; where OutgoingMessage::rescue says so, their message waits in the queue now.
   const std::vector<std::pair<size_t, Status>>& rescued() const { return failed_; }
   bool reached(size_t local) const { return states_[local] == LocalState::kDelivered; }
   bool anything_queued() const { return queued_; }

@@ -239,6 +239,14 @@ void SmtpSession::HandleLine(std::string_view line, Context& context) {
 
 void SmtpSession::HandleCommand(const Command& command, std::string_view line, Context& context) {
   verb_ = command.verb;
+  // RFC 2033 section 4.1: LHLO, and neither HELO nor EHLO.
+  if (is_lmtp()) {
+    if (verb_ == Verb::kHelo || verb_ == Verb::kEhlo) {
+      verb_ = Verb::kUnknown;
+    } else if (routing::EqualsIgnoringCase(command.word, "LHLO")) {
+      verb_ = Verb::kEhlo;
+    }
+  }
   where_ = UpperName(verb_);
   if (service_->smtputf8 && !routing::IsUtf8(line)) return Answer(BadUtf8(), context);
   if (command.word.empty()) return Answer(BadSyntax(), context);

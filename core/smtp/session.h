@@ -104,6 +104,8 @@ class SmtpSession final : public Machine {
   // The answer to the command under way: counted, held back where there were too many errors.
   void Answer(const Reply& reply, Context& context);
   void AnswerAfter(const Reply& reply, Duration delay, Context& context);
+  // RFC 2033 section 4.2: an LMTP client gets one for each recipient that was taken, in their order (session_lmtp.cc).
+  void AnswerMessage(const std::vector<Reply>& replies, Context& context);
   void SendReply(const Reply& reply, Context& context);  // in between: 334, 354
   void CheckErrorLimit(Context& context);
   void End(Ending ending, Context& context, bool client_gone = false);
@@ -169,6 +171,7 @@ class SmtpSession final : public Machine {
   void CommitPlans(MessageDelivery::Plans plans, Context& context);
   void OnDeliveryPlanDone(uint32_t tag, const PlanResult& result, Context& context);
   void FinishDelivery(Context& context);
+  std::vector<Reply> DeliveryReplies(const MessageDelivery& delivery, const Reply& reply) const;  // session_lmtp.cc
   void LogDelivery(const Committing& committing, Context& context) const;
 
   // ---- log (session_log.cc) ----
@@ -181,6 +184,7 @@ class SmtpSession final : public Machine {
   void LogRefusal(const Facts& facts, const Verdict& verdict, Context& context) const;
 
   bool client_is_trusted() const;  // mynetworks
+  bool is_lmtp() const;
 
   ConnId conn_;
   Peer peer_;

@@ -86,6 +86,7 @@ void SmtpSession::BeginMessage(bool bdat, Context& context) {
   outgoing.folder = transaction_->actions.hold ? queue::Folder::kHold : queue::Folder::kIncoming;
   outgoing.queue_folders_last = directory_.durable_folders().Has(queue::SpoolDir(outgoing.queue_directory));
   outgoing.received = received;
+  outgoing.rescue = !is_lmtp();
   outgoing.envelope = {.id = transaction_->queue_id,
                        .arrived_us = transaction_->began.wall.us,
                        .null_sender = transaction_->null_sender,
@@ -344,8 +345,9 @@ void SmtpSession::FinishMessage(Context& context) {
     return Answer(*refusal, context);
   }
   state_ = Commands{};
+  const size_t answers = is_lmtp() ? transaction_->recipients.size() : 1;
   ResetTransaction(context);
-  Answer(*refusal, context);
+  AnswerMessage(std::vector<Reply>(answers, *refusal), context);
 }
 
 // smtpd_forbid_bare_newline = reject. The message is read to its true end first, so that nothing in it can pass for a command.

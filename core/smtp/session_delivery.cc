@@ -100,6 +100,7 @@ void SmtpSession::FinishDelivery(Context& context) {
         {{"event.action", "fs.error"}});
     reply = delivery.status().code() == StatusCode::kResourceExhausted ? NoStorage() : WriteError();
   }
+  const std::vector<Reply> replies = DeliveryReplies(delivery, reply);
   transaction_->incoming.reset();
   transaction_.reset();
   bdat_ = BdatState::kNone;
@@ -109,7 +110,7 @@ void SmtpSession::FinishDelivery(Context& context) {
   }
   state_ = Commands{};
   last_activity_ = context.now.mono;
-  if (!committing.answered) Answer(reply, context);
+  if (!committing.answered) AnswerMessage(replies, context);
   if (stopping_ && !gone_) OnShutdown(context);
 }
 

@@ -56,7 +56,7 @@ void SmtpSession::HandleHello(const Command& command, bool extended, Context& co
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
   }
   const std::string before = std::exchange(helo_, std::move(name));
-  helo_verb_ = extended ? "EHLO" : "HELO";
+  helo_verb_ = is_lmtp() ? "LHLO" : extended ? "EHLO" : "HELO";
   if (const auto refusal = Judge(MakeFacts(Phase::kHelo), context)) {
     helo_ = before;
     return Answer(*refusal, context);
