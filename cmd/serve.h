@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace postern {
 
@@ -15,6 +16,7 @@ struct ServeOptions {
   uint16_t shards = 0;       // 0: one a processor
   std::string log;           // "stderr", "syslog" or a file; empty: as the configuration says, or stderr if it is a terminal
   std::string log_json;      // a file for JSON lines; empty: none
+  std::vector<std::string> resolvers;  // name servers, "ADDRESS[@PORT]"; empty: those of etc/resolv.conf
   std::string record;        // a folder for recordings (docs/replay.md), made when missing; empty: none
 };
 

@@ -9,6 +9,7 @@
 
 #include "adapters/loop/shard_loop.h"
 #include "adapters/net/address.h"
+#include "adapters/net/dial.h"
 
 namespace postern::loop {
 namespace {
@@ -176,7 +177,7 @@ void ShardLoop::OnHandshakeDone(ConnId conn) {
   Connection* const connection = Find(conn);
   deadlines_.Cancel(conn);
   if (connection->announced) {
-    Step(TlsReady{.conn = conn, .facts = connection->Facts()});
+    Step(TlsReady{.conn = conn, .facts = connection->Facts(), .certificate = connection->Certificate()});
   } else {
     connection->announced = true;
     Step(Accepted{.conn = conn, .peer = connection->peer(), .tls = connection->Facts()});
@@ -242,7 +243,9 @@ void ShardLoop::FlushOne(Connection* connection) {
 
 void ShardLoop::AfterDrain(Connection* connection) {
   const ConnId conn = connection->id();
-  if (connection->BeginTlsIfAsked()) {
+  if (const std::optional<Status> begun = connection->BeginTlsIfAsked(&scratch_)) {
+    if (!begun->ok()) return OnEnded(connection, *begun);
+    if (!connection->drained()) MarkDirty(connection);
     deadlines_.Set(conn, clock_.Read().mono + options_.handshake_patience);
     if (connection->readable()) MarkReady(connection);
     return;
@@ -272,7 +275,7 @@ void ShardLoop::Destroy(ConnId conn) {
 
 void ShardLoop::OnDeadline(ConnId conn) {
   Connection* const connection = Find(conn);
-  if (connection == nullptr) return;
+  if (connection == nullptr) return EndDialling(conn, net::DialError(ETIMEDOUT));
   if (connection->phase() != Connection::Phase::kHandshake) return Destroy(conn);  // closing or lingering
   OnEnded(connection, Error(StatusCode::kDeadlineExceeded, "TLS handshake: timed out"));
 }

@@ -47,22 +47,31 @@ void ShardLoop::Do(Close effect) {
   MarkDirty(connection);
 }
 
-void ShardLoop::Do(Connect effect) {
-  inbox_.Post([this, op = effect.op] { Step(ConnectDone{.op = op, .status = Unavailable("no way out yet")}); });
-}
-
 void ShardLoop::Do(StartTls effect) {
   Connection* const connection = Find(effect.conn);
-  if (connection == nullptr || connection->uses_tls()) return;
-  auto tls = TlsOf(connection->peer().listener);
-  if (tls == nullptr) {  // the core offers STARTTLS only where the listener has TLS
-    inbox_.Post([this, conn = effect.conn] {
-      if (Connection* const found = Find(conn)) OnEnded(found, FailedPrecondition("no certificate for STARTTLS"));
+  if (connection == nullptr || connection->uses_tls() || connection->tls_asked()) return;
+  auto stream = effect.client != nullptr ? ClientStream(*effect.client) : ServerStream(connection->peer().listener);
+  if (!stream.ok()) {
+    inbox_.Post([this, conn = effect.conn, why = stream.status()] {
+      if (Connection* const found = Find(conn)) OnEnded(found, why);
     });
     return;
   }
-  connection->BeginTlsAfterDrain(std::move(tls), &scratch_);
+  connection->BeginTlsAfterDrain(*std::move(stream), &scratch_);
   MarkDirty(connection);
+}
+
+StatusOr<std::unique_ptr<net::TlsStream>> ShardLoop::ServerStream(ListenerId listener) const {
+  const auto tls = TlsOf(listener);
+  // The core offers STARTTLS only where the listener has TLS.
+  if (tls == nullptr) return FailedPrecondition("no certificate for STARTTLS");
+  return std::make_unique<net::TlsStream>(*tls);  // the SSL object holds on to its context
+}
+
+StatusOr<std::unique_ptr<net::TlsStream>> ShardLoop::ClientStream(const ClientTls& wanted) {
+  auto client = tls_clients_.Get(wanted, clock_.Read().mono);
+  if (!client.ok()) return client.status();
+  return std::make_unique<net::TlsStream>(*std::move(client), wanted.server_name);
 }
 
 void ShardLoop::Do(AwaitDrain effect) {
@@ -116,8 +125,8 @@ void ShardLoop::Do(Ask effect) {
   const auto tell = [this](const Answer& answer) { Step(answer); };
   if (auto* const password = std::get_if<VerifyPassword>(&effect.question)) {
     options_.inquiries->Verify(effect.op, std::move(*password), &inbox_, tell);
-  } else if (std::holds_alternative<DnsQuestion>(effect.question)) {
-    inbox_.Post([this, op = effect.op] { Step(Answer{.op = op, .reply = DnsReply{}}); });
+  } else if (const auto* const dns = std::get_if<DnsQuestion>(&effect.question)) {
+    options_.inquiries->AskDns(effect.op, *dns, &inbox_, tell);
   } else {
     options_.inquiries->LookUp(effect.op, std::get<LookupClientName>(effect.question), &inbox_, tell);
   }

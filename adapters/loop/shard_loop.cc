@@ -23,6 +23,7 @@ constexpr int kDrainRounds = 4;
 
 ShardLoop::ShardLoop(Options options)
     : options_(std::move(options)),
+      tls_clients_(options_.root),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       plans_({.root = options_.root, .pool = options_.file_pool, .inbox = &inbox_, .use_uring = options_.use_uring}),
       reader_(options_.root, options_.file_pool, &inbox_),
@@ -37,13 +38,14 @@ ShardLoop::ShardLoop(Options options)
 }
 
 ShardLoop::~ShardLoop() {
-  if (options_.shared != nullptr) options_.shared->connection_count -= connections_.size();
+  if (options_.shared != nullptr) options_.shared->connection_count -= connections_.size() + dialling_.size();
 }
 
 void ShardLoop::Reconfigure(std::shared_ptr<const config::Config> config, std::shared_ptr<const TlsByListener> tls) {
   inbox_.Post([this, config = std::move(config), tls = std::move(tls)] {
     config_ = config;
     tls_ = tls;
+    tls_clients_.Forget();
     Step(ConfigChanged{config});
   });
 }
@@ -55,6 +57,7 @@ void ShardLoop::Stop() {
     stop_by_ = clock_.Read().mono + options_.stop_patience;
     WatchListeners();
     Step(Shutdown{});
+    EndAllDialling();
   });
 }
 
@@ -83,6 +86,7 @@ void ShardLoop::Turn() {
   for (const size_t listener : std::exchange(listeners_ready_, {})) {
     if (listening_) Accept((*listeners_)[listener]);
   }
+  FinishDialling();
   ReadConnections();
   AnswerAsked();
   RunPlans();
@@ -122,6 +126,8 @@ void ShardLoop::OnEpoll(uint64_t data, uint32_t what) {
       MarkReady(connection);
     }
     if ((what & EPOLLOUT) != 0 && !connection->drained()) MarkDirty(connection);
+  } else {
+    dialled_.push_back(static_cast<ConnId>(data));
   }
 }
 

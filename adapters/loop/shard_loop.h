@@ -1,8 +1,9 @@
 // The loop of one shard: what happened becomes events, each event is one step, the step's effects are performed. One
 // thread, one epoll; nothing in it waits but epoll itself.
 //
-//   a turn:  epoll_wait -> inbox (other threads) -> timers -> new connections, connections that can be read, a step each ->
-//            reads and continuations that were asked for -> file plans, all of the turn together -> output, log
+//   a turn:  epoll_wait -> inbox (other threads) -> timers -> new connections, connections to others, connections that can
+//            be read, a step each -> reads and continuations that were asked for -> file plans, all of the turn together ->
+//            output, log
 //
 // Order: the events of one connection come in order; its output leaves in order. What a step asked for is answered in a
 // later step, never inside it.
@@ -14,6 +15,7 @@
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -116,6 +118,11 @@ class ShardLoop {
     LoginFacts login;
     std::string unread;
   };
+  struct Dialling {  // a connection that Connect asked for and that does not stand yet
+    OpId op;
+    host::UniqueFd fd;
+    Endpoint remote;
+  };
   using Asked = std::variant<Read, Scan, Stat, ContinueLater>;
 
   // turns (shard_loop.cc)
@@ -150,8 +157,15 @@ class ShardLoop {
   void OnDeadline(ConnId conn);
   void LogHandshakeFailure(const net::Connection& connection, const Status& why);
   std::shared_ptr<const net::TlsServer> TlsOf(ListenerId listener) const;
+  StatusOr<std::unique_ptr<net::TlsStream>> ServerStream(ListenerId listener) const;
+  StatusOr<std::unique_ptr<net::TlsStream>> ClientStream(const ClientTls& wanted);
 
-  // effects (perform.cc)
+  // connections to others (outgoing.cc)
+  void FinishDialling();
+  void EndDialling(ConnId conn, Status status);
+  void EndAllDialling();
+
+  // effects (perform.cc; Connect: outgoing.cc)
   void Perform(Effect effect);
   void Do(Send effect);
   void Do(Close effect);
@@ -182,6 +196,7 @@ class ShardLoop {
   const std::vector<net::ListenSocket>* listeners_ = nullptr;
   std::shared_ptr<const config::Config> config_;
   std::shared_ptr<const TlsByListener> tls_;
+  net::TlsClients tls_clients_;
 
   host::Clock clock_;
   host::UniqueFd epoll_;
@@ -193,12 +208,14 @@ class ShardLoop {
 
   absl::flat_hash_map<ConnId, std::unique_ptr<net::Connection>, ConnIdHash> connections_;  // looked up, never walked
   std::atomic<size_t> load_{0};  // connections_.size(), for the other loops
+  std::map<ConnId, Dialling> dialling_;
+  std::vector<ConnId> dialled_;  // of them: came to an end
   std::vector<size_t> listeners_ready_;  // that have connections to be accepted
   std::vector<ConnId> ready_, dirty_, drained_;
   std::deque<Asked> asked_;
   std::vector<PlanDone> plans_done_;
   TimerHeap<OpId, OpIdHash> timers_;
-  TimerHeap<ConnId, ConnIdHash> deadlines_;  // handshakes, slow and lingering ends
+  TimerHeap<ConnId, ConnIdHash> deadlines_;  // connects, handshakes, slow and lingering ends
   std::optional<Instant> accept_again_;      // no descriptors were left: accepting pauses until then
   std::optional<Instant> exhaustion_logged_;
   std::optional<Instant> watch_failure_logged_;

@@ -166,7 +166,7 @@ Connection::FlushOutcome Connection::SendCiphertext(std::string* ciphertext) {
   return outcome;
 }
 
-void Connection::BeginTlsAfterDrain(std::shared_ptr<const TlsServer> tls, Scratch* scratch) {
+void Connection::BeginTlsAfterDrain(std::unique_ptr<TlsStream> tls, Scratch* scratch) {
   // RFC 3207 section 4.2: what was sent in plaintext behind the command counts for nothing. What arrives after this point
   // meets the handshake, which fails on anything but TLS.
   held = std::string();
@@ -177,12 +177,11 @@ void Connection::BeginTlsAfterDrain(std::shared_ptr<const TlsServer> tls, Scratc
   tls_next_ = std::move(tls);
 }
 
-bool Connection::BeginTlsIfAsked() {
-  if (tls_next_ == nullptr) return false;
-  tls_ = std::make_unique<TlsStream>(*tls_next_);
-  tls_next_ = nullptr;  // the SSL object holds on to its context
+std::optional<Status> Connection::BeginTlsIfAsked(Scratch* scratch) {
+  if (tls_next_ == nullptr) return std::nullopt;
+  tls_ = std::move(tls_next_);
   phase_ = Phase::kHandshake;
-  return true;
+  return tls_->is_client() ? tls_->Receive({}, scratch->plain.get(), &ciphertext_left_).status : OkStatus();
 }
 
 bool Connection::FinishClosing(Scratch* scratch) {

@@ -1,4 +1,4 @@
-// One accepted connection: its socket, its TLS layer if there is one, and what is still to be sent. It does no waiting and
+// One connection, accepted or made by us: its socket, its TLS layer if there is one, and what is still to be sent. It does no waiting and
 // calls nobody: the loop that owns it asks it to read or to send when the socket can, and tells the core what came of it.
 //
 //   kHandshake (implicit TLS) --ready--> kOpen --BeginTls--> kHandshake --ready--> kOpen
@@ -46,6 +46,8 @@ class Connection {
   Phase phase() const { return phase_; }
   bool uses_tls() const { return tls_ != nullptr; }
   TlsFacts Facts() const { return tls_ != nullptr && tls_->ready() ? tls_->Facts() : TlsFacts{}; }
+  // As TlsStream::Certificate.
+  std::shared_ptr<const CertificateFacts> Certificate() const { return tls_ != nullptr ? tls_->Certificate() : nullptr; }
 
   // ---- reading ----
   struct ReadOutcome {
@@ -80,9 +82,9 @@ class Connection {
 
   // ---- STARTTLS, the end ----
   // Throws away what the peer sent in plaintext until now; TLS begins once everything is sent (RFC 3207 section 4.2).
-  void BeginTlsAfterDrain(std::shared_ptr<const TlsServer> tls, Scratch* scratch);
-  // To be called when drained: true where the handshake begins now.
-  bool BeginTlsIfAsked();
+  void BeginTlsAfterDrain(std::unique_ptr<TlsStream> tls, Scratch* scratch);
+  // To be called when drained. OK: the handshake begins now, and there may be something to send; nullopt: none was asked for.
+  std::optional<Status> BeginTlsIfAsked(Scratch* scratch);
   bool tls_asked() const { return tls_next_ != nullptr; }
   // No more bytes are read for the core; ends once drained.
   void CloseAfterDrain() { phase_ = Phase::kClosing; }
@@ -111,7 +113,7 @@ class Connection {
   bool readable_ = false, hang_up_ = false;
   Peer peer_;
   std::unique_ptr<TlsStream> tls_;
-  std::shared_ptr<const TlsServer> tls_next_;  // begins when drained
+  std::unique_ptr<TlsStream> tls_next_;  // begins when drained
   OutputQueue output_;
   std::string ciphertext_left_;  // records that the socket did not take yet
 };

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
+
+#include "adapters/net/certificate_facts.h"
 
 namespace postern::net {
 
@@ -64,10 +67,23 @@ std::string LowerWithoutDot(std::string_view name) {
 
 TlsStream::TlsStream(const TlsServer& server) : ssl_(SSL_new(server.context())) {
   if (ssl_ == nullptr) return;
+  Begin();
+  SSL_set_accept_state(ssl_.get());
+}
+
+TlsStream::TlsStream(std::shared_ptr<const TlsClient> client, const std::string& server_name)
+    : client_(std::move(client)), ssl_(SSL_new(client_->context())) {
+  if (ssl_ == nullptr) return;
+  Begin();
+  SSL_set_connect_state(ssl_.get());
+  // A name that is too long for the extension is not sent: it is nobody's.
+  if (!server_name.empty() && SSL_set_tlsext_host_name(ssl_.get(), server_name.c_str()) != 1) ERR_clear_error();
+}
+
+void TlsStream::Begin() {
   BIO* const bio = BIO_new(TlsBio::Method());
   BIO_set_data(bio, this);
   SSL_set_bio(ssl_.get(), bio, bio);
-  SSL_set_accept_state(ssl_.get());
 }
 
 TlsStream::Progress TlsStream::Receive(std::string_view ciphertext, char* plain, std::string* out) {
@@ -131,6 +147,10 @@ Status TlsStream::Failure(const char* what, int result) {
   const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   ERR_clear_error();
   return InvalidArgument(std::string("TLS ") + what + ": " + (reason == nullptr ? "failed" : reason));
+}
+
+std::shared_ptr<const CertificateFacts> TlsStream::Certificate() const {
+  return is_client() && ready_ ? FactsOf(ssl_.get(), *client_) : nullptr;
 }
 
 TlsFacts TlsStream::Facts() const {

@@ -9,10 +9,11 @@
 
 namespace postern::workers {
 
-Inquiries::Inquiries(Verifier verifier, Resolver resolver, Limits limits)
+Inquiries::Inquiries(Verifier verifier, Resolver resolver, Limits limits, DnsSource dns)
     : verifier_(std::move(verifier)),
       resolver_(std::move(resolver)),
       limits_(limits),
+      dns_(std::move(dns)),
       passwords_("passwords", {.threads_max = limits.password_threads, .waiting_max = limits.passwords_waiting_max}),
       names_("names", {.threads_max = limits.name_threads, .waiting_max = limits.names_waiting_max}) {}
 
@@ -51,6 +52,15 @@ void Inquiries::LookUp(OpId op, const LookupClientName& question, Inbox* inbox, 
     Resolved(address, late ? ClientName{.temporary = true} : resolver_(address));
   });
   if (!begun) Resolved(address, {.temporary = true});
+}
+
+void Inquiries::AskDns(OpId op, const DnsQuestion& question, Inbox* inbox, Tell tell) {
+  const auto asker = std::make_shared<Tell>(std::move(tell));
+  const auto answer = [op, inbox, asker](DnsReply reply) {
+    inbox->Post([op, asker, reply = std::move(reply)]() mutable { (*asker)({.op = op, .reply = std::move(reply)}); });
+  };
+  if (dns_ == nullptr) return answer(DnsReply{});
+  dns_(question, answer);
 }
 
 void Inquiries::Resolved(const IpAddress& address, ClientName name) {

@@ -1,5 +1,5 @@
 // Answers to the core's questions that would block a loop: whether a password matches a stored one (milliseconds of
-// processor time by design), and what a client is called (a resolver far away). Shared by all loops; answers go to the
+// processor time by design), what a client is called (a resolver far away), and what the DNS says. Shared by all loops; answers go to the
 // asking loop's inbox.
 #pragma once
 
@@ -25,6 +25,8 @@ class Inquiries {
       std::function<StatusOr<bool>(std::string_view stored, std::string_view password, std::string_view user)>;
   // Blocks until the host name of an address is known or not; ResolveClientName, or a test's.
   using Resolver = std::function<ClientName(const IpAddress&)>;
+  // Does not block; calls `tell` once, from whatever thread. Resolver::Ask of resolver.h, or a test's.
+  using DnsSource = std::function<void(const DnsQuestion&, std::function<void(DnsReply)> tell)>;
 
   struct Limits {
     size_t password_threads = 2;        // one a core: hashing is processor time
@@ -35,7 +37,8 @@ class Inquiries {
     std::chrono::seconds name_kept{300};
     size_t names_kept_max = 10'000;
   };
-  Inquiries(Verifier verifier, Resolver resolver, Limits limits);
+  // Without `dns` every question to it is answered with kTryAgain: there is no name server.
+  Inquiries(Verifier verifier, Resolver resolver, Limits limits, DnsSource dns = nullptr);
   // Waits for what is under way.
   ~Inquiries() = default;
 
@@ -43,6 +46,7 @@ class Inquiries {
   // `tell` is called from `inbox`, always later.
   void Verify(OpId op, VerifyPassword question, Inbox* inbox, Tell tell);
   void LookUp(OpId op, const LookupClientName& question, Inbox* inbox, Tell tell);
+  void AskDns(OpId op, const DnsQuestion& question, Inbox* inbox, Tell tell);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -62,6 +66,7 @@ class Inquiries {
   const Verifier verifier_;
   const Resolver resolver_;
   const Limits limits_;
+  const DnsSource dns_;
   std::mutex mutex_;
   std::map<IpAddress, Known> known_;                  // guarded by mutex_
   std::map<IpAddress, std::vector<Asker>> asking_;    // guarded by mutex_: lookups under way
