@@ -14,6 +14,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -29,6 +31,7 @@
 #include "adapters/net/address.h"
 #include "adapters/record/recorder.h"
 #include "adapters/record/recording_files.h"
+#include "adapters/workers/resolver.h"
 #include "core/auth/sasl.h"
 #include "core/config/load.h"
 #include "core/shard/shard.h"
@@ -124,6 +127,21 @@ log::Logger::Options LogOptions(const ServeOptions& options, const config::LogSe
   return log;
 }
 
+// A file below the root folder where it has one of that name, else the host's own: a root folder need not be a whole host.
+std::string HostFile(const host::Root& root, const std::string& path) {
+  const std::string own = root.Whole(path);
+  return access(own.c_str(), R_OK) == 0 ? own : path;
+}
+
+workers::Resolver::Options ResolverOptions(const ServeOptions& options, const host::Root& root) {
+  workers::Resolver::Options resolver{.name_servers = options.resolvers,
+                                      .trust_anchor_file = HostFile(root, "/usr/share/dns/root.key")};
+  if (!resolver.name_servers.empty()) return resolver;
+  std::ifstream file(HostFile(root, "/etc/resolv.conf"));
+  resolver.name_servers = workers::NameServersIn(std::string(std::istreambuf_iterator<char>(file), {}));
+  return resolver;
+}
+
 // Maildir names: '/' and ':' of the host's name are written in octal.
 std::string MaildirHostName(std::string_view name) {
   std::string safe;
@@ -192,6 +210,7 @@ class Server {
   std::vector<std::unique_ptr<loop::ShardLoop>> loops_;
   // What works for the loops ends before them.
   std::unique_ptr<workers::ThreadPool> file_pool_;
+  std::unique_ptr<workers::Resolver> resolver_;
   std::unique_ptr<workers::Inquiries> inquiries_;
 };
 
@@ -356,8 +375,12 @@ bool Server::MakeLoops() {
   const size_t processors = std::max(1u, std::thread::hardware_concurrency());
   const size_t count = options_.shards != 0 ? options_.shards : processors;
   file_pool_ = std::make_unique<workers::ThreadPool>("files", workers::ThreadPool::Limits{kFileThreads, kFileTasksMax});
-  inquiries_ = std::make_unique<workers::Inquiries>(&auth::VerifyStoredPassword, &workers::ResolveClientName,
-                                                    workers::Inquiries::Limits{.password_threads = processors});
+  auto resolver = workers::Resolver::Make(ResolverOptions(options_, *root_));
+  if (!resolver.ok()) return Say(std::string(Message(resolver.status()))), false;
+  resolver_ = *std::move(resolver);
+  inquiries_ = std::make_unique<workers::Inquiries>(
+      &auth::VerifyStoredPassword, &workers::ResolveClientName, workers::Inquiries::Limits{.password_threads = processors},
+      [this](const DnsQuestion& question, workers::Resolver::Tell tell) { resolver_->Ask(question, std::move(tell)); });
   if (!options_.record.empty()) mkdir(options_.record.c_str(), 0700);
   if (!RecordConfiguration()) return false;
   for (size_t i = 0; i < count; ++i) {
