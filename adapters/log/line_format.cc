@@ -5,6 +5,8 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "core/base/ascii.h"
+
 namespace postern::log {
 namespace {
 
@@ -120,10 +122,7 @@ void AppendJson(const Now& now, std::string_view host, const LogEvent& event, st
 int FacilityOf(std::string_view name) {
   if (name.starts_with("LOG_")) name.remove_prefix(4);
   for (size_t i = 0; i < kFacilities.size(); ++i) {
-    const std::string_view known = kFacilities[i];
-    bool same = known.size() == name.size();
-    for (size_t at = 0; same && at < known.size(); ++at) same = (name[at] | 0x20) == (known[at] | 0x20);
-    if (same) return static_cast<int>(i);
+    if (EqualsIgnoringCase(name, kFacilities[i])) return static_cast<int>(i);
   }
   return kMailFacility;
 }

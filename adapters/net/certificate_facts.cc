@@ -9,15 +9,14 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/net/openssl.h"
+
 namespace postern::net {
 namespace {
 
 // Certificates above the leaf that are looked at: each costs the check of the chain below it.
 constexpr size_t kChainMax = 10;
 
-struct FreeX509 {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
 struct FreeStore {
   void operator()(X509_STORE* store) const { X509_STORE_free(store); }
 };

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "adapters/net/openssl.h"
+
 namespace postern::net {
 namespace {
 
@@ -21,28 +23,6 @@ constexpr std::array<uint64_t, 4> kWithout{SSL_OP_NO_TLSv1, SSL_OP_NO_TLSv1_1, S
 // TlsClients that a loop keeps, and for how long: a policy map may know many, a host's setting is one.
 constexpr size_t kKeptMax = 64;
 constexpr Duration kKept = Seconds(600);
-
-struct FreeBio {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-struct FreeX509 {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
-
-// The oldest OpenSSL error as text, what it began with; the queue is empty afterwards.
-std::string OpenSslError() {
-  const unsigned long code = ERR_peek_error();
-  std::string text = "no reason given";
-  if (ERR_SYSTEM_ERROR(code)) {
-    text = std::generic_category().message(ERR_GET_REASON(code));
-  } else if (const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code)) {
-    text = reason;
-  }
-  ERR_clear_error();
-  return text;
-}
-
-int NoPassPhrase(char*, int, int, void*) { return 0; }
 
 // Postfix's lists (tls_high_cipherlist and so on, at their defaults). Anonymous suites come first where nothing has to be
 // verified: they save the server the proof that nobody looks at. Empty: no such grade.

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "adapters/net/openssl.h"
+
 namespace postern::net {
 namespace {
 
@@ -18,31 +20,13 @@ constexpr char kNeverCiphers[] = ":!aNULL:!eNULL:!EXPORT:!LOW:!PSK:!SRP:!MD5:!RC
 // How long a session may be resumed.
 constexpr long kSessionSeconds = 7200;
 
-struct FreeBio {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-struct FreeX509 {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
 struct FreeKey {
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
 };
 
-// The newest OpenSSL error as text; the queue is empty afterwards.
-std::string OpenSslError() {
-  const unsigned long code = ERR_peek_last_error();
-  char text[256] = "no reason given";
-  if (code != 0) ERR_error_string_n(code, text, sizeof text);
-  ERR_clear_error();
-  return text;
-}
-
 std::unique_ptr<BIO, FreeBio> BioOf(std::string_view pem) {
   return std::unique_ptr<BIO, FreeBio>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
 }
-
-// Keys under a pass phrase can't be used: there is nobody to ask.
-int NoPassPhrase(char*, int, int, void*) { return 0; }
 
 Status UseCertificate(SSL_CTX* context, const config::TlsContext& settings) {
   const auto bio = BioOf(settings.certificate_pem);

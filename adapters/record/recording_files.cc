@@ -7,16 +7,11 @@
 #include "adapters/record/redaction.h"
 #include "core/auth/credentials.h"
 #include "core/auth/scheme.h"
+#include "core/base/ascii.h"
 #include "core/boundary/codec.h"
 
 namespace postern::record {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
 
 std::string StatusFields(const Status& status) {
   return " " + std::to_string(static_cast<int>(status.code())) + " " + EncodeField(Message(status));
@@ -73,7 +68,7 @@ std::string StandIn(std::string_view stored, std::string_view default_scheme, st
 }
 
 bool NamesSecret(std::string_view name) {
-  const std::string lower = Lower(name);
+  const std::string lower = LowerCase(name);
   return lower.ends_with("password") || lower.ends_with("secret") || lower.ends_with("api_key") || lower == "pass" || lower.ends_with("_pass");
 }
 
@@ -199,7 +194,7 @@ std::optional<std::string> RecordingFiles::UsersFileScheme(std::string_view path
     for (size_t at = text->find(path); at != std::string::npos; at = text->find(path, at + 1)) {
       const size_t begin = text->rfind('\n', at) + 1;  // npos + 1 is 0
       const size_t end = std::min(text->find('\n', at), text->size());
-      const std::string line = Lower(std::string_view(*text).substr(begin, end - begin));
+      const std::string line = LowerCase(std::string_view(*text).substr(begin, end - begin));
       if (!std::string_view(line).substr(std::min(line.find_first_not_of(" \t{"), line.size())).starts_with("args") &&
           line.find(" args ") == std::string::npos) {
         continue;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/base/ascii.h"
 #include "core/base/base64.h"
 
 namespace postern::record {
@@ -10,12 +11,6 @@ namespace {
 
 // What a base64 message is, as far as the dialogue tells.
 enum class Form : uint8_t { kUnknown, kPlainOrFirst, kUserName, kCramMd5, kDigestMd5, kScramFinal };
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
 
 bool IsHex(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); });
@@ -26,7 +21,7 @@ Form FormOfAnswerTo(std::string_view prompt) {
   const size_t space = prompt.find(' ');
   const auto challenge = DecodeBase64(space == std::string_view::npos ? std::string_view() : prompt.substr(space + 1));
   if (!challenge) return Form::kUnknown;
-  const std::string text = Lower(*challenge);
+  const std::string text = LowerCase(*challenge);
   if (text.empty()) return Form::kPlainOrFirst;
   if (text.starts_with("user")) return Form::kUserName;
   if (text.find("nonce=") != std::string::npos) return Form::kDigestMd5;
@@ -41,7 +36,7 @@ Form FormOfInitial(std::string_view before) {
   before.remove_suffix(1);
   const size_t word = before.find_last_of(" \n");
   if (word == std::string_view::npos || before[word] != ' ') return Form::kUnknown;
-  const std::string mechanism = Lower(before.substr(word + 1)), verb = Lower(before.substr(0, word));
+  const std::string mechanism = LowerCase(before.substr(word + 1)), verb = LowerCase(before.substr(0, word));
   if (!verb.ends_with("auth") && !verb.ends_with("authenticate")) return Form::kUnknown;
   if (mechanism == "plain" || mechanism.starts_with("scram-")) return Form::kPlainOrFirst;
   return mechanism == "login" ? Form::kUserName : Form::kUnknown;

@@ -1,6 +1,7 @@
 #include "core/auth/auth_log.h"
 
 #include "core/auth/passdb.h"
+#include "core/base/ascii.h"
 
 namespace postern::auth {
 namespace {
@@ -32,9 +33,7 @@ std::string FormatSaslFailure(std::string_view client, std::string_view mechanis
   std::string text = "warning: ";
   text += client;
   text += ": SASL ";
-  for (const char c : Printable(mechanism.substr(0, kPostfixFieldMax))) {
-    text += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  }
+  text += UpperCase(Printable(mechanism.substr(0, kPostfixFieldMax)));
   text += " authentication failed: (reason unavailable), sasl_username=";
   return text += user.empty() ? "(unavailable)" : Printable(user.substr(0, kPostfixFieldMax));
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/auth/passdb.h"
+#include "core/base/ascii.h"
 #include "core/base/base64.h"
 #include "core/base/hash.h"
 

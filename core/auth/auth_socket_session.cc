@@ -55,7 +55,7 @@ void AuthSocketSession::Step(const Event& event, Context& context) {
   }
 }
 
-void AuthSocketSession::AddTo(Digest& digest) const {
+void AuthSocketSession::AddTo(StableDigest& digest) const {
   digest.Add(static_cast<uint64_t>(server_.state()));
   digest.Add(uint64_t{server_.open_requests()});
   digest.Add(uint64_t{unread_bytes_});

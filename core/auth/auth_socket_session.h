@@ -39,7 +39,7 @@ class AuthSocketSession final : public Machine {
 
   void Step(const Event& event, Context& context) override;
   bool ended() const override { return ended_; }
-  void AddTo(Digest& digest) const override;
+  void AddTo(StableDigest& digest) const override;
 
  private:
   AuthSocketServer::Context At(const Context& context) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/auth/credentials.h"
+#include "core/base/ascii.h"
 #include "core/base/base64.h"
 #include "core/base/hash.h"
 
@@ -73,8 +74,7 @@ std::optional<DigestDirectives> ParseDigestDirectives(std::string_view message) 
     SkipSpace(&message);
     auto value = !message.empty() && message.front() == '"' ? TakeQuoted(&message) : TakeToken(&message);
     if (!value) return std::nullopt;
-    for (char& c : *name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    directives.emplace_back(*std::move(name), *std::move(value));
+    directives.emplace_back(LowerCase(*name), *std::move(value));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/auth/exchange_base.h"
+#include "core/base/ascii.h"
 
 namespace postern::auth {
 namespace {
@@ -23,15 +24,9 @@ constexpr std::array kMechanisms = {
     Mechanism{{.name = "ANONYMOUS", .anonymous = true}, MakeAnonymous},
 };
 
-char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
-
-bool SameName(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return Upper(x) == Upper(y); });
-}
-
 const Mechanism* Find(std::string_view name) {
   const auto found = std::find_if(kMechanisms.begin(), kMechanisms.end(),
-                                  [&](const Mechanism& m) { return SameName(m.facts.name, name); });
+                                  [&](const Mechanism& m) { return EqualsIgnoringCase(m.facts.name, name); });
   return found == kMechanisms.end() ? nullptr : &*found;
 }
 
@@ -54,10 +49,8 @@ std::vector<std::string_view> OfferedMechanisms(const config::Auth& auth, bool a
 
 std::unique_ptr<Exchange> MakeExchange(std::string_view name, const config::Auth& auth, const ClientFacts& client) {
   const Mechanism* mechanism = Find(name);
-  if (mechanism == nullptr || std::none_of(auth.mechanisms.begin(), auth.mechanisms.end(),
-                                           [&](const std::string& configured) { return SameName(configured, name); })) {
-    return nullptr;
-  }
+  const auto is_wanted = [&](const std::string& configured) { return EqualsIgnoringCase(configured, name); };
+  if (mechanism == nullptr || std::none_of(auth.mechanisms.begin(), auth.mechanisms.end(), is_wanted)) return nullptr;
   return mechanism->make(auth, client);
 }
 

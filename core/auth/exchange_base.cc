@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/auth/scheme.h"
+#include "core/base/ascii.h"
 
 namespace postern::auth {
 namespace {

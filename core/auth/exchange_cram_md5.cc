@@ -2,6 +2,7 @@
 #include "core/auth/credentials.h"
 #include "core/auth/exchange_base.h"
 #include "core/auth/scheme.h"
+#include "core/base/ascii.h"
 #include "core/base/hash.h"
 
 namespace postern::auth {

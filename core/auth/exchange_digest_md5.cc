@@ -9,13 +9,14 @@
 #include "core/auth/digest_message.h"
 #include "core/auth/exchange_base.h"
 #include "core/auth/scheme.h"
+#include "core/base/ascii.h"
 #include "core/base/base64.h"
 #include "core/base/hash.h"
 
 namespace postern::auth {
 namespace {
 
-constexpr size_t kNonceBytes = 16;  // RFC 2831 section 2.1.1: at least 64 bits
+constexpr size_t kDigestNonceBytes = 16;  // RFC 2831 section 2.1.1: at least 64 bits
 
 class DigestMd5Exchange final : public ExchangeBase {
  public:
@@ -25,7 +26,7 @@ class DigestMd5Exchange final : public ExchangeBase {
  private:
   // An initial response would be subsequent authentication: the challenge starts over (section 2.2.2).
   Step OnStart(const std::string_view*, Entropy& entropy, WallTime) override {
-    facts_.nonce = EncodeBase64(entropy.Bytes(kNonceBytes));
+    facts_.nonce = EncodeBase64(entropy.Bytes(kDigestNonceBytes));
     std::string challenge;
     for (const std::string& realm : auth_.realms) challenge += QuotedDirective("realm", realm) + ",";
     // As Dovecot: without one some clients take the host's name, which no stored digest has.

@@ -13,8 +13,8 @@
 namespace postern::auth {
 namespace {
 
-constexpr size_t kSaltBytes = 16;
-constexpr size_t kNonceBytes = 24;  // 32 characters of base64
+constexpr size_t kScramSaltBytes = 16;
+constexpr size_t kServerNonceBytes = 24;  // 32 characters of base64
 
 class ScramExchange final : public ExchangeBase {
  public:
@@ -66,7 +66,7 @@ class ScramExchange final : public ExchangeBase {
       known_.is_user = false;
       known_.credentials.salt = SaltFor(known_.credentials.salt.size(), entropy);
     }
-    nonce_ = first_.nonce + EncodeBase64(entropy.Bytes(kNonceBytes));
+    nonce_ = first_.nonce + EncodeBase64(entropy.Bytes(kServerNonceBytes));
     server_first_ = FormatScramServerFirst(
         {.nonce = nonce_, .salt = known_.credentials.salt, .iterations = known_.credentials.iterations});
     state_ = State::kFinal;
@@ -78,7 +78,7 @@ class ScramExchange final : public ExchangeBase {
     const StoredParts parts = SplitStored(stored.Reveal());
     const SchemeAndEncoding scheme = ParseSchemeName(parts.scheme_name);
     const auto raw = DecodeStored(scheme, parts.data);
-    known.credentials.salt = SaltFor(kSaltBytes, entropy);
+    known.credentials.salt = SaltFor(kScramSaltBytes, entropy);
     if (!raw.ok()) return known;
     if (IsAliasOf(*scheme.scheme, *FindScheme("PLAIN"))) {
       known.is_user = true;

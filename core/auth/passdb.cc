@@ -5,12 +5,12 @@
 #include <optional>
 
 #include "core/auth/scheme.h"
+#include "core/base/ascii.h"
 #include "core/config/variables.h"
 
 namespace postern::auth {
 namespace {
 
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) { return LowerCase(a) == LowerCase(b); }
 
 void Replace(FieldList* fields, std::string_view name, std::string value) {
   for (auto& field : *fields) {
@@ -51,12 +51,6 @@ std::string Printable(std::string_view text) {
   for (char& c : out) {
     if (c < 0x20 || c == 0x7f) c = '?';  // char is signed: bytes above 0x7f too
   }
-  return out;
-}
-
-std::string LowerCase(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return out;
 }
 
@@ -179,9 +173,7 @@ bool PassDbWalk::UseRecord(const config::PassDb& section, const config::UserReco
     const bool fits =
         IsAliasOf(*scheme.scheme, *FindScheme("PLAIN")) || (wanted != nullptr && IsAliasOf(*scheme.scheme, *wanted));
     if (!fits) {
-      std::string name(parts.scheme_name);
-      for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-      Say(section.driver, "Requested " + mechanism_ + " scheme, but we have only " + name);
+      Say(section.driver, "Requested " + mechanism_ + " scheme, but we have only " + UpperCase(parts.scheme_name));
       *result = PassResult::kSchemeNotAvailable;
       return true;
     }

@@ -111,7 +111,5 @@ std::string_view DefaultScheme(const config::PassDb& section);
 
 // The log's words for what a user name has in it: bytes that are not printable ASCII become '?'.
 std::string Printable(std::string_view text);
-// ASCII only.
-std::string LowerCase(std::string_view text);
 
 }  // namespace postern::auth

@@ -5,6 +5,7 @@
 #include "core/auth/credentials.h"
 #include "core/auth/passdb.h"
 #include "core/auth/sasl_client_mechanisms.h"
+#include "core/base/ascii.h"
 
 namespace postern::auth {
 namespace {

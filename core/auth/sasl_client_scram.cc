@@ -8,7 +8,7 @@
 namespace postern::auth {
 namespace {
 
-constexpr size_t kNonceBytes = 18;  // 24 characters of base64, which has no comma
+constexpr size_t kClientNonceBytes = 18;  // 24 characters of base64, which has no comma
 
 class ScramClient final : public ClientExchange {
  public:
@@ -16,7 +16,7 @@ class ScramClient final : public ClientExchange {
 
   std::optional<std::string> Initial(Entropy& entropy) override {
     first_ = MakeScramClientFirst(SaslPrepOrSame(credentials_.user), credentials_.authorization_id,
-                                  EncodeBase64(entropy.Bytes(kNonceBytes)));
+                                  EncodeBase64(entropy.Bytes(kClientNonceBytes)));
     state_ = State::kFirstSaid;
     return first_.gs2_header + first_.bare;
   }

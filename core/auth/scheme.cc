@@ -6,6 +6,7 @@
 
 #include "core/auth/sasl.h"
 #include "core/auth/scheme_families.h"
+#include "core/base/ascii.h"
 #include "core/base/base64.h"
 
 namespace postern::auth {
@@ -47,12 +48,6 @@ constexpr std::array kSchemes = {
     Scheme{"LDAP-MD5", kBase64, 16, true, VerifyPlainMd5, GeneratePlainMd5},
 };
 
-char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
-
-bool EqualsUpper(std::string_view text, std::string_view upper) {
-  return std::equal(text.begin(), text.end(), upper.begin(), upper.end(), [](char a, char b) { return Upper(a) == b; });
-}
-
 std::string_view WithoutTrailingSpace(std::string_view text) {
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   return text;
@@ -76,7 +71,7 @@ std::span<const Scheme> AllSchemes() { return kSchemes; }
 
 const Scheme* FindScheme(std::string_view name) {
   const auto found =
-      std::find_if(kSchemes.begin(), kSchemes.end(), [&](const Scheme& s) { return EqualsUpper(name, s.name); });
+      std::find_if(kSchemes.begin(), kSchemes.end(), [&](const Scheme& s) { return EqualsIgnoringCase(name, s.name); });
   return found == kSchemes.end() ? nullptr : &*found;
 }
 
@@ -105,9 +100,9 @@ SchemeAndEncoding ParseSchemeName(std::string_view name) {
   if (dot == std::string_view::npos) return parsed;
   const std::string_view suffix = name.substr(dot + 1);
   parsed.encoding_given = true;
-  if (EqualsUpper(suffix, "B64") || EqualsUpper(suffix, "BASE64")) {
+  if (EqualsIgnoringCase(suffix, "B64") || EqualsIgnoringCase(suffix, "BASE64")) {
     parsed.encoding = kBase64;
-  } else if (EqualsUpper(suffix, "HEX")) {
+  } else if (EqualsIgnoringCase(suffix, "HEX")) {
     parsed.encoding = kHex;
   } else {
     parsed.scheme = nullptr;
@@ -128,8 +123,7 @@ StatusOr<std::string> DecodeStored(const SchemeAndEncoding& scheme, std::string_
 
 StatusOr<std::string> GenerateStored(std::string_view scheme_name, std::string_view password,
                                      const GenerateOptions& options, Entropy& entropy) {
-  std::string upper(scheme_name);
-  std::transform(upper.begin(), upper.end(), upper.begin(), Upper);
+  const std::string upper = UpperCase(scheme_name);
   const SchemeAndEncoding parsed = ParseSchemeName(upper);
   if (parsed.scheme == nullptr) return NotFound("Unknown scheme: " + upper);
   if (password.find('\0') != std::string_view::npos) return InvalidArgument("A password can't contain NUL");

@@ -16,13 +16,6 @@ constexpr std::array<int8_t, 256> MakeValues() {
 }
 constexpr std::array<int8_t, 256> kValues = MakeValues();
 
-int HexValue(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 }  // namespace
 
 std::string EncodeBase64(std::string_view bytes) {

@@ -14,6 +14,13 @@ std::string EncodeBase64(std::string_view bytes);
 // section 3.3 and 3.5: no foreign characters, no bits after the end). MIME's lenient decoding is message/'s.
 std::optional<std::string> DecodeBase64(std::string_view text);
 
+// What the hexadecimal digit `c` counts, in either case; -1 where it is none.
+constexpr int HexValue(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
 // Lower-case hexadecimal, two digits a byte.
 std::string EncodeHex(std::string_view bytes);
 // Either case; nullopt for odd lengths or foreign characters.

@@ -10,7 +10,7 @@ namespace {
 
 std::string Shown(std::string_view bytes, size_t shown_bytes_max) {
   if (bytes.size() <= shown_bytes_max) return EncodeField(bytes);
-  Digest digest;
+  StableDigest digest;
   digest.Add(bytes);
   char hash[24];
   std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(digest.value()));

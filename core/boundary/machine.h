@@ -20,7 +20,7 @@ struct Context {
 };
 
 // A hash of what a machine knows, for replay and convergence checks. FNV-1a: stable over processes and platforms.
-class Digest {
+class StableDigest {
  public:
   void Add(std::string_view bytes) {
     for (const char c : bytes) AddByte(static_cast<uint8_t>(c));
@@ -42,7 +42,7 @@ class Machine {
   virtual void Step(const Event& event, Context& context) = 0;
   // The machine has ended and may be destroyed: its connection is closed and nothing it asked for is still to come.
   virtual bool ended() const = 0;
-  virtual void AddTo(Digest& digest) const = 0;
+  virtual void AddTo(StableDigest& digest) const = 0;
 };
 
 }  // namespace postern

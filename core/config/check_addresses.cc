@@ -11,7 +11,6 @@
 namespace postern::config {
 namespace {
 
-constexpr size_t kReportedMax = 20;
 constexpr size_t kAliasRowsMax = 1'000'000;
 
 // Names of domains that a list spells out, itself or as rows of a table without "@".

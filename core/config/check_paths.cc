@@ -19,8 +19,6 @@
 namespace postern::config {
 namespace {
 
-constexpr size_t kReportedMax = 20;  // of one kind: a list of ten thousand users is no help
-
 struct Row {
   std::string address;  // "alice@example.test", "@example.test"
   std::string value;

@@ -8,8 +8,6 @@
 namespace postern::config {
 namespace {
 
-constexpr size_t kSectionDepthMax = 10;
-
 void ReportUnknown(const DovecotSection& section, const DovecotSetting& setting, FindingList* findings) {
   const std::string_view nearest = section.type.empty() ? NearestDovecotSetting(setting.key) : std::string_view();
   const std::string where = section.type.empty() ? "" : " in " + section.type + " " + section.name;
@@ -93,7 +91,7 @@ void CheckSection(const DovecotSection& section, size_t depth, FindingList* find
                           " {\") are not supported: clients see the one of ssl_cert",
                       "use one certificate for all names");
   }
-  if (depth >= kSectionDepthMax) return;
+  if (depth > kDovecotSectionDepthMax) return;
   for (const auto& inner : section.sections) CheckSection(*inner, depth + 1, findings);
 }
 

@@ -12,7 +12,6 @@
 namespace postern::config {
 namespace {
 
-constexpr size_t kSectionDepthMax = 8;  // what is legal goes three deep
 
 bool IsOneOf(std::string_view word, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), word) != words.end();
@@ -281,7 +280,7 @@ class Parser {
     LeaveUnclosed(line, place, outer_open);
     DovecotSection* parent = &Current();
     if (open_.empty()) ReportFloating(nullptr);
-    if (open_.size() >= kSectionDepthMax) {  // nonsense that was reported already: not worth a tree
+    if (open_.size() >= kDovecotSectionDepthMax) {  // nonsense that was reported already: not worth a tree
       open_.push_back(parent);
       if (last_opened_.size() < open_.size()) last_opened_.resize(open_.size());
       last_opened_[open_.size() - 1] = place;
@@ -397,14 +396,14 @@ class Parser {
   std::optional<FloatingListener> floating_;  // a listener outside a service, until what follows shows the mend
 };
 
-void Format(const DovecotSection& section, const std::string& prefix, size_t depth, std::string* out) {
+void FormatSection(const DovecotSection& section, const std::string& prefix, size_t depth, std::string* out) {
   for (const DovecotSetting& setting : section.settings) {
     *out += prefix + setting.key + " = " + (setting.from_file ? "<" : "") + setting.value + "\n";
   }
   if (depth > kDovecotIncludeDepthMax) return;
   for (const auto& inner : section.sections) {
     const std::string name = inner->name.empty() ? inner->type : inner->type + "/" + inner->name;
-    Format(*inner, prefix + name + "/", depth + 1, out);
+    FormatSection(*inner, prefix + name + "/", depth + 1, out);
   }
 }
 
@@ -436,7 +435,7 @@ std::unique_ptr<DovecotSection> ParseDovecot(FileSource& files, const std::strin
 
 std::string FormatDovecot(const DovecotSection& root) {
   std::string out;
-  Format(root, "", 0, &out);
+  FormatSection(root, "", 0, &out);
   return out;
 }
 

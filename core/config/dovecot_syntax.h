@@ -21,6 +21,9 @@
 namespace postern::config {
 
 inline constexpr size_t kDovecotIncludeDepthMax = 20;
+// Of sections in one another; what is legal goes three deep. A listener that stands outside is given its service, so that
+// the tree may be one deeper.
+inline constexpr size_t kDovecotSectionDepthMax = 8;
 inline constexpr size_t kDovecotFilesMax = 1000;  // included in all
 inline constexpr size_t kDovecotExpandedBytesMax = 1024 * 1024;  // put in place of $names, over all lines
 

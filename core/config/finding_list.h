@@ -17,6 +17,9 @@ struct Place {
   uint32_t line = 0;
 };
 
+// Findings of one kind, where each row of a table may be one: a list of ten thousand users is no help.
+inline constexpr size_t kReportedMax = 20;
+
 class FindingList {
  public:
   void Error(std::string_view id, const Place& place, std::string what, std::string mend) {

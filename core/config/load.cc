@@ -70,8 +70,8 @@ void BuildAll(HostConfiguration* host) {
   const PostfixParameters main = host->Main();
   host->postfix.computed["mynetworks"] = main.IsSet("mynetworks") ? "" : DefaultMynetworks(main);
   config.routing = BuildRouting(main);
-  config.smtp_client = BuildSmtpClient(main, ClientKind::kSmtp);
-  config.lmtp_client = BuildSmtpClient(main, ClientKind::kLmtp);
+  config.smtp_client = BuildSmtpClient(main, ClientProtocol::kSmtp);
+  config.lmtp_client = BuildSmtpClient(main, ClientProtocol::kLmtp);
   config.queue = BuildQueueSettings(main);
   config.notices = BuildNoticeSettings(main);
   AddSmtpListeners(&host->postfix, host->options.port_offset, &config.listeners);

@@ -14,7 +14,8 @@ namespace {
 // Reads "smtp_NAME" or "lmtp_NAME".
 class Client {
  public:
-  Client(const PostfixParameters& p, ClientKind kind) : p_(p), prefix_(kind == ClientKind::kSmtp ? "smtp_" : "lmtp_") {}
+  Client(const PostfixParameters& p, ClientProtocol kind)
+      : p_(p), prefix_(kind == ClientProtocol::kSmtp ? "smtp_" : "lmtp_") {}
 
   std::string Name(std::string_view name) const { return prefix_ + std::string(name); }
   std::string Text(std::string_view name) const { return p_.Text(Name(name)); }
@@ -40,7 +41,7 @@ std::vector<std::string> MatchPatterns(const Client& client, std::string_view na
   return SplitPostfixList(text);
 }
 
-void FillTls(const PostfixParameters& p, const Client& client, ClientKind kind, SmtpClient* out) {
+void FillTls(const PostfixParameters& p, const Client& client, ClientProtocol kind, SmtpClient* out) {
   ClientTls& tls = out->tls;
   tls.policy_maps = client.Tables("tls_policy_maps");
   tls.ciphers = client.Text("tls_ciphers");
@@ -62,7 +63,7 @@ void FillTls(const PostfixParameters& p, const Client& client, ClientKind kind, 
   tls.force_insecure_host_tlsa_lookup = client.Bool("tls_force_insecure_host_tlsa_lookup");
   tls.connection_reuse = client.Bool("tls_connection_reuse");
   tls.wrappermode = client.Bool("tls_wrappermode");
-  if (kind == ClientKind::kSmtp) {
+  if (kind == ClientProtocol::kSmtp) {
     const auto level = ParseClientTlsLevel(Trim(client.Text("tls_dane_insecure_mx_policy")));
     if (level == ClientTlsLevel::kMay || level == ClientTlsLevel::kEncrypt || level == ClientTlsLevel::kDane) {
       tls.dane_insecure_mx_policy = *level;
@@ -121,8 +122,8 @@ void FillHosts(const PostfixParameters& p, const Client& client, SmtpClient* out
   out->fallback_relay = client.List("fallback_relay");
 }
 
-void FillDialogue(const PostfixParameters& p, const Client& client, ClientKind kind, SmtpClient* out) {
-  const bool smtp = kind == ClientKind::kSmtp;
+void FillDialogue(const PostfixParameters& p, const Client& client, ClientProtocol kind, SmtpClient* out) {
+  const bool smtp = kind == ClientProtocol::kSmtp;
   if (smtp) {
     out->always_send_ehlo = client.Bool("always_send_ehlo");
     out->never_send_ehlo = client.Bool("never_send_ehlo");
@@ -150,11 +151,11 @@ void FillDialogue(const PostfixParameters& p, const Client& client, ClientKind k
   for (const auto& [name, time] : times) *time = p.Time(client.Name(name));
 }
 
-void FillSasl(const Client& client, ClientKind kind, ClientSasl* sasl) {
+void FillSasl(const Client& client, ClientProtocol kind, ClientSasl* sasl) {
   sasl->enabled = client.Bool("sasl_auth_enable");
   // Where no login is made the table may be a left-over that nobody can read: not opened.
   if (sasl->enabled) sasl->password_maps = client.Tables("sasl_password_maps");
-  if (kind == ClientKind::kSmtp) sasl->sender_dependent = client.Bool("sender_dependent_authentication");
+  if (kind == ClientProtocol::kSmtp) sasl->sender_dependent = client.Bool("sender_dependent_authentication");
   sasl->mechanism_filter = client.List("sasl_mechanism_filter");
   sasl->security_options = client.Text("sasl_security_options");
   sasl->tls_security_options = client.Text("sasl_tls_security_options");
@@ -164,17 +165,17 @@ void FillSasl(const Client& client, ClientKind kind, ClientSasl* sasl) {
 
 }  // namespace
 
-SmtpClient BuildSmtpClient(const PostfixParameters& p, ClientKind kind) {
+SmtpClient BuildSmtpClient(const PostfixParameters& p, ClientProtocol kind) {
   const Client client(p, kind);
   SmtpClient out;
-  out.helo_name = client.Text(kind == ClientKind::kSmtp ? "helo_name" : "lhlo_name");
-  out.port = kind == ClientKind::kSmtp ? 25 : 24;
+  out.helo_name = client.Text(kind == ClientProtocol::kSmtp ? "helo_name" : "lhlo_name");
+  out.port = kind == ClientProtocol::kSmtp ? 25 : 24;
   if (const uint16_t port = PortOf(p, client.Text("tcp_port"), p.PlaceOf(client.Name("tcp_port")))) out.port = port;
   FillTls(p, client, kind, &out);
   FillHosts(p, client, &out);
   FillDialogue(p, client, kind, &out);
   FillSasl(client, kind, &out.sasl);
-  if (kind == ClientKind::kSmtp) {
+  if (kind == ClientProtocol::kSmtp) {
     out.best_mx_transport = p.Text("best_mx_transport");
     out.relayhost = p.Text("relayhost");
   }

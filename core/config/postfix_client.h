@@ -9,10 +9,10 @@
 
 namespace postern::config {
 
-enum class ClientKind : uint8_t { kSmtp, kLmtp };
+enum class ClientProtocol : uint8_t { kSmtp, kLmtp };
 
 // What main.cf says of the SMTP or the LMTP client.
-SmtpClient BuildSmtpClient(const PostfixParameters& main, ClientKind kind);
+SmtpClient BuildSmtpClient(const PostfixParameters& main, ClientProtocol kind);
 
 // What runs under a transport's name: "smtp-amavis" -> "smtp". From master.cf's unix services; only agents we are.
 std::map<std::string, std::string, std::less<>> BuildTransports(const PostfixParameters& main);

@@ -8,7 +8,7 @@ using Type = ParameterType;
 using Effect = SettingEffect;
 
 // clang-format off
-constexpr ParameterFacts kParameters[] = {
+constexpr ParameterFacts kParametersA[] = {
     {"2bounce_notice_recipient", "postmaster",
      Type::kText, '\0', Effect::kHonoured, "who hears of notices that could not be delivered"},
     {"access_map_defer_code", "450",
@@ -487,6 +487,6 @@ constexpr ParameterFacts kParameters[] = {
 
 }  // namespace
 
-std::span<const ParameterFacts> PostfixParametersA() { return kParameters; }
+std::span<const ParameterFacts> PostfixParametersA() { return kParametersA; }
 
 }  // namespace postern::config

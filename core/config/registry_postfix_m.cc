@@ -8,7 +8,7 @@ using Type = ParameterType;
 using Effect = SettingEffect;
 
 // clang-format off
-constexpr ParameterFacts kParameters[] = {
+constexpr ParameterFacts kParametersM[] = {
     {"mail_name", "Postfix", Type::kText, '\0', Effect::kHonoured, "name in the banner and in Received"},
     {"mail_owner", "postfix", Type::kText, '\0', Effect::kNoEffect, "the program runs as it is started"},
     {"mail_release_date", "20240304", Type::kNumber, '\0', Effect::kNoEffect, "it has no meaning here"},
@@ -526,6 +526,6 @@ constexpr ParameterFacts kParameters[] = {
 
 }  // namespace
 
-std::span<const ParameterFacts> PostfixParametersM() { return kParameters; }
+std::span<const ParameterFacts> PostfixParametersM() { return kParametersM; }
 
 }  // namespace postern::config

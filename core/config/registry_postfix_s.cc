@@ -8,7 +8,7 @@ using Type = ParameterType;
 using Effect = SettingEffect;
 
 // clang-format off
-constexpr ParameterFacts kParameters[] = {
+constexpr ParameterFacts kParametersS[] = {
     {"smtpd_authorized_verp_clients", "$authorized_verp_clients",
      Type::kText, '\0', Effect::kHarmless, "XVERP is not offered"},
     {"smtpd_authorized_xclient_hosts", "", Type::kText, '\0', Effect::kHarmless, "XCLIENT is not offered"},
@@ -450,6 +450,6 @@ constexpr ParameterFacts kParameters[] = {
 
 }  // namespace
 
-std::span<const ParameterFacts> PostfixParametersS() { return kParameters; }
+std::span<const ParameterFacts> PostfixParametersS() { return kParametersS; }
 
 }  // namespace postern::config

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/imap/client_codec_grammar.h"
 #include "core/imap/mailbox_name.h"
 #include "core/imap/parser.h"
@@ -15,19 +16,13 @@ namespace {
 
 constexpr std::string_view kConditions[] = {"OK", "NO", "BAD", "PREAUTH", "BYE"};
 
-std::string Upper(std::string_view text) {
-  std::string upper(text);
-  std::transform(upper.begin(), upper.end(), upper.begin(), UpperAscii);
-  return upper;
-}
-
 // RFC 3501 section 9 TEXT-CHAR: 7-bit, but CR and LF; no NUL.
 bool IsTextChar(char c) { return c > '\0' && static_cast<uint8_t>(c) < 0x80 && c != '\r' && c != '\n'; }
 
 // Whether the response that begins with `line` may hold literals: only data do, and text may end like an announcement.
 bool MayHoldLiterals(std::string_view line) {
   if (line.substr(0, 2) != "* ") return false;
-  const std::string word = Upper(line.substr(2, std::min(line.find_first_of(" \r\n", 2), line.size()) - 2));
+  const std::string word = UpperCase(line.substr(2, std::min(line.find_first_of(" \r\n", 2), line.size()) - 2));
   return std::find(std::begin(kConditions), std::end(kConditions), word) == std::end(kConditions);
 }
 
@@ -168,7 +163,7 @@ bool ResponseGrammar::TakeText(Response* response) {
 
 bool ResponseGrammar::TakeCode(ResponseCode* code) {
   if (!TakeChar('[') || !TakeAtom(&code->name)) return false;
-  code->name = Upper(code->name);
+  code->name = UpperCase(code->name);
   const size_t arguments = at_;
   if (!CheckCode(*code)) return false;
   if (at_ > arguments) code->arguments = bytes_.substr(arguments + 1, at_ - arguments - 1);
@@ -222,7 +217,7 @@ bool ResponseGrammar::TakeNumbered(Response* response) {
   response->number = number.number;
   std::string name;
   if (!TakeAtom(&name)) return false;
-  response->name = Upper(name);
+  response->name = UpperCase(name);
   if (response->name == "EXISTS" || response->name == "RECENT") return true;
   // RFC 3501 section 9: message-data has an nz-number.
   if (number.number == 0) return Fail("number above zero");
@@ -234,7 +229,7 @@ bool ResponseGrammar::TakeNumbered(Response* response) {
 bool ResponseGrammar::TakeData(Response* response) {
   std::string name;
   if (!TakeAtom(&name)) return false;
-  response->name = Upper(name);
+  response->name = UpperCase(name);
   std::vector<Value>* values = &response->values;
   const auto is = [&](std::string_view candidate) { return response->name == candidate; };
   if (is("CAPABILITY")) return TakeCapabilities(values);

@@ -1,4 +1,5 @@
 // Mailbox data (RFC 3501 section 7.2) and the untagged responses of extensions.
+#include "core/base/ascii.h"
 #include "core/imap/client_codec_grammar.h"
 #include "core/imap/parser_scanner.h"
 

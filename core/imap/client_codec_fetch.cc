@@ -1,6 +1,7 @@
 // msg-att: the data items of FETCH (RFC 3501 sections 7.4.2 and 9).
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "core/imap/client_codec_grammar.h"
 #include "core/imap/parser_scanner.h"
 
@@ -9,7 +10,8 @@ namespace {
 
 constexpr int kBodyDepthMax = 200;
 
-bool IsNameChar(char c) {
+// In the name of an attribute or of its section.
+bool IsAttributeChar(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
 }
 
@@ -25,7 +27,7 @@ bool ResponseGrammar::TakeFetch(std::vector<FetchAttribute>* attributes) {
 
 bool ResponseGrammar::TakeAttribute(FetchAttribute* attribute) {
   std::string& name = attribute->name;
-  while (IsNameChar(Peek())) name.push_back(UpperAscii(bytes_[at_++]));
+  while (IsAttributeChar(Peek())) name.push_back(UpperAscii(bytes_[at_++]));
   Value* value = &attribute->value;
   if (PeekIs('[')) return TakeSectionedValue(attribute);
   if (!TakeSpace()) return false;
@@ -85,7 +87,7 @@ bool ResponseGrammar::TakeSectionName(std::string* name) {
   }
   std::string text;
   const bool text_follows = !part || name->back() == '.';
-  while (text_follows && IsNameChar(Peek())) text.push_back(UpperAscii(bytes_[at_++]));
+  while (text_follows && IsAttributeChar(Peek())) text.push_back(UpperAscii(bytes_[at_++]));
   name->append(text);
   const bool fields = text == "HEADER.FIELDS" || text == "HEADER.FIELDS.NOT";
   const bool known = text.empty() || fields || text == "HEADER" || text == "TEXT" || (text == "MIME" && part);

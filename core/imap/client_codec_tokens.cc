@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/ascii.h"
 #include "core/imap/client_codec_grammar.h"
 #include "core/imap/parser.h"
 #include "core/imap/parser_scanner.h"

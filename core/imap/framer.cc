@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/imap/parser.h"
 
 namespace postern::imap {
@@ -47,8 +48,6 @@ std::optional<Announcement> FindAnnouncement(std::string_view line) {
   if (line.size() - found.at > kAnnouncementBytesMax) return std::nullopt;
   return found;
 }
-
-char UpperAscii(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 // The command's name, for texts; "" where there is none worth repeating.
 std::string NameOf(std::string_view text, std::string_view tag) {

@@ -6,14 +6,11 @@
 #include <cstddef>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/imap/mailbox_name.h"
 
 namespace postern::imap {
 namespace {
-
-constexpr std::string_view kInbox = "INBOX";
-
-char UpperAscii(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 bool IsWildcard(char c) { return c == '*' || c == '%'; }
 
@@ -121,9 +118,7 @@ std::string_view LiteralPrefix(std::string_view pattern, char separator) {
   const std::string_view literal = pattern.substr(0, pattern.find_first_of("*%"));
   // It may be that INBOX is meant, whose case is free.
   const size_t compared = std::min(literal.size(), kInbox.size());
-  bool inbox = true;
-  for (size_t i = 0; i < compared; ++i) inbox = inbox && UpperAscii(literal[i]) == kInbox[i];
-  if (!inbox) return literal;
+  if (!EqualsIgnoringCase(literal.substr(0, compared), kInbox.substr(0, compared))) return literal;
   if (literal.size() > kInbox.size() && literal[kInbox.size()] != separator) return literal;
   return {};
 }

@@ -3,10 +3,11 @@
 #include <array>
 #include <cstdint>
 
+#include "core/base/ascii.h"
+
 namespace postern::imap {
 namespace {
 
-constexpr std::string_view kInbox = "INBOX";
 // RFC 3501 section 5.1.3: the alphabet of base64 with ',' for '/'.
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
@@ -19,8 +20,6 @@ constexpr std::array<int8_t, 256> MakeDigits() {
 constexpr std::array<int8_t, 256> kDigits = MakeDigits();
 
 bool IsPrintable(uint32_t c) { return c >= 0x20 && c <= 0x7e; }
-
-char UpperAscii(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 void AppendUtf8(uint32_t c, std::string* out) {
   if (c < 0x80) {
@@ -140,13 +139,7 @@ std::optional<uint32_t> TakeUtf8(std::string_view* utf8) {
   return c;
 }
 
-bool IsInbox(std::string_view name) {
-  if (name.size() != kInbox.size()) return false;
-  for (size_t i = 0; i < kInbox.size(); ++i) {
-    if (UpperAscii(name[i]) != kInbox[i]) return false;
-  }
-  return true;
-}
+bool IsInbox(std::string_view name) { return EqualsIgnoringCase(name, kInbox); }
 
 std::string NormalizedInbox(std::string_view name, char separator) {
   std::string result(name);

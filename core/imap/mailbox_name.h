@@ -10,7 +10,9 @@ namespace postern::imap {
 // What Dovecot answers to a name that is not valid modified UTF-7.
 inline constexpr std::string_view kInvalidMailboxNameText = "Mailbox name is not valid mUTF-7";
 
-// Whether `name` is "INBOX" in any case (RFC 3501 section 5.1).
+inline constexpr std::string_view kInbox = "INBOX";
+
+// Whether `name` is kInbox in any case (RFC 3501 section 5.1).
 bool IsInbox(std::string_view name);
 
 // `name` with a first level of INBOX, in any case, in upper case: "inbox" and "Inbox.Sent" (with separator '.') name

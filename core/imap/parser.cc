@@ -4,8 +4,10 @@
 #include <array>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/imap/mailbox_name.h"
 #include "core/imap/parser_commands.h"
+#include "core/imap/response.h"
 
 namespace postern::imap {
 namespace {
@@ -21,6 +23,7 @@ bool IsTagChar(char c) {
   return std::string_view("(){%*\"\\+").find(c) == std::string_view::npos || c == '}';
 }
 
+// In the name of a command.
 bool IsNameChar(char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_'; }
 
 // ---- Arguments of the smaller commands --------------------------------------------------------------------------
@@ -268,15 +271,6 @@ std::string TakeName(std::string_view* text) {
   return name;
 }
 
-struct SystemFlagName {
-  std::string_view name;
-  Flags flag;
-};
-constexpr SystemFlagName kSystemFlags[] = {
-    {"\\SEEN", kSeen},       {"\\ANSWERED", kAnswered}, {"\\FLAGGED", kFlagged},
-    {"\\DELETED", kDeleted}, {"\\DRAFT", kDraft},       {"\\RECENT", 0},  // nobody can set it
-};
-
 struct StatusName {
   std::string_view name;
   StatusItem item;
@@ -374,15 +368,13 @@ bool TakeFlag(Scanner* in, FlagList* flags) {
   std::string_view atom;
   if (!in->TakeAtom(&atom)) return false;
   if (atom.front() == '\\') {
-    for (const SystemFlagName& known : kSystemFlags) {
-      if (EqualsIgnoringCase(known.name, atom)) {
-        flags->system |= known.flag;
+    for (const Flags flag : kSystemFlags) {
+      if (EqualsIgnoringCase(SystemFlagName(flag), atom)) {
+        if (flag != kRecent) flags->system |= flag;  // nobody can set that one
         return true;
       }
     }
-    std::string upper(atom);
-    std::transform(upper.begin(), upper.end(), upper.begin(), UpperAscii);
-    return in->Fail("Invalid system flag " + upper);
+    return in->Fail("Invalid system flag " + UpperCase(atom));
   }
   // Characters that no keyword may have are the session's to refuse: the command is well-formed for Dovecot.
   for (const std::string& keyword : flags->keywords) {

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/imap/parser_commands.h"
 
 namespace postern::imap {
@@ -11,39 +12,40 @@ namespace {
 // More than any client asks for; keeps the search for repeats short.
 constexpr size_t kFetchItemCountMax = 1000;
 
-using Kind = FetchItem::Kind;
+using ItemKind = FetchItem::Kind;
 
 struct ItemName {
   std::string_view name;
-  Kind kind;
+  ItemKind kind;
 };
 // What needs no section.
 constexpr ItemName kItemNames[] = {
-    {"FLAGS", Kind::kFlags},
-    {"UID", Kind::kUid},
-    {"INTERNALDATE", Kind::kInternalDate},
-    {"ENVELOPE", Kind::kEnvelope},
-    {"RFC822.SIZE", Kind::kRfc822Size},
-    {"BODYSTRUCTURE", Kind::kBodyStructure},
-    {"BODY", Kind::kBody},
-    {"MODSEQ", Kind::kModSeq},
-    {"RFC822", Kind::kRfc822},
-    {"RFC822.HEADER", Kind::kRfc822Header},
-    {"RFC822.TEXT", Kind::kRfc822Text},
-    {"SAVEDATE", Kind::kSaveDate},
-    {"EMAILID", Kind::kEmailId},
-    {"THREADID", Kind::kThreadId},
-    {"PREVIEW", Kind::kPreview},
+    {"FLAGS", ItemKind::kFlags},
+    {"UID", ItemKind::kUid},
+    {"INTERNALDATE", ItemKind::kInternalDate},
+    {"ENVELOPE", ItemKind::kEnvelope},
+    {"RFC822.SIZE", ItemKind::kRfc822Size},
+    {"BODYSTRUCTURE", ItemKind::kBodyStructure},
+    {"BODY", ItemKind::kBody},
+    {"MODSEQ", ItemKind::kModSeq},
+    {"RFC822", ItemKind::kRfc822},
+    {"RFC822.HEADER", ItemKind::kRfc822Header},
+    {"RFC822.TEXT", ItemKind::kRfc822Text},
+    {"SAVEDATE", ItemKind::kSaveDate},
+    {"EMAILID", ItemKind::kEmailId},
+    {"THREADID", ItemKind::kThreadId},
+    {"PREVIEW", ItemKind::kPreview},
 };
 
 struct SectionedName {
   std::string_view name;
-  Kind kind;
+  ItemKind kind;
   bool peek;
 };
 constexpr SectionedName kSectionedNames[] = {
-    {"BODY", Kind::kBodySection, false},  {"BODY.PEEK", Kind::kBodySection, true},   {"BINARY", Kind::kBinary, false},
-    {"BINARY.PEEK", Kind::kBinary, true}, {"BINARY.SIZE", Kind::kBinarySize, false},
+    {"BODY", ItemKind::kBodySection, false},     {"BODY.PEEK", ItemKind::kBodySection, true},
+    {"BINARY", ItemKind::kBinary, false},        {"BINARY.PEEK", ItemKind::kBinary, true},
+    {"BINARY.SIZE", ItemKind::kBinarySize, false},
 };
 
 struct TextName {
@@ -80,7 +82,7 @@ void Add(FetchItem item, std::vector<FetchItem>* items) {
 class SectionReader {
  public:
   SectionReader(Scanner* in, FetchItem* item)
-      : in_(in), item_(item), what_(item->kind == Kind::kBodySection ? "Invalid BODY[..]" : "Invalid BINARY[..]") {}
+      : in_(in), item_(item), what_(item->kind == ItemKind::kBodySection ? "Invalid BODY[..]" : "Invalid BINARY[..]") {}
 
   // RFC 3501 section 9: section ["<" number "." nz-number ">"].
   bool Take() {
@@ -116,7 +118,7 @@ class SectionReader {
     if (word.empty()) return true;
     const auto* known = std::find_if(std::begin(kTextNames), std::end(kTextNames),
                                      [&](const TextName& name) { return name.name == word; });
-    if (known == std::end(kTextNames) || item_->kind != Kind::kBodySection) return FailSection();
+    if (known == std::end(kTextNames) || item_->kind != ItemKind::kBodySection) return FailSection();
     // RFC 3501 section 6.4.5: MIME must have a part number.
     if (known->text == Section::Text::kMime && item_->section.part.empty()) return FailSection();
     item_->section.text = known->text;
@@ -133,14 +135,14 @@ class SectionReader {
       if (in_->PeekIs('(')) return FailParameter("Header list contains non-strings");
       std::string& name = item_->section.header_names.emplace_back();
       if (!in_->TakeAString(&name)) return false;
-      std::transform(name.begin(), name.end(), name.begin(), UpperAscii);
+      name = UpperCase(name);
     }
     if (!in_->error().empty()) return false;
     return !item_->section.header_names.empty() || FailSection();
   }
 
   bool TakePartial() {
-    if (item_->kind == Kind::kBinarySize) return FailParameter("Unexpected data after ']'");
+    if (item_->kind == ItemKind::kBinarySize) return FailParameter("Unexpected data after ']'");
     in_->Skip('<');
     const std::string missing = what_ + " parameter: Missing '>' in partial";
     Partial partial;
@@ -194,22 +196,22 @@ bool TakeItem(Scanner* in, bool in_list, std::vector<FetchItem>* items) {
     return in->Fail("Unknown parameter: " + word + std::string(more));
   }
   item.kind = known->kind;
-  if (item.kind == Kind::kPreview && in_list && !TakePreviewModifiers(in, &item)) return false;
+  if (item.kind == ItemKind::kPreview && in_list && !TakePreviewModifiers(in, &item)) return false;
   Add(std::move(item), items);
   return true;
 }
 
 // RFC 3501 section 6.4.5: the macros, which stand alone.
 bool SkipMacro(Scanner* in, std::vector<FetchItem>* items) {
-  const auto add = [&](Kind kind) { items->emplace_back().kind = kind; };
+  const auto add = [&](ItemKind kind) { items->emplace_back().kind = kind; };
   const bool full = in->SkipWord("FULL");
   const bool all = full || in->SkipWord("ALL");
   if (!all && !in->SkipWord("FAST")) return false;
-  add(Kind::kFlags);
-  add(Kind::kInternalDate);
-  add(Kind::kRfc822Size);
-  if (all) add(Kind::kEnvelope);
-  if (full) add(Kind::kBody);
+  add(ItemKind::kFlags);
+  add(ItemKind::kInternalDate);
+  add(ItemKind::kRfc822Size);
+  if (all) add(ItemKind::kEnvelope);
+  if (full) add(ItemKind::kBody);
   return true;
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <variant>
 
+#include "core/base/ascii.h"
 #include "core/imap/parser.h"
 #include "core/imap/response.h"
 
@@ -95,7 +96,7 @@ void AppendKeyArguments(std::string_view name, const SearchKey& key, std::string
 }
 
 void AppendFlagKey(Flags flag, std::string* out) {
-  for (const char c : SystemFlagName(flag).substr(1)) out->push_back(c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c);
+  *out += UpperCase(SystemFlagName(flag).substr(1));
 }
 
 void AppendHeaderKey(const SearchKey& key, std::string* out) {

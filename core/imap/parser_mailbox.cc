@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/imap/parser.h"
 #include "core/imap/parser_commands.h"
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/ascii.h"
+
 namespace postern::imap {
 namespace {
 
@@ -12,13 +14,6 @@ bool IsControl(char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; }
 bool EndsAtom(char c) { return c == ' ' || c == ')'; }
 
 }  // namespace
-
-char UpperAscii(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return UpperAscii(x) == UpperAscii(y); });
-}
 
 bool Scanner::Fail(std::string_view what) {
   if (error_.empty()) error_ = what;
@@ -86,7 +81,7 @@ bool Scanner::TakeWord(std::string* word) {
   std::string_view atom;
   if (!TakeAtom(&atom)) return false;
   word->assign(atom);
-  std::transform(word->begin(), word->end(), word->begin(), UpperAscii);
+  *word = UpperCase(*word);
   return true;
 }
 

@@ -66,8 +66,4 @@ class Scanner {
   std::string error_;
 };
 
-char UpperAscii(char c);
-// Whether the two are equal but for the case of ASCII letters.
-bool EqualsIgnoringCase(std::string_view a, std::string_view b);
-
 }  // namespace postern::imap

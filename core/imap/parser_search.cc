@@ -4,18 +4,19 @@
 #include <string>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/imap/parser_commands.h"
 
 namespace postern::imap {
 namespace {
 
-using Kind = SearchKey::Kind;
+using KeyKind = SearchKey::Kind;
 
 enum class Argument : uint8_t { kNone, kDate, kText, kKeyword, kSize, kInterval, kUidSet, kHeader, kModSeq };
 
 struct KeyName {
   std::string_view name;
-  Kind kind;
+  KeyKind kind;
   Argument argument = Argument::kNone;
   Flags flag = 0;
   bool negated = false;
@@ -23,47 +24,47 @@ struct KeyName {
 };
 
 constexpr KeyName kKeyNames[] = {
-    {"ALL", Kind::kAll},
-    {"ANSWERED", Kind::kFlag, Argument::kNone, kAnswered},
-    {"BCC", Kind::kHeader, Argument::kText, 0, false, "Bcc"},
-    {"BEFORE", Kind::kBefore, Argument::kDate},
-    {"BODY", Kind::kBody, Argument::kText},
-    {"CC", Kind::kHeader, Argument::kText, 0, false, "Cc"},
-    {"DELETED", Kind::kFlag, Argument::kNone, kDeleted},
-    {"DRAFT", Kind::kFlag, Argument::kNone, kDraft},
-    {"EMAILID", Kind::kEmailId, Argument::kText},
-    {"FLAGGED", Kind::kFlag, Argument::kNone, kFlagged},
-    {"FROM", Kind::kHeader, Argument::kText, 0, false, "From"},
-    {"HEADER", Kind::kHeader, Argument::kHeader},
-    {"KEYWORD", Kind::kKeyword, Argument::kKeyword},
-    {"LARGER", Kind::kLarger, Argument::kSize},
-    {"MODSEQ", Kind::kModSeq, Argument::kModSeq},
-    {"OLD", Kind::kFlag, Argument::kNone, kRecent, true},
-    {"OLDER", Kind::kOlder, Argument::kInterval},
-    {"ON", Kind::kOn, Argument::kDate},
-    {"RECENT", Kind::kFlag, Argument::kNone, kRecent},
-    {"SAVEDATESUPPORTED", Kind::kSaveDateSupported},
-    {"SAVEDBEFORE", Kind::kSavedBefore, Argument::kDate},
-    {"SAVEDON", Kind::kSavedOn, Argument::kDate},
-    {"SAVEDSINCE", Kind::kSavedSince, Argument::kDate},
-    {"SEEN", Kind::kFlag, Argument::kNone, kSeen},
-    {"SENTBEFORE", Kind::kSentBefore, Argument::kDate},
-    {"SENTON", Kind::kSentOn, Argument::kDate},
-    {"SENTSINCE", Kind::kSentSince, Argument::kDate},
-    {"SINCE", Kind::kSince, Argument::kDate},
-    {"SMALLER", Kind::kSmaller, Argument::kSize},
-    {"SUBJECT", Kind::kHeader, Argument::kText, 0, false, "Subject"},
-    {"TEXT", Kind::kText, Argument::kText},
-    {"THREADID", Kind::kThreadId, Argument::kText},
-    {"TO", Kind::kHeader, Argument::kText, 0, false, "To"},
-    {"UID", Kind::kUid, Argument::kUidSet},
-    {"UNANSWERED", Kind::kFlag, Argument::kNone, kAnswered, true},
-    {"UNDELETED", Kind::kFlag, Argument::kNone, kDeleted, true},
-    {"UNDRAFT", Kind::kFlag, Argument::kNone, kDraft, true},
-    {"UNFLAGGED", Kind::kFlag, Argument::kNone, kFlagged, true},
-    {"UNKEYWORD", Kind::kKeyword, Argument::kKeyword, 0, true},
-    {"UNSEEN", Kind::kFlag, Argument::kNone, kSeen, true},
-    {"YOUNGER", Kind::kYounger, Argument::kInterval},
+    {"ALL", KeyKind::kAll},
+    {"ANSWERED", KeyKind::kFlag, Argument::kNone, kAnswered},
+    {"BCC", KeyKind::kHeader, Argument::kText, 0, false, "Bcc"},
+    {"BEFORE", KeyKind::kBefore, Argument::kDate},
+    {"BODY", KeyKind::kBody, Argument::kText},
+    {"CC", KeyKind::kHeader, Argument::kText, 0, false, "Cc"},
+    {"DELETED", KeyKind::kFlag, Argument::kNone, kDeleted},
+    {"DRAFT", KeyKind::kFlag, Argument::kNone, kDraft},
+    {"EMAILID", KeyKind::kEmailId, Argument::kText},
+    {"FLAGGED", KeyKind::kFlag, Argument::kNone, kFlagged},
+    {"FROM", KeyKind::kHeader, Argument::kText, 0, false, "From"},
+    {"HEADER", KeyKind::kHeader, Argument::kHeader},
+    {"KEYWORD", KeyKind::kKeyword, Argument::kKeyword},
+    {"LARGER", KeyKind::kLarger, Argument::kSize},
+    {"MODSEQ", KeyKind::kModSeq, Argument::kModSeq},
+    {"OLD", KeyKind::kFlag, Argument::kNone, kRecent, true},
+    {"OLDER", KeyKind::kOlder, Argument::kInterval},
+    {"ON", KeyKind::kOn, Argument::kDate},
+    {"RECENT", KeyKind::kFlag, Argument::kNone, kRecent},
+    {"SAVEDATESUPPORTED", KeyKind::kSaveDateSupported},
+    {"SAVEDBEFORE", KeyKind::kSavedBefore, Argument::kDate},
+    {"SAVEDON", KeyKind::kSavedOn, Argument::kDate},
+    {"SAVEDSINCE", KeyKind::kSavedSince, Argument::kDate},
+    {"SEEN", KeyKind::kFlag, Argument::kNone, kSeen},
+    {"SENTBEFORE", KeyKind::kSentBefore, Argument::kDate},
+    {"SENTON", KeyKind::kSentOn, Argument::kDate},
+    {"SENTSINCE", KeyKind::kSentSince, Argument::kDate},
+    {"SINCE", KeyKind::kSince, Argument::kDate},
+    {"SMALLER", KeyKind::kSmaller, Argument::kSize},
+    {"SUBJECT", KeyKind::kHeader, Argument::kText, 0, false, "Subject"},
+    {"TEXT", KeyKind::kText, Argument::kText},
+    {"THREADID", KeyKind::kThreadId, Argument::kText},
+    {"TO", KeyKind::kHeader, Argument::kText, 0, false, "To"},
+    {"UID", KeyKind::kUid, Argument::kUidSet},
+    {"UNANSWERED", KeyKind::kFlag, Argument::kNone, kAnswered, true},
+    {"UNDELETED", KeyKind::kFlag, Argument::kNone, kDeleted, true},
+    {"UNDRAFT", KeyKind::kFlag, Argument::kNone, kDraft, true},
+    {"UNFLAGGED", KeyKind::kFlag, Argument::kNone, kFlagged, true},
+    {"UNKEYWORD", KeyKind::kKeyword, Argument::kKeyword, 0, true},
+    {"UNSEEN", KeyKind::kFlag, Argument::kNone, kSeen, true},
+    {"YOUNGER", KeyKind::kYounger, Argument::kInterval},
 };
 
 // date-text: 1*2DIGIT "-" month "-" 4DIGIT. A day that its month lacks rolls over, as in Dovecot.
@@ -92,7 +93,7 @@ bool ParseSearchDate(std::string_view text, SearchDate* date) {
 }
 
 // Puts `child` under a node of kind `kind`; nodes of the same kind become one.
-void Adopt(SearchKey child, Kind kind, std::vector<SearchKey>* children) {
+void Adopt(SearchKey child, KeyKind kind, std::vector<SearchKey>* children) {
   if (child.kind != kind) {
     children->push_back(std::move(child));
     return;
@@ -101,12 +102,12 @@ void Adopt(SearchKey child, Kind kind, std::vector<SearchKey>* children) {
 }
 
 SearchKey Negated(SearchKey key) {
-  if (key.kind == Kind::kNot) {
+  if (key.kind == KeyKind::kNot) {
     SearchKey inner = std::move(key.children.front());
     return inner;
   }
   SearchKey negation;
-  negation.kind = Kind::kNot;
+  negation.kind = KeyKind::kNot;
   negation.children.push_back(std::move(key));
   return negation;
 }
@@ -114,17 +115,17 @@ SearchKey Negated(SearchKey key) {
 // RFC 3501 section 6.4.4: NEW is "(RECENT UNSEEN)".
 SearchKey New() {
   SearchKey recent, seen, both;
-  recent.kind = seen.kind = Kind::kFlag;
+  recent.kind = seen.kind = KeyKind::kFlag;
   recent.flag = kRecent;
   seen.flag = kSeen;
-  both.kind = Kind::kAnd;
+  both.kind = KeyKind::kAnd;
   both.children.push_back(std::move(recent));
   both.children.push_back(Negated(std::move(seen)));
   return both;
 }
 
 // One node of all `children`, of which there is at least one.
-SearchKey Joined(Kind kind, std::vector<SearchKey> children) {
+SearchKey Joined(KeyKind kind, std::vector<SearchKey> children) {
   if (children.size() == 1) return std::move(children.front());
   SearchKey node;
   node.kind = kind;
@@ -149,10 +150,10 @@ class KeyReader {
       }
       SearchKey child;
       if (!TakeOperand(depth, &child)) return false;
-      Adopt(std::move(child), Kind::kOr, &children);
+      Adopt(std::move(child), KeyKind::kOr, &children);
       --needed;
     }
-    *key = Joined(Kind::kOr, std::move(children));
+    *key = Joined(KeyKind::kOr, std::move(children));
     return true;
   }
 
@@ -164,10 +165,10 @@ class KeyReader {
       SearchKey child;
       if (in_->PeekIs(')')) return in_->Fail("Unexpected ')'");
       if (!TakeKey(0, &child)) return false;
-      Adopt(std::move(child), Kind::kAnd, &children);
+      Adopt(std::move(child), KeyKind::kAnd, &children);
       if (!in_->rest().empty() && !in_->PeekIs(' ') && !in_->PeekIs(')')) return in_->Fail("Invalid arguments");
     } while (!in_->AtEnd());
-    *key = Joined(Kind::kAnd, std::move(children));
+    *key = Joined(KeyKind::kAnd, std::move(children));
     return true;
   }
 
@@ -177,7 +178,7 @@ class KeyReader {
     if (in_->Skip('(')) return TakeList(depth, key);
     if (in_->SkipWord("NOT")) return TakeNot(depth, key);
     if (in_->SkipWord("FUZZY")) {
-      key->kind = Kind::kFuzzy;
+      key->kind = KeyKind::kFuzzy;
       return in_->TakeSpace("Missing argument") && TakeKey(depth + 1, &key->children.emplace_back());
     }
     return TakeLeaf(key);
@@ -189,11 +190,11 @@ class KeyReader {
     while (in_->TakeNextInList(&more) && more) {
       SearchKey child;
       if (!TakeKey(depth + 1, &child)) return false;
-      Adopt(std::move(child), Kind::kAnd, &children);
+      Adopt(std::move(child), KeyKind::kAnd, &children);
     }
     if (!in_->error().empty()) return false;
     if (children.empty()) return in_->Fail("No search parameters inside list");
-    *key = Joined(Kind::kAnd, std::move(children));
+    *key = Joined(KeyKind::kAnd, std::move(children));
     return true;
   }
 
@@ -213,7 +214,7 @@ class KeyReader {
   bool TakeLeaf(SearchKey* key) {
     const char first = in_->Peek();
     if ((first >= '0' && first <= '9') || first == '*' || first == '$') {
-      key->kind = Kind::kSequence;
+      key->kind = KeyKind::kSequence;
       return TakeSequenceSet(in_, "Invalid messageset", &key->set);
     }
     if (in_->PeekString()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/ascii.h"
 #include "core/imap/mailbox_name.h"
 
 namespace postern::imap {
@@ -13,8 +14,6 @@ constexpr size_t kQuotedBytesMax = 1024;
 
 constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-
-constexpr Flags kSystemFlags[] = {kAnswered, kFlagged, kDeleted, kSeen, kDraft, kRecent};
 
 // RFC 3501 section 9: ASTRING-CHAR.
 bool IsAStringChar(char c) {
@@ -116,7 +115,7 @@ void AppendNString(std::optional<std::string_view> text, std::string* out) {
 void AppendAString(std::string_view text, std::string* out) {
   const bool atom = !text.empty() && std::all_of(text.begin(), text.end(), IsAStringChar);
   // "NIL" would be read as no string where an nstring may stand; quoted it is the same everywhere.
-  const bool nil = text.size() == 3 && (text[0] | 0x20) == 'n' && (text[1] | 0x20) == 'i' && (text[2] | 0x20) == 'l';
+  const bool nil = EqualsIgnoringCase(text, "NIL");
   if (!atom || nil) return AppendString(text, out);
   out->append(text);
 }

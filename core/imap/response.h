@@ -35,8 +35,9 @@ void AppendAString(std::string_view text, std::string* out);
 void AppendMailbox(std::string_view mutf7, std::string* out);
 // " 7-Feb-1994 21:52:25 -0800" in quotes: a date-time with the day in two places.
 void AppendDateTime(const DateTime& when, std::string* out);
-// `(\Seen \Deleted $Forwarded)`; system flags in the order of Dovecot: \Answered \Flagged \Deleted \Seen \Draft, then
-// \Recent, then keywords. `star`: with `\*` at the end (PERMANENTFLAGS).
+// In the order in which Dovecot writes them.
+inline constexpr Flags kSystemFlags[] = {kAnswered, kFlagged, kDeleted, kSeen, kDraft, kRecent};
+// `(\Deleted \Seen $Forwarded)`: system flags, then keywords. `star`: with `\*` at the end (PERMANENTFLAGS).
 void AppendFlagList(Flags system_flags, std::span<const std::string> keywords, std::string* out, bool star = false);
 void AppendFlagList(const FlagList& flags, std::string* out);
 // The name of one system flag, with its backslash.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/message/charset.h"
 #include "core/message/header.h"
 #include "core/message/line_ends.h"
@@ -13,14 +14,13 @@ namespace {
 constexpr size_t kPlacesPerStep = 2000;   // decided by columns only: well below a millisecond
 constexpr size_t kFilesPerStep = 16;
 constexpr size_t kFactsPerRequest = 1000;
-constexpr size_t kReadsAhead = 4;
 
 int64_t DayOf(int64_t seconds) { return seconds >= 0 ? seconds / 86400 : -((-seconds + 86399) / 86400); }
 
 // FROM and its like look into the envelope, where addresses and subjects have a form of their own.
 message::HeaderForm FormOf(const SearchKey& key) {
   if (!key.envelope) return message::HeaderForm::kAsWritten;
-  return message::EqualsIgnoringCase(key.header, "Subject") ? message::HeaderForm::kPacked : message::HeaderForm::kAddresses;
+  return EqualsIgnoringCase(key.header, "Subject") ? message::HeaderForm::kPacked : message::HeaderForm::kAddresses;
 }
 
 Ternary Truth(bool value) { return value ? Ternary::kTrue : Ternary::kFalse; }
@@ -88,7 +88,7 @@ void SearchWalk::Prepare(const SearchKey& key) {
       const auto& names = selected.view.state().keyword_names;
       uint64_t& bit = prepared_[&key].keyword_bit;
       for (size_t i = 0; i < names.size() && i < mailbox::kKeywordCountMax; ++i) {
-        if (message::EqualsIgnoringCase(names[i], key.text)) bit = uint64_t{1} << i;
+        if (EqualsIgnoringCase(names[i], key.text)) bit = uint64_t{1} << i;
       }
       return;
     }
@@ -198,7 +198,7 @@ bool SearchWalk::LoadFacts(Context& context) {
 
 void SearchWalk::RequestReads(const std::vector<uint32_t>& places, uint64_t bytes, Context& context) {
   requested_ = std::max(requested_, next_);
-  while (requested_ < places.size() && reads_.count() < kReadsAhead) {
+  while (requested_ < places.size() && reads_.count() < MessageReads::kAheadMax) {
     reads_.Request(UidAt(places[requested_++]), bytes, context);
   }
 }

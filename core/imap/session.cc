@@ -92,7 +92,7 @@ ImapSession::~ImapSession() = default;
 
 bool ImapSession::ended() const { return std::holds_alternative<Logout>(state_) && run_ == nullptr; }
 
-void ImapSession::AddTo(Digest& digest) const {
+void ImapSession::AddTo(StableDigest& digest) const {
   digest.Add(static_cast<uint64_t>(state_.index()));
   digest.Add(std::string_view(input_).substr(input_at_));
   digest.Add(user_);

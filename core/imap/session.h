@@ -77,7 +77,7 @@ class ImapSession final : public Machine, public mailbox::AccountClient {
 
   void Step(const Event& event, Context& context) override;
   bool ended() const override;
-  void AddTo(Digest& digest) const override;
+  void AddTo(StableDigest& digest) const override;
   void OnCompletion(mailbox::Completion& completion, Context& context) override;
   void OnMailboxChanged(Context& context) override;
 

@@ -24,11 +24,9 @@ namespace {
 // One step makes at most this much without yielding, so that others have their turn (a guess: about a millisecond).
 constexpr size_t kCheapMessagesPerStep = 1000;
 constexpr size_t kCheapBytesPerStep = 65536;
-constexpr size_t kPlacesPerStep = 10000;  // looked at for CHANGEDSINCE
+constexpr size_t kChangedPlacesPerStep = 10000;  // looked at for CHANGEDSINCE
 // Messages whose \Seen is stored together: a connection that breaks has at most so many marked that it did not get.
 constexpr size_t kBatchWithBytes = 16;
-// Reads under way at once.
-constexpr size_t kReadsAhead = 4;
 
 class FetchRun final : public CommandRun {
  public:
@@ -211,7 +209,8 @@ bool FetchRun::NextBatch() {
   const mailbox::View& view = session_.selection()->view;
   const mailbox::MailboxState& state = view.state();
   const size_t batch_max = need_ == Need::kNothing ? kCheapMessagesPerStep : kBatchWithBytes;
-  for (size_t looked = 0; range_ < ranges_.size() && batch_.size() < batch_max && looked < kPlacesPerStep; ++looked) {
+  for (size_t looked = 0;
+       range_ < ranges_.size() && batch_.size() < batch_max && looked < kChangedPlacesPerStep; ++looked) {
     if (range_next_ >= ranges_[range_].last) {
       if (++range_ < ranges_.size()) range_next_ = ranges_[range_].first;
       continue;
@@ -284,7 +283,7 @@ bool FetchRun::EmitWithBytes(size_t row, Context& context) {
   if (!cached) {
     const uint64_t bytes = need_ == Need::kHeader ? kHeaderReadBytes : kWholeMessageBytesMax;
     batch_requested_ = std::max(batch_requested_, batch_next_);
-    while (batch_requested_ < batch_.size() && reads_.count() < kReadsAhead) {
+    while (batch_requested_ < batch_.size() && reads_.count() < MessageReads::kAheadMax) {
       if (batch_[batch_requested_] == selected.cache.uid && batch_requested_ != batch_next_) break;
       reads_.Request(batch_[batch_requested_++], bytes, context);
     }

@@ -1,4 +1,5 @@
 // IDLE (RFC 2177): changes are told as they happen, until the client says DONE.
+#include "core/base/ascii.h"
 #include "core/imap/session_run.h"
 #include "core/message/header.h"
 
@@ -27,7 +28,7 @@ class IdleRun final : public CommandRun {
   bool TakesInput() const override { return true; }
   void OnInput(const Framer::Step& step, Context& context) override {
     session_.CancelRunTimer(context);
-    if (step.kind != Framer::Kind::kLine || !message::EqualsIgnoringCase(step.text, "DONE")) {
+    if (step.kind != Framer::Kind::kLine || !EqualsIgnoringCase(step.text, "DONE")) {
       return session_.FinishBad("Expected DONE.", context);
     }
     session_.Finish({.text = "Idle completed."}, context);

@@ -52,6 +52,8 @@ struct MessageCache {
 // Reads of several messages, given in the order they were asked for.
 class MessageReads {
  public:
+  static constexpr size_t kAheadMax = 4;  // under way at once, wherever several are asked for
+
   explicit MessageReads(ImapSession& session) : session_(session) {}
 
   struct Read {

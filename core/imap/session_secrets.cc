@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/message/header.h"
 
 namespace postern::imap {
@@ -15,9 +16,9 @@ constexpr uint64_t kUserLiteralBytesMax = 1024;
 // How many responses a client of the mechanism sends at most, the initial one among them.
 uint8_t ResponsesOf(std::string_view mechanism) {
   for (const std::string_view one : {"PLAIN", "EXTERNAL", "ANONYMOUS", "CRAM-MD5"}) {
-    if (message::EqualsIgnoringCase(mechanism, one)) return 1;
+    if (EqualsIgnoringCase(mechanism, one)) return 1;
   }
-  return message::EqualsIgnoringCase(mechanism, "LOGIN") ? 2 : kUnknownResponses;
+  return EqualsIgnoringCase(mechanism, "LOGIN") ? 2 : kUnknownResponses;
 }
 
 }  // namespace
@@ -70,11 +71,11 @@ SecretFinder::State SecretFinder::Take(char c, bool* secret) {
         const std::string word = std::exchange(word_, {});
         if (word_count_ == 0) responses_left_ = 0;  // a line of more than one word is no response
         if (word_count_++ == 0) return State::kWords;
-        if (message::EqualsIgnoringCase(word, "LOGIN")) {
+        if (EqualsIgnoringCase(word, "LOGIN")) {
           argument_ = 1;
           return State::kArgument;
         }
-        return message::EqualsIgnoringCase(word, "AUTHENTICATE") ? State::kMechanism : State::kPlain;
+        return EqualsIgnoringCase(word, "AUTHENTICATE") ? State::kMechanism : State::kPlain;
       }
       if (responses_left_ > 0 && word_count_ == 0 && c != '\r') *secret = true;
       if (word_.size() < kWordBytesMax) word_ += c;

@@ -135,7 +135,7 @@ bool Account::ended() const {
 
 const AccountFacts& Account::facts() const { return impl_->facts; }
 
-void Account::AddTo(Digest& digest) const {
+void Account::AddTo(StableDigest& digest) const {
   digest.Add(impl_->facts.user);
   for (const auto& [name, box] : impl_->boxes) box->AddTo(digest);
   for (const auto& [session, selected] : impl_->selections) digest.Add(static_cast<uint64_t>(session));

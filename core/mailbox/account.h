@@ -150,7 +150,7 @@ class Account : public Machine {
   // ---- events of its own operations (PlanDone, ReadDone, ScanDone, StatDone, TimerFired, DirChanged, Posted) ----
   void Step(const Event& event, Context& context) override;
   bool ended() const override;
-  void AddTo(Digest& digest) const override;
+  void AddTo(StableDigest& digest) const override;
   const AccountFacts& facts() const;
 
   // ---- mailboxes ----

@@ -13,5 +13,6 @@ inline constexpr Flags kSeen = 1, kAnswered = 2, kFlagged = 4, kDeleted = 8, kDr
 // (dovecot-keywords); the rest are kept in the change log only.
 using Keywords = uint64_t;
 inline constexpr int kKeywordCountMax = 64;
+inline constexpr Keywords kLettered = (Keywords{1} << 26) - 1;
 
 }  // namespace postern::mailbox

@@ -2,21 +2,10 @@
 
 #include <charconv>
 
+#include "core/base/ascii.h"
 #include "core/mailbox/flags.h"
 
 namespace postern::mailbox {
-namespace {
-
-bool EqualsFolded(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const auto fold = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    if (fold(a[i]) != fold(b[i])) return false;
-  }
-  return true;
-}
-
-}  // namespace
 
 std::vector<std::string> ParseKeywords(std::string_view text) {
   std::vector<std::string> names;
@@ -43,7 +32,7 @@ std::string FormatKeywords(const std::vector<std::string>& names) {
 
 int FindKeyword(const std::vector<std::string>& names, std::string_view name) {
   for (size_t i = 0; i < names.size(); ++i) {
-    if (EqualsFolded(names[i], name)) return static_cast<int>(i);
+    if (EqualsIgnoringCase(names[i], name)) return static_cast<int>(i);
   }
   return -1;
 }

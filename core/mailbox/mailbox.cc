@@ -305,7 +305,7 @@ void Mailbox::Rewritten(uint64_t uid_bytes, uint64_t log_bytes) {
   must_claim_ = false;
 }
 
-void Mailbox::AddTo(Digest& digest) const {
+void Mailbox::AddTo(StableDigest& digest) const {
   digest.Add(name_);
   digest.Add(uint64_t{ready_});
   digest.Add(state_->uidvalidity);

@@ -86,7 +86,7 @@ class Mailbox {
   // A session that may write is told of them: to the next they are no longer \Recent.
   void ForgetRecent() { recent_in_cur_uid_ = UINT32_MAX; }
   void set_read_write(bool read_write) { read_write_ = read_write; }
-  void AddTo(Digest& digest) const;
+  void AddTo(StableDigest& digest) const;
 
   // Called after every change that sessions should hear of.
   std::function<void()> on_change;

@@ -7,11 +7,6 @@
 #include "core/mailbox/mailbox.h"
 
 namespace postern::mailbox {
-namespace {
-
-constexpr Keywords kLettered = (Keywords{1} << 26) - 1;
-
-}  // namespace
 
 void Mailbox::EnsureSupport(Context& context, Then then) {
   if (rewrite_ == Rewrite::kNo) return then(Status(), context);

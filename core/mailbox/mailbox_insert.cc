@@ -6,11 +6,6 @@
 #include "core/mailbox/mailbox.h"
 
 namespace postern::mailbox {
-namespace {
-
-constexpr Keywords kLettered = (Keywords{1} << 26) - 1;
-
-}  // namespace
 
 struct Mailbox::InsertRun {
   std::vector<Incoming> messages;

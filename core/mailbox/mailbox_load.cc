@@ -31,8 +31,6 @@ constexpr uint32_t kNextUidMax = UINT32_MAX - (1u << 24);
 // from 1 or follow a clock in seconds.
 uint64_t FirstModseq(int64_t now_seconds) { return static_cast<uint64_t>(std::max<int64_t>(now_seconds, 1)) << 20; }
 
-constexpr Keywords kUnlettered = ~((Keywords{1} << 26) - 1);
-
 void LogError(std::string text, Context& context) {
   context.out.Log({.severity = Severity::kError, .tag = "dovecot", .pid = 1, .text = "Error: " + std::move(text)});
 }
@@ -325,7 +323,7 @@ void Mailbox::FillRows(Loading& loading, bool trusted, std::string* log_records)
     UidRecord& record = loading.uidlist.records[record_at];
     const MailFile& file = loading.sorted.files[file_at];
     const LoggedMessage* logged = loading.log_counts ? FindLogged(loading.log, record.uid) : nullptr;
-    AddRow(record.uid, file.name, file.in_new, crash_modseq, logged != nullptr ? logged->keywords & kUnlettered : 0);
+    AddRow(record.uid, file.name, file.in_new, crash_modseq, logged != nullptr ? logged->keywords & ~kLettered : 0);
     const size_t row = state.count() - 1;
     const bool same = logged != nullptr && logged->flags == state.flags[row] && logged->keywords == state.keywords[row];
     if (trusted) state.modseqs[row] = same ? logged->modseq : NextModseq();

@@ -11,7 +11,6 @@
 namespace postern::mailbox {
 namespace {
 
-constexpr Keywords kUnlettered = ~((Keywords{1} << 26) - 1);
 // Where cur/ may have changed without a sign, it is read again after so long.
 constexpr Duration kUnsureLookAfter = Seconds(30);
 
@@ -150,7 +149,7 @@ void Mailbox::CommitMerge(std::shared_ptr<Merge> merge, Context& context) {
   ReserveModseqs(merge->highestmodseq - state_->highestmodseq, &log_records);
   for (const Merge::Change& change : merge->changed) {
     const std::string_view letters = ParseName(change.name).letters;
-    const Keywords high = state_->keywords[state_->RowOf(change.uid)] & kUnlettered;
+    const Keywords high = state_->keywords[state_->RowOf(change.uid)] & ~kLettered;
     AppendFlags(change.uid, {change.modseq, FlagsOf(letters), KeywordsOf(letters) | high}, &log_records);
   }
   for (const auto& [uid, modseq] : merge->gone) AppendExpunged(uid, modseq, &log_records);
@@ -186,7 +185,7 @@ void Mailbox::ApplyMerge(Merge& merge) {
     if (row == state_->count()) continue;
     const std::string_view letters = ParseName(change.name).letters;
     const Flags flags = FlagsOf(letters);
-    const Keywords keywords = KeywordsOf(letters) | (state_->keywords[row] & kUnlettered);
+    const Keywords keywords = KeywordsOf(letters) | (state_->keywords[row] & ~kLettered);
     SetRow(row, change.name, change.in_new, flags, keywords, change.modseq);
   }
   RemoveRows(merge.gone);
@@ -204,7 +203,7 @@ void Mailbox::TakeOverNew(Context& context) {
     if (!state_->in_new_[row]) continue;
     const NameParts parts = ParseName(state_->names_[row]);
     TakeOver move{.uid = state_->uids[row], .old_name = std::string(state_->names_[row])};
-    move.name = FormatName(parts.base, state_->flags[row], state_->keywords[row] & ~kUnlettered, parts.letters, parts.other);
+    move.name = FormatName(parts.base, state_->flags[row], state_->keywords[row] & kLettered, parts.letters, parts.other);
     link.push_back(Link{.from = In("new", move.old_name), .to = In("cur", move.name)});
     moves->push_back(std::move(move));
   }

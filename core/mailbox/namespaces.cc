@@ -1,19 +1,13 @@
 #include "core/mailbox/namespaces.h"
 
+#include "core/base/ascii.h"
+
 namespace postern::mailbox {
 namespace {
 
 constexpr size_t kNameBytesMax = 255;  // of one file name
 
-bool IsInbox(std::string_view name) {
-  constexpr std::string_view kInbox = "INBOX";
-  if (name.size() != kInbox.size()) return false;
-  for (size_t i = 0; i < kInbox.size(); ++i) {
-    const char c = name[i];
-    if ((c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c) != kInbox[i]) return false;
-  }
-  return true;
-}
+bool IsInbox(std::string_view name) { return EqualsIgnoringCase(name, "INBOX"); }
 
 char SeparatorOf(const config::Namespace& space) { return space.separator == '\0' ? '.' : space.separator; }
 

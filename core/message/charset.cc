@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/ascii.h"
 #include "core/message/header.h"
 
 namespace postern::message {

@@ -5,6 +5,8 @@
 #include <tuple>
 #include <utility>
 
+#include "core/base/ascii.h"
+
 namespace postern::message {
 namespace {
 

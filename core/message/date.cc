@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "core/base/ascii.h"
 #include "core/message/header.h"
 #include "core/message/lexer.h"
 

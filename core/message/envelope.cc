@@ -28,8 +28,6 @@ bool IsQuotable(std::string_view text) {
   return true;
 }
 
-bool IsWhiteSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
 // The text of a header field for IMAP: folds as they are, NULs replaced.
 std::string FieldText(std::string_view value) {
   value = SkipInitialSpace(value);

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/ascii.h"
+
 namespace postern::message {
 
 // RFC 5322 section 2.1.1 allows lines of 998; longer names are garbage.
@@ -74,8 +76,7 @@ void AppendSelectedFields(std::string_view header, const FieldSelection& selecti
 
 // RFC 5322 section 3.6.8: printable ASCII without ":".
 bool IsFieldName(std::string_view name);
-// ASCII only: what protocols mean by "case-insensitive".
-bool EqualsIgnoringCase(std::string_view a, std::string_view b);
-bool StartsWithIgnoringCase(std::string_view text, std::string_view prefix);
+// As core/base/ascii.h has it, for those who wrote it as message's.
+using postern::EqualsIgnoringCase;
 
 }  // namespace postern::message

@@ -3,8 +3,6 @@
 namespace postern::message {
 namespace {
 
-bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
 // A backslash before these quotes nothing (RFC 5322 section 4.1, obs-qp: Dovecot keeps the backslash).
 bool IsUnquotable(char c) { return c == '\r' || c == '\n' || c == '\0'; }
 
@@ -72,7 +70,7 @@ bool Lexer::SkipComment() {
 
 Lexer::Status Lexer::SkipCfws() {
   while (at_ < text_.size()) {
-    if (IsBlank(text_[at_])) {
+    if (IsWhiteSpace(text_[at_])) {
       ++at_;
     } else if (text_[at_] != '(') {
       break;
@@ -238,7 +236,7 @@ Lexer::Status Lexer::ReadParameter(std::string* attribute, std::string* value) {
     status = ReadQuotedString(value);
   } else if (peek() == '=') {
     // An encoded word where none may be: `name==?utf-8?b?...?=`.
-    while (!done() && peek() != ';' && !IsBlank(peek())) value->push_back(text_[at_++]);
+    while (!done() && peek() != ';' && !IsWhiteSpace(peek())) value->push_back(text_[at_++]);
   } else {
     status = ReadToken(value);
   }

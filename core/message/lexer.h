@@ -14,6 +14,9 @@
 
 namespace postern::message {
 
+// RFC 5322 section 2.2.2 and what folds it.
+constexpr bool IsWhiteSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
 class Lexer {
  public:
   enum class Status : uint8_t {

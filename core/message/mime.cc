@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/base/ascii.h"
 #include "core/message/content.h"
 #include "core/message/header.h"
 

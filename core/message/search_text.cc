@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "core/base/ascii.h"
 #include "core/message/base_subject.h"
 #include "core/message/content.h"
 #include "core/message/decode.h"
@@ -23,8 +24,6 @@ bool Contains(std::string_view text, std::string_view key) {
   return key.size() <= text.size() && ::memmem(text.data(), text.size(), key.data(), key.size()) != nullptr;
 }
 
-bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
 // A field's value on one line as SEARCH sees it: line ends go, a tab that began a line is a space.
 void AppendOneLine(std::string_view value, std::string* out) {
   for (size_t begin = 0; begin < value.size();) {
@@ -45,7 +44,7 @@ std::string PackedWhiteSpace(std::string_view text) {
   std::string packed;
   bool after_space = true;
   for (const char c : text) {
-    const bool space = IsBlank(c);
+    const bool space = IsWhiteSpace(c);
     if (!space) {
       packed.push_back(c);
     } else if (!after_space) {
@@ -303,7 +302,7 @@ std::optional<std::string> NextMessageId(std::string_view text, size_t* at) {
       *at = stop + 1;
       std::string id(text.substr(begin, stop - begin));
       if (id.find('@') == std::string::npos) continue;
-      std::erase_if(id, IsBlank);
+      std::erase_if(id, IsWhiteSpace);
       return id;
     }
     ++odd;

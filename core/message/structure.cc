@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "core/base/ascii.h"
 #include "core/message/envelope.h"
 #include "core/message/header.h"
 

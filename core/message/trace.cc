@@ -21,8 +21,6 @@ void AppendCommentText(std::string_view text, std::string* out) {
   }
 }
 
-void AppendNumber(int64_t number, std::string* out) { out->append(std::to_string(number)); }
-
 bool IsAddressLiteralV6(std::string_view address) { return address.find(':') != std::string_view::npos; }
 
 // ` server-signature RSA-PSS (2048 bits) server-digest SHA256`
@@ -36,7 +34,7 @@ void AppendSignature(std::string_view who, std::string_view name, std::string_vi
     out->append(")");
   } else if (bits > 0) {
     out->append(" (");
-    AppendNumber(bits, out);
+    out->append(std::to_string(bits));
     out->append(" bits)");
   }
   if (!digest.empty()) {
@@ -51,9 +49,9 @@ void AppendTls(const ReceivedTls& tls, std::string* out) {
   out->append(" with cipher ");
   AppendSafe(tls.cipher, out);
   out->append(" (");
-  AppendNumber(tls.used_bits, out);
+  out->append(std::to_string(tls.used_bits));
   out->append("/");
-  AppendNumber(tls.algorithm_bits, out);
+  out->append(std::to_string(tls.algorithm_bits));
   out->append(" bits)");
   if (!tls.key_exchange.empty()) {
     out->append("\r\n\t key-exchange ");
@@ -64,7 +62,7 @@ void AppendTls(const ReceivedTls& tls, std::string* out) {
       out->append(")");
     } else if (tls.key_exchange_bits > 0) {
       out->append(" (");
-      AppendNumber(tls.key_exchange_bits, out);
+      out->append(std::to_string(tls.key_exchange_bits));
       out->append(" bits)");
     }
   }
@@ -124,7 +122,7 @@ void AppendReceived(const ReceivedFacts& facts, std::string* out) {
   if (facts.user_id) {
     AppendBy(facts, out);
     out->append(", from userid ");
-    AppendNumber(*facts.user_id, out);
+    out->append(std::to_string(*facts.user_id));
     out->append(")\r\n\tid ");
   } else {
     out->append("from ");

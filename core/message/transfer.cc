@@ -1,5 +1,7 @@
 #include <array>
 
+#include "core/base/ascii.h"
+#include "core/base/base64.h"
 #include "core/message/decode.h"
 #include "core/message/header.h"
 #include "core/message/lexer.h"
@@ -23,15 +25,6 @@ constexpr std::array<uint8_t, 256> MakeBase64Digits() {
 constexpr std::array<uint8_t, 256> kBase64Digits = MakeBase64Digits();
 
 uint8_t Base64Digit(char c) { return kBase64Digits[static_cast<unsigned char>(c)]; }
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;  // not valid, but common
-  return -1;
-}
-
-bool IsWhiteSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 std::string_view Slice(std::string_view message, Range range) { return message.substr(range.begin, range.size()); }
 
@@ -240,7 +233,7 @@ bool TransferDecoder::FeedQpByte(char c, std::string* out) {
       state_ = QpState::kText;
       return c == '\n';
     case QpState::kEquals:
-      if (HexDigit(c) >= 0) {
+      if (HexValue(c) >= 0) {  // lower case is not valid, but common
         hex_ = c;
         state_ = QpState::kHex;
         return true;
@@ -261,8 +254,8 @@ bool TransferDecoder::FeedQpByte(char c, std::string* out) {
       state_ = QpState::kText;
       return true;
     case QpState::kHex:
-      if (HexDigit(c) < 0) break;
-      out->push_back(static_cast<char>(HexDigit(hex_) << 4 | HexDigit(c)));
+      if (HexValue(c) < 0) break;
+      out->push_back(static_cast<char>(HexValue(hex_) << 4 | HexValue(c)));
       state_ = QpState::kText;
       return true;
     case QpState::kCr:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/message/header.h"
 #include "core/notice/text.h"
 
@@ -141,7 +142,7 @@ class Composer {
   }
 
   void TextPart(std::string_view text) {
-    const bool own_charset = !routing::EqualsIgnoringCase(words_.charset, "us-ascii");
+    const bool own_charset = !EqualsIgnoringCase(words_.charset, "us-ascii");
     OpenPart("Notification",
              "text/plain; charset=" + (own_charset  ? words_.charset
                                        : eight_bit_ ? "utf-8"
@@ -183,7 +184,7 @@ class Composer {
       const Outcome& outcome = At(i);
       std::string line = "<" + outcome.recipient.address.Quoted() + ">";
       if (const std::string& original = outcome.recipient.original;
-          !original.empty() && !routing::EqualsIgnoringCase(original, outcome.recipient.address.Key())) {
+          !original.empty() && !EqualsIgnoringCase(original, outcome.recipient.address.Key())) {
         line += " (expanded from <" + QuotedKey(original) + ">)";
       }
       text += '\n';

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
+
 namespace postern::notice {
 namespace {
 
@@ -172,7 +174,7 @@ routing::Mailbox DoubleBounceSender(const Settings& settings) {
 }
 
 bool IsDoubleBounceSender(const routing::Mailbox& address, const Settings& settings) {
-  return routing::EqualsIgnoringCase(address.Key(), DoubleBounceSender(settings).Key());
+  return EqualsIgnoringCase(address.Key(), DoubleBounceSender(settings).Key());
 }
 
 routing::Mailbox NoticeRecipient(std::string_view setting, const Settings& settings) {

@@ -5,13 +5,13 @@
 #include <optional>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/notice/text.h"
 #include "core/routing/address.h"
 
 namespace postern::notice {
 namespace {
 
-using routing::EqualsIgnoringCase;
 
 constexpr std::string_view kFailureText = R"(This is the mail system at host $myhostname.
 

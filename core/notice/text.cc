@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "core/base/ascii.h"
 #include "core/routing/address.h"
 
 namespace postern::notice {
@@ -151,8 +152,8 @@ std::string OriginalRecipient(std::string_view orcpt, Repertoire repertoire) {
   const std::string_view type = orcpt.substr(0, semicolon);
   std::string_view address = orcpt.substr(std::min(semicolon + 1, orcpt.size()));
   while (!address.empty() && IsBlank(address.front())) address.remove_prefix(1);
-  const bool utf8_type = routing::EqualsIgnoringCase(type, "utf-8");
-  const bool typed = utf8_type || routing::EqualsIgnoringCase(type, "rfc822");
+  const bool utf8_type = EqualsIgnoringCase(type, "utf-8");
+  const bool typed = utf8_type || EqualsIgnoringCase(type, "rfc822");
   if (!typed || (!utf8_type && IsAscii(address)) || !routing::IsUtf8(address)) return Told(orcpt, repertoire);
   std::string value;
   if (repertoire == Repertoire::kUtf8) {

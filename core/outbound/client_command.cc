@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "core/base/ascii.h"
+
 namespace postern::outbound {
 namespace {
 
@@ -57,7 +59,7 @@ std::string OriginalRecipient(const Job& job, const JobRecipient& recipient) {
     text = (job.smtputf8 && !IsAscii(recipient.original) ? "utf-8;" : "rfc822;") + recipient.original;
   }
   if (text.empty()) return {};
-  if (routing::EqualsIgnoringCase(std::string_view(text).substr(0, 6), "utf-8;")) {
+  if (EqualsIgnoringCase(std::string_view(text).substr(0, 6), "utf-8;")) {
     return EncodeUnicodeXtext(text).value_or("");
   }
   return smtp::EncodeXtext(text);

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/base/base64.h"
 #include "core/outbound/client.h"
 #include "core/routing/address.h"
@@ -10,7 +11,6 @@
 namespace postern::outbound {
 namespace {
 
-using routing::EqualsIgnoringCase;
 
 constexpr int kSaslStepsMax = 100;            // Postfix's
 constexpr size_t kCommandLineBytesMax = 512;  // RFC 5321 section 4.5.3.1.4, with CRLF

@@ -4,12 +4,12 @@
 #include <array>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/routing/address.h"
 
 namespace postern::outbound {
 namespace {
 
-using routing::EqualsIgnoringCase;
 
 struct Mechanism {
   std::string_view name;

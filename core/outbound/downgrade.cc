@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/base/ascii.h"
 #include "core/base/base64.h"
 #include "core/message/content.h"
 #include "core/message/header.h"
@@ -11,7 +12,6 @@
 namespace postern::outbound {
 namespace {
 
-using message::EqualsIgnoringCase;
 
 constexpr size_t kBase64BytesPerLine = 57;  // 76 characters (RFC 2045 section 6.8)
 

@@ -1,5 +1,6 @@
 #include "core/outbound/sasl_passwords.h"
 
+#include "core/base/ascii.h"
 #include "core/routing/lookup.h"
 
 namespace postern::outbound {
@@ -35,7 +36,7 @@ std::optional<SaslLogin> FindSaslLogin(const SaslPeer& peer, const routing::Mail
 }
 
 std::string LoginScope(const SaslPeer& peer, const routing::Mailbox* sender, const config::Config& config) {
-  return FindForSender(peer, sender, config) ? routing::LowerCase(sender->Key()) : "";
+  return FindForSender(peer, sender, config) ? LowerCase(sender->Key()) : "";
 }
 
 }  // namespace postern::outbound

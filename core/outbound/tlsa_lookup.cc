@@ -1,12 +1,14 @@
 #include "core/outbound/tlsa_lookup.h"
 
+#include "core/base/ascii.h"
+
 namespace postern::outbound {
 
 using Outcome = DnsReply::Outcome;
 
 TlsaLookup::TlsaLookup(const HostAddress& host, uint16_t port, bool force)
     : query_name_(host.query_name), canonical_name_(host.canonical_name), port_(port) {
-  const bool is_alias = !routing::EqualsIgnoringCase(query_name_, canonical_name_);
+  const bool is_alias = !EqualsIgnoringCase(query_name_, canonical_name_);
   if (!routing::IsHostName(query_name_)) return;  // an address has no TLSA records
   if (host.secure) {
     AskAt(canonical_name_);
@@ -41,7 +43,7 @@ void TlsaLookup::Answer(const DnsReply& reply) {
   } else if (!absent && reply.secure && !reply.tlsa.empty()) {
     facts_.kind = TlsaFacts::Kind::kFound;
     facts_.records = reply.tlsa;
-  } else if (!routing::EqualsIgnoringCase(facts_.base_domain, query_name_)) {
+  } else if (!EqualsIgnoringCase(facts_.base_domain, query_name_)) {
     AskAt(query_name_);
   }
 }

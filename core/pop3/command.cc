@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "core/base/ascii.h"
+
 namespace postern::pop3 {
 namespace {
 
@@ -12,15 +14,6 @@ constexpr std::array<std::pair<std::string_view, Verb>, 15> kVerbs{{
     {"NOOP", Verb::kNoop}, {"RSET", Verb::kRset}, {"UIDL", Verb::kUidl}, {"TOP", Verb::kTop},   {"LAST", Verb::kLast},
 }};
 
-bool EqualsFolded(std::string_view text, std::string_view upper) {
-  if (text.size() != upper.size()) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if ((c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c) != upper[i]) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 Command ParseCommand(std::string_view line) {
@@ -28,7 +21,7 @@ Command ParseCommand(std::string_view line) {
   Command command{.name = line.substr(0, space)};
   if (space != std::string_view::npos) command.arguments = line.substr(space + 1);
   for (const auto& [name, verb] : kVerbs) {
-    if (EqualsFolded(command.name, name)) command.verb = verb;
+    if (EqualsIgnoringCase(command.name, name)) command.verb = verb;
   }
   return command;
 }

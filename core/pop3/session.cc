@@ -62,7 +62,7 @@ Pop3Session::Pop3Session(const Adopted& adopted, std::shared_ptr<const config::C
   ArmTimer(context);
 }
 
-void Pop3Session::AddTo(Digest& digest) const {
+void Pop3Session::AddTo(StableDigest& digest) const {
   digest.Add(static_cast<uint64_t>(state_.index()));
   digest.Add(input_);
   digest.Add(user_);

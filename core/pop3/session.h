@@ -42,7 +42,7 @@ class Pop3Session final : public Machine, public mailbox::AccountClient {
 
   void Step(const Event& event, Context& context) override;
   bool ended() const override { return std::holds_alternative<Closed>(state_); }
-  void AddTo(Digest& digest) const override;
+  void AddTo(StableDigest& digest) const override;
 
   void OnCompletion(mailbox::Completion& completion, Context& context) override;
   void OnMailboxChanged(Context&) override {}  // the list is frozen

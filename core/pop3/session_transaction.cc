@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/mailbox/pop3_uidl.h"
 #include "core/message/header.h"
 #include "core/pop3/session.h"
@@ -38,7 +39,7 @@ void Pop3Session::FillMessages() {
   mailbox::Keywords hidden = 0;  // pop3_deleted_flag: deleted for POP3, not for IMAP
   const auto& names = mailbox_->keyword_names;
   for (size_t i = 0; i < names.size() && i < mailbox::kKeywordCountMax; ++i) {
-    if (!names[i].empty() && message::EqualsIgnoringCase(names[i], config_->pop3.deleted_flag)) hidden |= mailbox::Keywords{1} << i;
+    if (!names[i].empty() && EqualsIgnoringCase(names[i], config_->pop3.deleted_flag)) hidden |= mailbox::Keywords{1} << i;
   }
   messages_.reserve(mailbox_->count());
   std::vector<std::pair<uint32_t, Message>> ordered;  // by dovecot-uidlist

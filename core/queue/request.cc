@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/queue/queue_id.h"
 #include "core/routing/address.h"
 
@@ -26,7 +27,7 @@ constexpr std::array<Verb, 5> kVerbs{{
 
 bool IsSite(std::string_view site) {
   return (routing::IsHostName(site) || routing::IsAddressLiteral(site)) && site.find('/') == std::string_view::npos &&
-         site == routing::LowerCase(site) && kSitePrefix.size() + site.size() <= kRequestNameBytesMax;
+         site == LowerCase(site) && kSitePrefix.size() + site.size() <= kRequestNameBytesMax;
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/ascii.h"
+
 namespace postern::routing {
 
 // RFC 5321 section 4.5.3.1.3 allows 256 octets; Postfix takes what a command line can hold. So do we, up to this.
@@ -53,8 +55,8 @@ bool IsHostName(std::string_view name);
 bool IsAddressLiteral(std::string_view text);
 bool IsUtf8(std::string_view text);
 
-// ASCII lower case.
-std::string LowerCase(std::string_view text);
-bool EqualsIgnoringCase(std::string_view a, std::string_view b);
+// As core/base/ascii.h has them, for those who wrote them as routing's.
+using postern::EqualsIgnoringCase;
+using postern::LowerCase;
 
 }  // namespace postern::routing

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/routing/lookup.h"
 
 namespace postern::routing {

@@ -77,7 +77,7 @@ class Shard::Impl final : public mailbox::Directory {
   }
 
   uint64_t StateDigest() const {
-    Digest digest;
+    StableDigest digest;
     std::vector<MachineId> ids;
     for (const auto& [id, session] : sessions_) ids.push_back(id);
     std::sort(ids.begin(), ids.end());

@@ -4,6 +4,7 @@
 //   a name      it, its parent domains (without a leading dot: smtpd_access_maps is in parent_domain_matches_subdomains)
 //   an address  user+extension@domain, user@domain, the domain and its parents, user+extension@, user@; "<>" for none
 // Pattern tables are asked whole names and addresses only.
+#include "core/base/ascii.h"
 #include "core/boundary/log_event.h"
 #include "core/routing/aliases.h"
 #include "core/routing/lookup.h"
@@ -146,7 +147,7 @@ Outcome Evaluation::TableResult(const config::Table& table, std::string_view val
   std::string_view rest = value;
   const std::string_view word = TakeWord(&rest);
   const std::string_view text = TrimLeft(rest);
-  const auto is = [&word](std::string_view other) { return routing::EqualsIgnoringCase(word, other); };
+  const auto is = [&word](std::string_view other) { return EqualsIgnoringCase(word, other); };
   const auto note_action = [&](std::string_view kind, std::string_view what) {
     Note(kind, NameOfReply() + ": " + std::string(ClassOfReply()) + " " + std::string(what));
   };

@@ -1,4 +1,5 @@
 // Rules about sender and recipient addresses: relaying, existence, ownership.
+#include "core/base/ascii.h"
 #include "core/routing/aliases.h"
 #include "core/routing/lookup.h"
 #include "core/routing/resolve.h"
@@ -63,7 +64,7 @@ Outcome Evaluation::RejectSenderLoginMismatch(bool when_logged_in, bool when_not
   if (!logged_in) return owners ? Reject(553, "5.7.1", start + "not logged in") : Outcome::kDunno;
   if (owners) {
     for (const std::string_view owner : routing::SplitAddresses(owners->value)) {
-      if (routing::EqualsIgnoringCase(owner, facts_.sasl_user)) return Outcome::kDunno;
+      if (EqualsIgnoringCase(owner, facts_.sasl_user)) return Outcome::kDunno;
     }
   } else if (only_known) {
     return Outcome::kDunno;

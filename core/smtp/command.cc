@@ -3,12 +3,12 @@
 #include <array>
 #include <charconv>
 
+#include "core/base/ascii.h"
 #include "core/routing/address.h"
 
 namespace postern::smtp {
 namespace {
 
-using routing::EqualsIgnoringCase;
 
 struct VerbName {
   Verb verb;

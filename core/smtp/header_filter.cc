@@ -103,7 +103,7 @@ void HeaderFilter::FlushField(std::string* out) {
   if (field_.empty()) return;
   const std::string field = std::exchange(field_, {});
   const Name name = FieldName(field);
-  const auto is = [&name](std::string_view other) { return message::EqualsIgnoringCase(name.name, other); };
+  const auto is = [&name](std::string_view other) { return EqualsIgnoringCase(name.name, other); };
   for (const std::string_view dropped : kDropped) {
     if (is(dropped)) return;
   }

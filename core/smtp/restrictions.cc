@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/boundary/log_event.h"
 #include "core/smtp/evaluation.h"
 
@@ -106,7 +107,7 @@ Outcome Evaluation::RunRcpt() {
   const config::SmtpService& service = *facts_.service;
   if (facts_.phase == Phase::kVrfy && !facts_.has_recipient) return Outcome::kDunno;
   // RFC 5321 section 4.5.1: <postmaster> without a domain is not judged by these lists.
-  if (facts_.recipient.domain.empty() && routing::EqualsIgnoringCase(facts_.recipient.local, "postmaster")) return Outcome::kDunno;
+  if (facts_.recipient.domain.empty() && EqualsIgnoringCase(facts_.recipient.local, "postmaster")) return Outcome::kDunno;
   Reset();
   Outcome outcome = Outcome::kDunno;
   for (int turn = 0; turn < 2; ++turn) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/boundary/planted.h"
 
 namespace postern::smtp {
@@ -13,7 +14,7 @@ constexpr uint64_t kIdleTimer = 1;
 constexpr uint64_t kHeldTimer = 2;
 
 bool IsAuthLine(std::string_view line) {
-  return line.size() >= 5 && routing::EqualsIgnoringCase(line.substr(0, 4), "AUTH") && (line[4] == ' ' || line[4] == '\t');
+  return line.size() >= 5 && EqualsIgnoringCase(line.substr(0, 4), "AUTH") && (line[4] == ' ' || line[4] == '\t');
 }
 
 // Commands after which a client waits even where PIPELINING was offered (RFC 2920 section 3.1).
@@ -42,7 +43,7 @@ SmtpSession::SmtpSession(ConnId conn, const Accepted& accepted, std::shared_ptr<
   }
 }
 
-void SmtpSession::AddTo(Digest& digest) const {
+void SmtpSession::AddTo(StableDigest& digest) const {
   digest.Add(static_cast<uint64_t>(state_.index()));
   digest.Add(input_);
   digest.Add(helo_);
@@ -289,7 +290,7 @@ void SmtpSession::HandleCommand(const Command& command, std::string_view line, C
     case Verb::kUnknown: break;
   }
   const auto& forbidden = service_->forbidden_commands;
-  const bool is_word = std::any_of(forbidden.begin(), forbidden.end(), [&](const std::string& w) { return routing::EqualsIgnoringCase(w, command.word); });
+  const bool is_word = std::any_of(forbidden.begin(), forbidden.end(), [&](const std::string& w) { return EqualsIgnoringCase(w, command.word); });
   const bool is_letter = (line[0] | 0x20) >= 'a' && (line[0] | 0x20) <= 'z';
   // Postfix: a header field, or what does not begin with a letter, is somebody speaking another protocol.
   if (!forbidden.empty() && (is_word || !is_letter || command.word.ends_with(':'))) {

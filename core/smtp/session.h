@@ -50,7 +50,7 @@ class SmtpSession final : public Machine {
 
   void Step(const Event& event, Context& context) override;
   bool ended() const override { return std::holds_alternative<Closed>(state_) && open_operations_ == 0; }
-  void AddTo(Digest& digest) const override;
+  void AddTo(StableDigest& digest) const override;
 
  private:
   // ---- states ----

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/auth/auth_log.h"
+#include "core/base/ascii.h"
 #include "core/base/base64.h"
 #include "core/boundary/planted.h"
 #include "core/smtp/session.h"
@@ -48,7 +49,7 @@ void SmtpSession::HandleAuth(const Command& command, Context& context) {
   if (name.empty() || !TakeWord(&rest).empty()) return Answer(Syntax("AUTH mechanism"), context);
 
   const auto mechanisms = Mechanisms();
-  const bool offered = std::any_of(mechanisms.begin(), mechanisms.end(), [&](std::string_view m) { return routing::EqualsIgnoringCase(m, name); });
+  const bool offered = std::any_of(mechanisms.begin(), mechanisms.end(), [&](std::string_view m) { return EqualsIgnoringCase(m, name); });
   auto exchange = offered ? auth::MakeExchange(name, config_->auth,
                                                {.service = "smtp",
                                                 .remote = peer_.remote.address,

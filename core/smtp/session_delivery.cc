@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/boundary/planted.h"
 #include "core/smtp/session.h"
 
@@ -134,7 +135,7 @@ void SmtpSession::LogDelivery(const Committing& committing, Context& context) co
   for (size_t i = 0; i < message.locals.size(); ++i) {
     const LocalRecipient& local = message.locals[i];
     std::string line = id + ": to=<" + EscapeForLog(local.address.Quoted(), 255) + ">";
-    if (!routing::EqualsIgnoringCase(local.original, local.address.Key())) line += ", orig_to=<" + EscapeForLog(local.original, 255) + ">";
+    if (!EqualsIgnoringCase(local.original, local.address.Key())) line += ", orig_to=<" + EscapeForLog(local.original, 255) + ">";
     line += ", relay=virtual" + delays;
     if (delivery.reached(i)) {
       LogAs("virtual", context, line + ", dsn=2.0.0, status=sent (delivered to maildir)",

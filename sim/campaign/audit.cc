@@ -11,23 +11,16 @@
 namespace postern::sim {
 namespace {
 
-struct Message {
+struct StoredMessage {
   std::string path;
   std::string bytes;
   std::vector<std::string> twins;  // other names of the same file with the same base: halves of a rename that power cut
 };
 // canary -> the visible files of one user that hold it.
-using Found = std::map<std::string, std::vector<Message>>;
+using Found = std::map<std::string, std::vector<StoredMessage>>;
 
 bool IsVisible(std::string_view path) {
   return path.find("/cur/") != std::string_view::npos || path.find("/new/") != std::string_view::npos;
-}
-
-std::string CanaryIn(std::string_view bytes) {
-  const size_t at = bytes.find("Subject: canary-");
-  if (at == std::string_view::npos) return "";
-  const std::string_view rest = bytes.substr(at + 9);
-  return std::string(rest.substr(0, rest.find_first_of("\r\n")));
 }
 
 // The body as a Maildir file has it.
@@ -52,7 +45,7 @@ std::map<std::string, Found> Collect(World& world, Ledger& ledger) {
       const auto [known, is_new] = first_name.try_emplace({world.disk().StatPath(path).inode, name.substr(0, name.find(':'))}, path);
       if (!is_new) {
         auto& messages = found[user][canary];
-        const auto twin = std::find_if(messages.begin(), messages.end(), [&](const Message& m) { return m.path == known->second; });
+        const auto twin = std::find_if(messages.begin(), messages.end(), [&](const StoredMessage& m) { return m.path == known->second; });
         if (twin != messages.end()) twin->twins.push_back(path);
         continue;
       }
@@ -94,7 +87,7 @@ void AuditSubmission(const Submission& submission, const std::map<std::string, F
       const auto files = of_user->second.find(submission.canary);
       if (files != of_user->second.end()) {
         copies = files->second.size();
-        for (const Message& message : files->second) {
+        for (const StoredMessage& message : files->second) {
           all_in_cur &= message.path.find("/cur/") != std::string::npos;
           if (!submission.body.empty() && !message.bytes.ends_with(OnDisk(submission.body))) {
             ledger.Violated("O4", "altered or cut: " + message.path);
@@ -143,7 +136,7 @@ void AuditAppends(const std::map<std::string, Found>& found, Ledger& ledger) {
       ledger.Violated("O1", "APPEND of " + canary + " was answered OK and is gone");
     }
     if (!there) continue;
-    for (const Message& message : of_user->second.at(canary)) {
+    for (const StoredMessage& message : of_user->second.at(canary)) {
       if (message.bytes != OnDisk(append.body)) ledger.Violated("O4", "altered or cut: " + message.path);
     }
   }
@@ -160,7 +153,7 @@ void AuditFlags(const std::map<std::string, Found>& found, World& world, Ledger&
       const size_t info = path.rfind(":2,");
       return info != std::string::npos && path.find('F', info) != std::string::npos;
     };
-    const bool flagged = std::any_of(files.begin(), files.end(), [&](const Message& message) {
+    const bool flagged = std::any_of(files.begin(), files.end(), [&](const StoredMessage& message) {
       return has_f(message.path) || std::any_of(message.twins.begin(), message.twins.end(), has_f);
     });
     if (!flagged) ledger.Violated("O7", "\\Flagged of " + flag.canary + " was answered OK and is gone");
@@ -177,7 +170,7 @@ void AuditSightings(const std::map<std::string, Found>& found, Ledger& ledger, c
     for (const auto& [uid, canary] : seen.second) shown.insert(canary);
     if (const auto of_user = found.find(user); of_user != found.end()) {
       for (const auto& [canary, files] : of_user->second) {
-        for (const Message& message : files) {
+        for (const StoredMessage& message : files) {
           if (message.path.find("/Maildir/.") == std::string::npos) stored.insert(canary);
         }
       }
@@ -213,7 +206,7 @@ void AuditHandback(const std::map<std::string, Found>& found, World& world, Ledg
       const auto of_user = found.find(user);
       if (of_user == found.end() || !of_user->second.contains(canary)) continue;  // O8 tells
       const auto& files = of_user->second.at(canary);
-      if (std::none_of(files.begin(), files.end(), [&](const Message& message) { return BaseOf(message.path) == bases[uid]; })) {
+      if (std::none_of(files.begin(), files.end(), [&](const StoredMessage& message) { return BaseOf(message.path) == bases[uid]; })) {
         ledger.Violated("O6", "dovecot-uidlist of " + user + " has UID " + std::to_string(uid) + " for another message");
       }
     }

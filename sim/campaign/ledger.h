@@ -12,6 +12,14 @@
 
 namespace postern::sim {
 
+// The token in the Subject of `message`, by which it is known everywhere; empty: none.
+inline std::string CanaryIn(std::string_view message) {
+  const size_t at = message.find("Subject: canary-");
+  if (at == std::string_view::npos) return "";
+  const std::string_view rest = message.substr(at + 9);
+  return std::string(rest.substr(0, rest.find_first_of("\r\n")));
+}
+
 // One attempt to submit one message. A client that saw no reply and tries again makes a new one.
 struct Submission {
   std::string canary;                  // unique token in the body

@@ -9,14 +9,6 @@
 namespace postern::sim {
 namespace {
 
-// The token in a message's Subject; empty: none.
-std::string CanaryIn(std::string_view message) {
-  const size_t at = message.find("Subject: canary-");
-  if (at == std::string_view::npos) return "";
-  const std::string_view rest = message.substr(at + 9);
-  return std::string(rest.substr(0, rest.find_first_of("\r\n")));
-}
-
 bool HasFlag(const imap::Value& list, std::string_view flag) {
   return std::any_of(list.items.begin(), list.items.end(), [&](const imap::Value& v) { return v.text == flag; });
 }

@@ -3,18 +3,13 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/base/ascii.h"
 #include "core/base/base64.h"
 
 namespace postern::sim {
 namespace {
 
-std::string Upper(std::string_view text) {
-  std::string upper(text);
-  for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  return upper;
-}
-
-std::vector<std::string_view> Words(std::string_view line) {
+std::vector<std::string_view> CommandWords(std::string_view line) {
   std::vector<std::string_view> words;
   while (true) {
     const size_t begin = line.find_first_not_of(" \r\n");
@@ -35,7 +30,7 @@ struct LoginWords {
 LoginWords FindLogin(const std::vector<std::string_view>& words, config::Protocol protocol) {
   const size_t verb = protocol == config::Protocol::kImap ? 1 : 0;
   if (words.size() <= verb) return {};
-  const std::string name = Upper(words[verb]);
+  const std::string name = UpperCase(words[verb]);
   if (name == (protocol == config::Protocol::kImap ? "AUTHENTICATE" : "AUTH")) return {Login::kSasl, verb};
   if (name == "PASS" || (protocol == config::Protocol::kImap && name == "LOGIN")) return {Login::kPassword, verb};
   return {};
@@ -59,7 +54,7 @@ std::string ListValue(std::string_view list, std::string_view key) {
 }  // namespace
 
 std::string WithoutSecrets(std::string_view line, config::Protocol protocol) {
-  const std::vector<std::string_view> words = Words(line);
+  const std::vector<std::string_view> words = CommandWords(line);
   const LoginWords login = FindLogin(words, protocol);
   if (login.kind == Login::kNone) return std::string(line);
   const size_t shown = login.verb + (login.kind == Login::kSasl ? 2 : 1);
@@ -72,7 +67,7 @@ std::string WithoutSecrets(std::string_view line, config::Protocol protocol) {
 std::string ChallengeAnswer::Translate(std::string_view bytes, std::string_view challenge_line) {
   if (!in_exchange_) {
     LearnFromLogin(bytes);
-    const std::vector<std::string_view> words = Words(bytes);
+    const std::vector<std::string_view> words = CommandWords(bytes);
     const LoginWords login = FindLogin(words, protocol_);
     if (login.kind != Login::kSasl || words.size() <= login.verb + 1) return std::string(bytes);
     const bool initial = words.size() > login.verb + 2;
@@ -97,7 +92,7 @@ void ChallengeAnswer::OnRecordedServer(std::string_view bytes) {
 
 void ChallengeAnswer::Begin(std::string_view mechanism, std::string_view initial) {
   in_exchange_ = true;
-  mechanism_ = Upper(mechanism);
+  mechanism_ = UpperCase(mechanism);
   exchange_ = nullptr;
   if (const auto message = DecodeBase64(initial)) Learn(*message);
 }

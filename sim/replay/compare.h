@@ -37,6 +37,5 @@ std::vector<Difference> CompareImap(const std::vector<Turn>& turns);
 std::string CommandOf(const Turn& turn);
 // `text` cut into lines at CRLF; the last may have none.
 std::vector<std::string_view> LinesOf(std::string_view text);
-std::string UpperCase(std::string_view text);
 
 }  // namespace postern::sim

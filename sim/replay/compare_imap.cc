@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/base/ascii.h"
 #include "core/imap/client_codec.h"
 #include "sim/replay/compare.h"
 
@@ -24,7 +25,8 @@ std::string Sorted(std::vector<std::string> words) {
   return text;
 }
 
-std::vector<std::string> Words(std::string_view text) {
+// Of a response code, whose lists are read as what they hold.
+std::vector<std::string> ArgumentWords(std::string_view text) {
   std::vector<std::string> words;
   while (!text.empty()) {
     const size_t end = std::min(text.find_first_of(" ()"), text.size());
@@ -93,7 +95,7 @@ std::string FormOfCode(const Response& response) {
   if (code.name.empty()) return "";
   if (code.name == "CAPABILITY") return " [CAPABILITY]";  // compared apart
   if (code.name == "HIGHESTMODSEQ" || code.name == "MODIFIED") return " [" + code.name + "]";
-  if (code.name == "PERMANENTFLAGS") return " [" + code.name + " (" + Sorted(Words(code.arguments)) + ")]";
+  if (code.name == "PERMANENTFLAGS") return " [" + code.name + " (" + Sorted(ArgumentWords(code.arguments)) + ")]";
   return " [" + code.name + (code.arguments.empty() ? "" : " " + code.arguments) + "]";
 }
 
@@ -147,7 +149,7 @@ std::vector<std::string> CapabilitiesOf(const std::vector<Response>& responses) 
   std::vector<std::string> all;
   for (const Response& response : responses) {
     if (response.code.name == "CAPABILITY") {
-      for (std::string& word : Words(response.code.arguments)) all.push_back(UpperCase(word));
+      for (std::string& word : ArgumentWords(response.code.arguments)) all.push_back(UpperCase(word));
     } else if (response.name == "CAPABILITY") {
       for (const Value& value : response.values) all.push_back(UpperCase(value.text));
     }

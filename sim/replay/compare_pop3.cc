@@ -2,33 +2,34 @@
 #include <algorithm>
 #include <set>
 
+#include "core/base/ascii.h"
 #include "sim/replay/compare.h"
 
 namespace postern::sim {
 namespace {
 
-struct Response {
+struct PopResponse {
   std::string judged;
   std::vector<std::string> lines;  // of a multi-line response, in order
   std::string text;
 };
 
-struct Command {
+struct PopCommand {
   std::string verb;  // upper case
   bool has_argument = false;
 };
 
 // RFC 1939 sections 5 and 7, RFC 2449 section 5.
-bool IsMultiline(const Command& command) {
+bool IsMultiline(const PopCommand& command) {
   if (command.verb == "LIST" || command.verb == "UIDL") return !command.has_argument;
   return command.verb == "RETR" || command.verb == "TOP" || command.verb == "CAPA";
 }
 
-bool HasNumbers(const Command& command) {
+bool HasNumbers(const PopCommand& command) {
   return command.verb == "STAT" || ((command.verb == "LIST" || command.verb == "UIDL") && command.has_argument);
 }
 
-std::string Judge(std::string_view line, const Command& command) {
+std::string Judge(std::string_view line, const PopCommand& command) {
   const std::string status(line.substr(0, line.find(' ')));
   if (status != "+OK") {
     // "-ERR [IN-USE] text"; a challenge is "+ " and anything.
@@ -38,12 +39,12 @@ std::string Judge(std::string_view line, const Command& command) {
   return HasNumbers(command) ? std::string(line) : status;
 }
 
-std::vector<Response> Responses(std::string_view stream, const std::vector<Command>& commands) {
-  std::vector<Response> responses;
+std::vector<PopResponse> Responses(std::string_view stream, const std::vector<PopCommand>& commands) {
+  std::vector<PopResponse> responses;
   bool inside = false;
   for (const std::string_view line : LinesOf(stream)) {
     if (!inside) {
-      const Command command = responses.size() < commands.size() ? commands[responses.size()] : Command{};
+      const PopCommand command = responses.size() < commands.size() ? commands[responses.size()] : PopCommand{};
       responses.push_back({.judged = Judge(line, command), .text = std::string(line) + "\r\n"});
       inside = line.starts_with("+OK") && IsMultiline(command);
       continue;
@@ -56,7 +57,7 @@ std::vector<Response> Responses(std::string_view stream, const std::vector<Comma
 }
 
 // Ours may be more; the mechanisms of SASL count one by one.
-std::set<std::string> Capabilities(const Response& response) {
+std::set<std::string> Capabilities(const PopResponse& response) {
   std::set<std::string> all;
   for (const std::string& line : response.lines) {
     if (!line.starts_with("SASL ")) {
@@ -72,7 +73,7 @@ std::set<std::string> Capabilities(const Response& response) {
   return all;
 }
 
-bool Same(const Response& recorded, const Response& ours, const Command& command) {
+bool Same(const PopResponse& recorded, const PopResponse& ours, const PopCommand& command) {
   if (recorded.judged != ours.judged) return false;
   if (command.verb != "CAPA") return recorded.lines == ours.lines;
   const std::set<std::string> theirs = Capabilities(recorded), all = Capabilities(ours);
@@ -85,15 +86,15 @@ std::vector<Difference> ComparePop3(const std::vector<Turn>& turns) {
   std::vector<Difference> differences;
   for (size_t i = 0; i < turns.size(); ++i) {
     const Turn& turn = turns[i];
-    std::vector<Command> commands;
+    std::vector<PopCommand> commands;
     std::vector<std::string_view> lines = LinesOf(turn.client);
     if (turn.client.empty()) lines.push_back("(greeting)");
     for (const std::string_view line : lines) {
       commands.push_back({.verb = UpperCase(line.substr(0, line.find(' '))), .has_argument = line.find(' ') != std::string_view::npos});
     }
-    const std::vector<Response> recorded = Responses(turn.recorded, commands), ours = Responses(turn.ours, commands);
+    const std::vector<PopResponse> recorded = Responses(turn.recorded, commands), ours = Responses(turn.ours, commands);
     for (size_t n = 0; n < std::max(recorded.size(), ours.size()); ++n) {
-      const Command command = n < commands.size() ? commands[n] : Command{};
+      const PopCommand command = n < commands.size() ? commands[n] : PopCommand{};
       if (n < recorded.size() && n < ours.size() && Same(recorded[n], ours[n], command)) continue;
       differences.push_back({.turn = i,
                              .command = n < lines.size() ? std::string(lines[n]) : CommandOf(turn),

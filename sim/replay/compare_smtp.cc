@@ -1,6 +1,7 @@
 // SMTP: one reply is its code, its enhanced code and, where the grammar gives them a meaning, domain and EHLO keywords.
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "sim/replay/compare.h"
 
 namespace postern::sim {

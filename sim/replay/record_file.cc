@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kMagic = "postern-record 1\n";
 
 // Takes words off a line; `ok` says whether all that was asked for was there.
-struct Words {
+struct WordReader {
   std::string_view rest;
   bool ok = true;
 
@@ -54,7 +54,7 @@ std::string_view NextLine(std::string_view* text, bool* whole) {
 }
 
 Status ParseHeader(std::string_view line, ShardRecord* record) {
-  Words words{line};
+  WordReader words{line};
   if (words.Word() != "shard") return InvalidArgument("line 2 is not about the shard");
   record->shard.id = ShardId{words.Number<uint16_t>()};
   record->shard.shard_count = words.Number<uint16_t>();
@@ -70,7 +70,7 @@ Status ParseHeader(std::string_view line, ShardRecord* record) {
 }
 
 StatusOr<RecordedStep> ParseStep(std::string_view line) {
-  Words words{line};
+  WordReader words{line};
   RecordedStep step;
   step.now.mono.ns = words.Number<int64_t>();
   step.now.wall.us = words.Number<int64_t>();
@@ -109,7 +109,7 @@ StatusOr<ShardRecord> ParseShardRecord(std::string_view text) {
     } else if (record.steps.empty()) {
       return bad("no step before it");
     } else if (line.starts_with("A ")) {
-      Words words{line.substr(2)};
+      WordReader words{line.substr(2)};
       const std::string mechanism(words.Word());
       const auto back = words.Number<uint64_t>();
       if (!words.ok || back >= record.steps.size()) return bad("an answer to nothing");
@@ -133,14 +133,14 @@ class RecordedHost final : public config::FileSource {
 
   Status Parse(std::string_view text) {
     bool whole = true;
-    Words first{NextLine(&text, &whole)};
+    WordReader first{NextLine(&text, &whole)};
     if (first.Word() != "postern-host" || first.Word() != "1") return InvalidArgument("no recording of a host");
     options.postfix_dir = first.Text();
     options.dovecot_file = first.Text();
     options.port_offset = first.Number<uint16_t>();
     if (!first.ok) return InvalidArgument("line 1 is broken");
     for (size_t number = 2; !text.empty(); ++number) {
-      Words words{NextLine(&text, &whole)};
+      WordReader words{NextLine(&text, &whole)};
       Take(words);
       if (!words.ok || !whole) return InvalidArgument("line " + std::to_string(number) + " is broken");
     }
@@ -175,7 +175,7 @@ class RecordedHost final : public config::FileSource {
     return found == in.end() ? otherwise : found->second;
   }
 
-  static std::vector<IpAddress> Addresses(Words& words) {
+  static std::vector<IpAddress> Addresses(WordReader& words) {
     std::vector<IpAddress> addresses;
     while (!words.rest.empty()) {
       const auto address = IpAddress::Parse(words.Word());
@@ -185,7 +185,7 @@ class RecordedHost final : public config::FileSource {
     return addresses;
   }
 
-  void Take(Words& words) {
+  void Take(WordReader& words) {
     const std::string kind(words.Word());
     if (kind == "interfaces") return void(interfaces_ = Addresses(words));
     const std::string name = words.Text();
@@ -215,7 +215,7 @@ class RecordedHost final : public config::FileSource {
     }
   }
 
-  void TakeFacts(const std::string& path, Words& words) {
+  void TakeFacts(const std::string& path, WordReader& words) {
     const auto status = words.TextOrStatus();
     if (!status.ok()) return void(facts_.insert_or_assign(path, StatusOr<Facts>(status.status())));
     Facts facts;

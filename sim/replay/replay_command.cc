@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "sim/replay/compare.h"
 #include "sim/replay/record_replay.h"
@@ -21,14 +19,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kEqual = 0, kDifferent = 1, kUnusable = 2;
 
-StatusOr<std::string> ReadWhole(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  if (!fs::is_regular_file(path) || !in) return NotFound(path.string() + ": cannot be read");
-  text << in.rdbuf();
-  return std::move(text).str();
-}
-
 // Under `label`, each line indented; "(nothing)" for none.
 std::string Indented(std::string_view label, std::string_view text) {
   std::string all = "  " + std::string(label) + "\n";
@@ -39,13 +29,14 @@ std::string Indented(std::string_view label, std::string_view text) {
 
 std::string FirstLine(std::string_view text) { return std::string(text.substr(0, text.find_first_of("\r\n"))); }
 
-class Command {
+class ReplayRun {
  public:
-  Command(const ReplayOptions& options, std::string* out, std::string* errors) : options_(options), out_(out), errors_(errors) {}
+  ReplayRun(const ReplayOptions& options, std::string* out, std::string* errors)
+      : options_(options), out_(out), errors_(errors) {}
 
   int Run() {
     if (!options_.reviewed.empty()) {
-      auto text = ReadWhole(options_.reviewed);
+      auto text = ReadWholeFile(options_.reviewed);
       if (!text.ok()) return Unusable(text.status());
       auto reviewed = ParseReviewed(*text);
       if (!reviewed.ok()) return Unusable(reviewed.status());
@@ -67,7 +58,7 @@ class Command {
   }
 
   int RunFile(const std::string& file) {
-    const auto text = ReadWhole(file);
+    const auto text = ReadWholeFile(file);
     if (!text.ok()) return Unusable(text.status());
     return IsShardRecord(*text) ? RunRecord(file, *text) : RunSession(file);
   }
@@ -107,7 +98,7 @@ class Command {
     const std::string pem = MakeStandInCertificate(record->shard.node.host_name);
     const auto load = [&](uint64_t generation) -> StatusOr<std::shared_ptr<const config::Config>> {
       const fs::path path = fs::path(file).parent_path() / ("host-" + std::to_string(generation) + ".rec");
-      const auto host = ReadWhole(path);
+      const auto host = ReadWholeFile(path);
       if (!host.ok()) return host.status();
       auto config = LoadRecordedHost(*host, generation, pem);
       return config.ok() ? config : Error(config.status().code(), path.string() + ": " + std::string(Message(config.status())));
@@ -143,7 +134,7 @@ class Command {
 }  // namespace
 
 int RunReplayCommand(const ReplayOptions& options, std::string* out, std::string* errors) {
-  return Command(options, out, errors).Run();
+  return ReplayRun(options, out, errors).Run();
 }
 
 }  // namespace postern::sim

@@ -22,13 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kArchiveBytesMax = size_t{256} << 20;
 
-StatusOr<std::string> ReadWhole(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  if (!in || !(text << in.rdbuf())) return NotFound(path.string() + ": cannot be read");
-  return std::move(text).str();
-}
-
 // The recorded host's files; its certificates are stood in for.
 class RecordedFiles final : public config::MemoryFiles {
  public:
@@ -50,7 +43,7 @@ Status AddFolder(const fs::path& folder, const std::string& at, config::MemoryFi
   std::error_code error;
   for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     if (!it->is_regular_file()) continue;
-    auto text = ReadWhole(it->path());
+    auto text = ReadWholeFile(it->path());
     if (!text.ok()) return text.status();
     files->Add(at + "/" + fs::relative(it->path(), folder).string(), *std::move(text));
   }
@@ -100,9 +93,17 @@ StatusOr<std::string> Decompress(const std::string& path) {
 
 }  // namespace
 
+StatusOr<std::string> ReadWholeFile(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  if (!fs::is_regular_file(path) || !in) return NotFound(path.string() + ": cannot be read");
+  text << in.rdbuf();
+  return std::move(text).str();
+}
+
 StatusOr<RecordedSession> ReadRecordedSession(const std::string& path) {
   const fs::path file(path);
-  auto lines = ReadWhole(file);
+  auto lines = ReadWholeFile(file);
   if (!lines.ok()) return lines.status();
   auto recording = ParseSessionRecording(file.stem().string(), *lines);
   if (!recording.ok()) return InvalidArgument(path + ": " + std::string(Message(recording.status())));

@@ -2,6 +2,7 @@
 // config/dovecot, which all sessions share. The one part of replaying that touches real files.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,9 @@
 #include "sim/replay/session_recording.h"
 
 namespace postern::sim {
+
+// kNotFound where `path` is no file or cannot be read.
+StatusOr<std::string> ReadWholeFile(const std::filesystem::path& path);
 
 struct RecordedSession {
   SessionRecording recording;

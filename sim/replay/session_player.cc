@@ -13,7 +13,7 @@ namespace {
 
 // Longer than the simulated disk's and network's stalls, shorter than any timer of a session but those of failed logins.
 constexpr Duration kSettle = Seconds(12);
-constexpr uint64_t kStepsMax = 1'000'000;
+constexpr uint64_t kSettleStepsMax = 1'000'000;
 
 std::optional<size_t> ListenerAt(const config::Config& config, uint16_t port_digits) {
   for (size_t i = 0; i < config.listeners.size(); ++i) {
@@ -64,7 +64,7 @@ class Player final : public Client {
   void PlantMail();
   void FromClient(const RecordedChunk& chunk);
   void FromServer(const RecordedChunk& chunk);
-  void Settle() { world_.RunUntil(world_.now().mono + kSettle, kStepsMax); }
+  void Settle() { world_.RunUntil(world_.now().mono + kSettle, kSettleStepsMax); }
   std::string LastLine() const;
   void SendMailFromElsewhere();
 

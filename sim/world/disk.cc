@@ -297,7 +297,7 @@ std::map<std::string, std::string> Disk::Files(std::string_view path) const {
 }
 
 uint64_t Disk::DigestOf(std::string_view path) const {
-  Digest digest;
+  StableDigest digest;
   for (const auto& [name, bytes] : Files(path)) {
     digest.Add(name);
     digest.Add(bytes);

@@ -168,7 +168,7 @@ class World {
 
   std::vector<LogLine> log_;
   uint64_t event_count_ = 0;
-  Digest digest_;
+  StableDigest digest_;
   std::function<void(size_t, Now, const Event&, const std::vector<Effect>&)> observer_;
 };
 

@@ -24,8 +24,8 @@ std::unique_ptr<Read> With(const std::string& lines, const std::string& services
   PostfixSource source{.files = &files, .findings = &read->findings};
   ReadPostfix("/etc/postfix", &source);
   const PostfixParameters main(&source, nullptr);
-  read->smtp = BuildSmtpClient(main, ClientKind::kSmtp);
-  read->lmtp = BuildSmtpClient(main, ClientKind::kLmtp);
+  read->smtp = BuildSmtpClient(main, ClientProtocol::kSmtp);
+  read->lmtp = BuildSmtpClient(main, ClientProtocol::kLmtp);
   read->transports = BuildTransports(main);
   return read;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/base/ascii.h"
 #include "core/outbound/certificate_match.h"
 #include "core/outbound/host_walk.h"
 #include "tests/core/outbound/dns_fixture.h"
@@ -255,7 +256,7 @@ rc::Gen<std::string> AnyName() {
 RC_GTEST_PROP(NameLaws, MatchesAreNeverWider, ()) {
   const std::string name = *AnyName(), reference = *AnyName();
   if (!NameMatches(name, reference)) return;
-  const auto lower = [](const std::string& text) { return routing::LowerCase(text); };
+  const auto lower = [](const std::string& text) { return LowerCase(text); };
   if (lower(name) == lower(reference)) return;
   if (reference.front() == '.') {
     RC_ASSERT(lower(name).ends_with(lower(reference)));
