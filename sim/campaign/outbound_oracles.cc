@@ -1,0 +1,171 @@
+#include "sim/campaign/outbound_oracles.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+namespace postern::sim {
+namespace {
+
+using Key = std::pair<std::string, std::string>;  // canary, recipient
+
+std::string Text(const Key& key) { return key.first + " for " + key.second; }
+std::string Text(Duration duration) { return std::to_string(duration.ns / 1'000'000'000) + " s"; }
+
+std::map<Key, std::vector<Carriage>> ByRecipient(const std::vector<Carriage>& carried) {
+  std::map<Key, std::vector<Carriage>> sorted;
+  for (const Carriage& one : carried) sorted[{one.canary, one.recipient}].push_back(one);
+  for (auto& [key, all] : sorted) {
+    std::sort(all.begin(), all.end(), [](const Carriage& a, const Carriage& b) { return a.at < b.at; });
+  }
+  return sorted;
+}
+
+const Promised* Find(const OutboundFacts& facts, const std::string& canary) {
+  const auto found = std::find_if(facts.promised.begin(), facts.promised.end(),
+                                  [&](const Promised& promised) { return promised.canary == canary; });
+  return found == facts.promised.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Violations CheckOneEnd(const OutboundFacts& facts) {
+  Violations violations;
+  const auto carried = ByRecipient(facts.carried);
+  std::set<Key> told, waiting;
+  for (const ToldFailed& one : facts.told) told.insert({one.canary, one.recipient});
+  for (const Waiting& one : facts.waiting) waiting.insert({one.canary, one.recipient});
+
+  for (const Promised& promised : facts.promised) {
+    if (promised.no_reply || promised.refused) continue;
+    for (const std::string& recipient : promised.recipients) {
+      const Key key{promised.canary, recipient};
+      // The null sender's mail that fails ends without a word (RFC 5321 section 6.1).
+      if (promised.sender.empty()) continue;
+      if (!carried.contains(key) && !told.contains(key) && !waiting.contains(key)) {
+        violations.push_back("O11: " + Text(key) + " was promised and is gone: not taken, not told of, not waiting");
+      }
+    }
+  }
+  for (const auto& [key, times] : carried) {
+    for (size_t i = 0; i + 1 < times.size(); ++i) {
+      if (times[i].reply_told && times[i].process == times[i + 1].process) {
+        violations.push_back("O2: " + Text(key) + " was sent again, though the reply was read");
+      }
+    }
+    const bool surely = std::any_of(times.begin(), times.end(), [&](const Carriage& one) {
+      return one.reply_told && one.process == facts.last_process;
+    });
+    if (surely && told.contains(key)) violations.push_back("O11: " + Text(key) + " was taken, and told of as failed");
+    if (surely && waiting.contains(key)) violations.push_back("O11: " + Text(key) + " was taken, and waits still");
+  }
+  // A notice is durable before its recipient is settled: a crash may leave both, until the next try.
+  return violations;
+}
+
+Violations CheckNotices(const OutboundFacts& facts) {
+  Violations violations;
+  std::map<Key, std::set<std::string>> notices;
+  for (const ToldFailed& one : facts.told) {
+    const Key key{one.canary, one.recipient};
+    const Promised* promised = Find(facts, one.canary);
+    if (promised == nullptr) {
+      violations.push_back("O12: a notice about a message nobody sent: " + Text(key));
+      continue;
+    }
+    if (promised->sender.empty()) {
+      violations.push_back("O12: a notice to " + one.to + " about mail of the null sender: " + Text(key));
+    } else if (promised->sender != one.to) {
+      violations.push_back("O12: a notice to " + one.to + ", who did not send " + Text(key));
+    }
+    if (promised->refused) violations.push_back("O12: a notice about what was refused: " + Text(key));
+    if (!promised->recipients.contains(one.recipient)) {
+      violations.push_back("O12: a notice about a recipient that was not accepted: " + Text(key));
+    }
+    notices[key].insert(one.notice);
+  }
+  for (const auto& [key, ids] : notices) {
+    if (ids.size() > 1) violations.push_back("O12: " + Text(key) + " has " + std::to_string(ids.size()) + " notices");
+  }
+  return violations;
+}
+
+Violations CheckNothingUnasked(const OutboundFacts& facts) {
+  Violations violations;
+  const auto judge = [&](const std::string& canary, const std::string& recipient, std::string_view what) {
+    const Key key{canary, recipient};
+    const Promised* promised = Find(facts, canary);
+    if (promised == nullptr) {
+      violations.push_back("O14: nobody sent " + Text(key) + ", which " + std::string(what));
+    } else if (promised->refused) {
+      violations.push_back("O3: " + Text(key) + " was refused, and " + std::string(what));
+    } else if (!promised->recipients.contains(recipient)) {
+      violations.push_back("O14: " + Text(key) + " was not accepted, and " + std::string(what));
+    } else if (promised->from_stranger) {
+      violations.push_back("O14: " + Text(key) + " came from a stranger, and " + std::string(what));
+    }
+  };
+  for (const Carriage& one : facts.carried) judge(one.canary, one.recipient, "a host took it");
+  for (const Waiting& one : facts.waiting) judge(one.canary, one.recipient, "waits");
+  return violations;
+}
+
+Violations CheckLifetimes(const std::vector<Waiting>& waiting, const Limits& limits, WallTime now, Duration outage) {
+  Violations violations;
+  const int64_t most_us = (limits.queue_lifetime.ns + limits.maximal_backoff.ns + limits.slack.ns + outage.ns) / 1000;
+  for (const Waiting& one : waiting) {
+    if (!one.held && now.us - one.arrived.us > most_us) {
+      violations.push_back("O11: " + Text(Key{one.canary, one.recipient}) + " waits beyond its lifetime");
+    }
+  }
+  return violations;
+}
+
+Violations CheckBackoff(std::vector<Tried> tries, const Limits& limits, const std::vector<Instant>& flushed) {
+  Violations violations;
+  std::sort(tries.begin(), tries.end(), [](const Tried& a, const Tried& b) {
+    return std::tie(a.id, a.recipient, a.at) < std::tie(b.id, b.recipient, b.at);
+  });
+  for (size_t i = 0; i + 1 < tries.size(); ++i) {
+    const Tried &before = tries[i], &after = tries[i + 1];
+    if (before.id != after.id || before.recipient != after.recipient || !before.deferred) continue;
+    if (before.process != after.process) continue;
+    const Duration waited = after.at - before.at;
+    const bool asked =
+        std::any_of(flushed.begin(), flushed.end(), [&](Instant at) { return before.at <= at && at <= after.at; });
+    const std::string what = before.id + " to " + before.recipient + " was tried again after " + Text(waited);
+    if (waited < limits.minimal_backoff && !asked) violations.push_back("O13: " + what + ", too early");
+    if (waited.ns > limits.maximal_backoff.ns + limits.slack.ns) violations.push_back("O13: " + what + ", too late");
+  }
+  return violations;
+}
+
+Violations CheckConcurrency(const std::string& destination, uint32_t most, uint32_t limit) {
+  if (most <= limit) return {};
+  return {"O13: " + destination + " had " + std::to_string(most) + " connections at once, " + std::to_string(limit) +
+          " are allowed"};
+}
+
+Violations CheckNoLeak(const std::set<std::string>& spool, bool all_settled) {
+  Violations violations;
+  for (const std::string& name : spool) {
+    const size_t slash = name.find('/');
+    const std::string folder = name.substr(0, slash);
+    const std::string id = slash == std::string::npos ? "" : name.substr(slash + 1);
+    if (folder == "hold" || folder == "corrupt" || folder == "maildrop" || folder == "requests" || folder == "lock")
+      continue;
+    // A held message keeps its journal: people may let it go on.
+    const bool waits = spool.contains("incoming/" + id) || spool.contains("deferred/" + id);
+    const bool kept = spool.contains("hold/" + id) || spool.contains("corrupt/" + id);
+    if (folder == "journal" && (kept || (waits && !all_settled))) continue;
+    if (folder == "journal") {
+      violations.push_back("O18: " + name + " has no message any more");
+    } else if (all_settled) {
+      violations.push_back("O18: " + name + " is left, though all is settled");
+    }
+  }
+  return violations;
+}
+
+}  // namespace postern::sim

@@ -1,0 +1,158 @@
+// Goal: every law of mail that goes out is seen broken, and what is right passes. Method: facts made by hand; each test
+// begins with facts that pass and changes one thing.
+#include "sim/campaign/outbound_oracles.h"
+
+#include <gtest/gtest.h>
+
+namespace postern::sim {
+namespace {
+
+constexpr Instant At(int64_t seconds) { return Instant{} + Seconds(seconds); }
+
+// One message for three: a took it, b was refused and told of, c waits.
+OutboundFacts Right() {
+  return {.promised = {{.canary = "m1", .sender = "alice@example.test", .recipients = {"a@far", "b@far", "c@far"}}},
+          .carried = {{.canary = "m1", .recipient = "a@far", .at = At(10), .process = 1, .reply_told = true}},
+          .told = {{.notice = "n1", .to = "alice@example.test", .canary = "m1", .recipient = "b@far"}},
+          .waiting = {{.canary = "m1", .recipient = "c@far"}},
+          .last_process = 1};
+}
+// The oracle of the only violation; "": there is none.
+std::string Oracle(const Violations& violations) {
+  if (violations.empty()) return "";
+  EXPECT_EQ(violations.size(), 1u) << violations[1];
+  return violations[0].substr(0, violations[0].find(':'));
+}
+
+TEST(OutboundOracles, WhatIsRightPasses) {
+  EXPECT_EQ(Oracle(CheckOneEnd(Right())), "");
+  EXPECT_EQ(Oracle(CheckNotices(Right())), "");
+  EXPECT_EQ(Oracle(CheckNothingUnasked(Right())), "");
+}
+
+TEST(OutboundOracles, EveryRecipientHasAnEnd) {
+  OutboundFacts facts = Right();
+  facts.waiting.clear();
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "O11");
+  facts.promised[0].no_reply = true;
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "");
+  facts.promised[0].no_reply = false;
+  facts.promised[0].sender = "";
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "");
+}
+
+TEST(OutboundOracles, TwiceOnlyWhereTheReplyWasLostOrTheProcessDied) {
+  OutboundFacts facts = Right();
+  facts.carried.push_back({.canary = "m1", .recipient = "a@far", .at = At(400), .process = 1, .reply_told = true});
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "O2");
+  facts.carried[0].reply_told = false;
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "");
+  facts.carried[0].reply_told = true;
+  facts.carried[1].process = facts.last_process = 2;
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "");
+}
+
+TEST(OutboundOracles, WhatWasTakenNeitherFailedNorWaits) {
+  OutboundFacts facts = Right();
+  facts.told.push_back({.notice = "n1", .to = "alice@example.test", .canary = "m1", .recipient = "a@far"});
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "O11");
+  facts.carried[0].reply_told = false;  // nobody knew
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "");
+
+  facts = Right();
+  facts.waiting.push_back({.canary = "m1", .recipient = "a@far"});
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "O11");
+  facts.last_process = 2;  // the journal went with the power
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "");
+}
+
+TEST(OutboundOracles, OneNoticeToTheSender) {
+  OutboundFacts facts = Right();
+  facts.told.push_back(facts.told[0]);  // the same one, delivered twice
+  EXPECT_EQ(Oracle(CheckNotices(facts)), "");
+  facts.told[1].notice = "n2";
+  EXPECT_EQ(Oracle(CheckNotices(facts)), "O12");
+
+  facts = Right();
+  facts.told[0].to = "bob@example.test";
+  EXPECT_EQ(Oracle(CheckNotices(facts)), "O12");
+  facts = Right();
+  facts.promised[0].sender = "";
+  EXPECT_EQ(Oracle(CheckNotices(facts)), "O12");
+  facts = Right();
+  facts.promised[0].refused = true;
+  EXPECT_EQ(Oracle(CheckNotices(facts)), "O12");
+  facts = Right();
+  facts.told[0].recipient = "d@far";
+  EXPECT_EQ(Oracle(CheckNotices(facts)), "O12");
+  facts = Right();
+  facts.told[0].canary = "m2";
+  EXPECT_EQ(Oracle(CheckNotices(facts)), "O12");
+}
+
+TEST(OutboundOracles, NothingGoesOutUnasked) {
+  OutboundFacts facts = Right();
+  facts.carried[0].canary = "m2";
+  EXPECT_EQ(Oracle(CheckNothingUnasked(facts)), "O14");
+  facts = Right();
+  facts.carried[0].recipient = "d@far";
+  EXPECT_EQ(Oracle(CheckNothingUnasked(facts)), "O14");
+  facts = Right();
+  facts.waiting[0].recipient = "d@far";
+  EXPECT_EQ(Oracle(CheckNothingUnasked(facts)), "O14");
+  facts = Right();
+  facts.waiting.clear();
+  facts.promised[0].refused = true;
+  EXPECT_EQ(Oracle(CheckNothingUnasked(facts)), "O3");
+  facts.promised[0].refused = false;
+  facts.promised[0].from_stranger = true;
+  EXPECT_EQ(Oracle(CheckNothingUnasked(facts)), "O14");
+}
+
+TEST(OutboundOracles, NothingWaitsForEver) {
+  const Limits limits{
+      .minimal_backoff = Seconds(300), .maximal_backoff = Seconds(4000), .queue_lifetime = Seconds(86400)};
+  const auto after = [&](int64_t seconds, bool held, int64_t outage) {
+    return Oracle(CheckLifetimes({{.canary = "m1", .recipient = "c@far", .arrived = {0}, .held = held}}, limits,
+                                 WallTime{seconds * 1'000'000}, Seconds(outage)));
+  };
+  EXPECT_EQ(after(86400 + 4000 + 100, false, 0), "");
+  EXPECT_EQ(after(86400 + 4000 + 130, false, 0), "O11");
+  EXPECT_EQ(after(86400 + 4000 + 130, false, 60), "");
+  EXPECT_EQ(after(86400 + 4000 + 130, true, 0), "");
+}
+
+TEST(OutboundOracles, TriesKeepTheirDistance) {
+  const Limits limits{.minimal_backoff = Seconds(300), .maximal_backoff = Seconds(4000)};
+  const auto after = [&](int64_t seconds, uint64_t process, const std::vector<Instant>& flushed, bool deferred = true) {
+    return Oracle(CheckBackoff({{.id = "A", .recipient = "b@far", .at = At(1000 + seconds), .process = process},
+                                {.id = "A", .recipient = "c@far", .at = At(1001)},
+                                {.id = "A", .recipient = "b@far", .at = At(1000), .process = 1, .deferred = deferred}},
+                               limits, flushed));
+  };
+  EXPECT_EQ(after(300, 1, {}), "");
+  EXPECT_EQ(after(299, 1, {}), "O13");
+  EXPECT_EQ(after(299, 1, {At(1100)}), "");
+  EXPECT_EQ(after(299, 1, {At(900)}), "O13");
+  EXPECT_EQ(after(299, 2, {}), "");
+  EXPECT_EQ(after(299, 1, {}, /*deferred=*/false), "");
+  EXPECT_EQ(after(4120, 1, {}), "");
+  EXPECT_EQ(after(4121, 1, {}), "O13");
+}
+
+TEST(OutboundOracles, ConnectionsHaveALimit) {
+  EXPECT_EQ(Oracle(CheckConcurrency("far.example", 20, 20)), "");
+  EXPECT_EQ(Oracle(CheckConcurrency("far.example", 21, 20)), "O13");
+}
+
+TEST(OutboundOracles, NothingIsLeftInTheSpool) {
+  EXPECT_EQ(Oracle(CheckNoLeak({"deferred/A", "journal/A", "hold/B", "journal/B"}, false)), "");
+  EXPECT_EQ(Oracle(CheckNoLeak({"deferred/A", "journal/C"}, false)), "O18");
+  EXPECT_EQ(Oracle(CheckNoLeak({"hold/B", "journal/B", "corrupt/C"}, true)), "");
+  EXPECT_EQ(Oracle(CheckNoLeak({"incoming/A"}, true)), "O18");
+  EXPECT_EQ(Oracle(CheckNoLeak({"journal/A"}, true)), "O18");
+  EXPECT_EQ(Oracle(CheckNoLeak({"tmp/A.1"}, true)), "O18");
+}
+
+}  // namespace
+}  // namespace postern::sim
