@@ -214,6 +214,38 @@ TEST(ConnectTest, SaysThatThereIsNoSuchSocket) {
   EXPECT_EQ(climber.done.Take().value_or(ConnectDone{}).status.code(), StatusCode::kUnavailable);
 }
 
+// Effects of one step are performed in order, and none of them is answered before all are.
+class OrderSink : public log::LogSink {
+ public:
+  explicit OrderSink(Mailbox<std::string>* order) : order_(order) {}
+  void Add(const Now&, const LogEvent& event) override { order_->Put(event.text); }
+  void Flush() override {}
+
+ private:
+  Mailbox<std::string>* order_;
+};
+
+TEST(ConnectTest, IsNeverAnsweredInsideTheStepThatAsked) {
+  const Target refuses;  // some refusals are known at once
+  for (const auto& to : {std::variant<Endpoint, Path>(refuses.at), std::variant<Endpoint, Path>(Path("/none"))}) {
+    Mailbox<std::string> order;
+    OrderSink sink(&order);
+    Harness harness(
+        [&](ShardId, Now, const Event& e, Effects& out) {
+          if (std::holds_alternative<ConfigChanged>(e)) {
+            out.Put(Connect{.op = kOp, .to = to});
+            out.Log({.text = "the step's end"});
+          }
+          if (std::holds_alternative<ConnectDone>(e)) order.Put("the answer");
+        },
+        1, [&](ShardLoop::Options* options) { options->log = &sink; });
+    harness.Start();
+    harness.loop(0).Reconfigure(nullptr, nullptr);
+    EXPECT_EQ(order.Take(), "the step's end");
+    EXPECT_EQ(order.Take(), "the answer");
+  }
+}
+
 TEST(ConnectTest, LeavesDescriptorsForOthers) {
   Target target;
   target.Listen(5);
