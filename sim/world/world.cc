@@ -32,8 +32,10 @@ World::World(uint64_t seed, std::shared_ptr<const config::Config> config, uint16
       network_(seed, "network"),
       disk_faults_(seed, "disk"),
       scheduling_(seed, "scheduling"),
+      remote_(seed, "remote"),
       disk_(seed),
-      wall_offset_us_(kFirstWallUs) {
+      wall_offset_us_(kFirstWallUs),
+      zones_(seed) {
   now_.wall.us = wall_offset_us_;
   After(Seconds(60).ns, [this] { Disturb(); });
 }
@@ -60,10 +62,14 @@ int64_t World::NetworkLatency() {
   return 1000 + static_cast<int64_t>(network_.Below(static_cast<uint64_t>(faults_.network_latency_ns_max)));
 }
 
+int64_t World::RemoteLatency() {
+  return 1000 + static_cast<int64_t>(remote_.Below(static_cast<uint64_t>(faults_.network_latency_ns_max)));
+}
+
 int64_t World::InboundLatency(ConnId conn) {
-  const int64_t latency = NetworkLatency();
   const auto found = connections_.find(conn);
-  if (found == connections_.end()) return latency;
+  if (found == connections_.end()) return NetworkLatency();
+  const int64_t latency = LatencyOf(found->second);
   int64_t& at = found->second.in_at_ns;
   at = std::max(at, now_.mono.ns + latency);
   return at - now_.mono.ns;
@@ -98,6 +104,7 @@ void World::Crash(bool power_loss) {
   if (!up()) return;
   shards_.clear();
   timers_.clear();
+  watches_.clear();
   ++crash_count_;
   if (power_loss) {
     ++power_loss_count_;
@@ -106,7 +113,7 @@ void World::Crash(bool power_loss) {
   digest_.Add(power_loss ? "power" : "kill");
   for (auto& [conn, connection] : std::exchange(connections_, {})) {
     if (connection.client_closed) continue;
-    After(NetworkLatency(), [this, client = connection.client] { client->OnClosed(*this); });
+    After(LatencyOf(connection), [this, client = connection.client] { client->OnClosed(*this); });
   }
   After(scheduling_.Between(Milliseconds(10).ns, Seconds(20).ns), [this] {
     if (!up()) Start();
@@ -130,7 +137,10 @@ bool World::RunUntil(Instant until, uint64_t steps_max) {
     if (stopping_ && up() && std::all_of(shards_.begin(), shards_.end(), [](const auto& s) { return s->quiet(); })) {
       shards_.clear();
       timers_.clear();
-      connections_.clear();
+      watches_.clear();
+      for (const auto& [conn, connection] : std::exchange(connections_, {})) {
+        if (connection.outgoing && !connection.client_closed) connection.client->OnClosed(*this);
+      }
       After(Milliseconds(500).ns, [this] {
         if (!up()) Start();
       });
@@ -140,6 +150,7 @@ bool World::RunUntil(Instant until, uint64_t steps_max) {
 }
 
 void World::StepShard(size_t shard, const Event& event) {
+  if (taker_ && taker_(event)) return;
   Effects effects;
   ++event_count_;
   shards_[shard]->Step(now_, event, effects);
@@ -160,14 +171,20 @@ void World::Perform(size_t shard, Effect& effect) {
   } else if (auto* close = std::get_if<Close>(&effect)) {
     PerformClose(*close);
   } else if (auto* connect = std::get_if<postern::Connect>(&effect)) {
-    AfterForProcess(NetworkLatency(), [this, shard, op = connect->op] {
-      StepShard(shard, ConnectDone{.op = op, .status = Unavailable("Connection refused")});
-    });
+    PerformConnect(shard, *connect);
   } else if (auto* tls = std::get_if<StartTls>(&effect)) {
     const auto found = connections_.find(tls->conn);
     if (found == connections_.end()) return;
-    found->second.server_wants_tls = true;
-    if (!found->second.client_wants_tls) found->second.inbound.clear();  // plaintext behind the command
+    Connection& connection = found->second;
+    connection.server_wants_tls = true;
+    if (!connection.client_wants_tls || connection.outgoing) {  // plaintext behind the command, or behind its reply
+      connection.client->OnRead(connection.inbound.size());
+      connection.inbound.clear();
+    }
+    if (connection.outgoing && connection.client_closed) {
+      AfterForProcess(0, [this, conn = tls->conn] { TellClosed(conn); });
+      return;
+    }
     MeetTls(tls->conn);
   } else if (auto* drain = std::get_if<AwaitDrain>(&effect)) {
     const auto found = connections_.find(drain->conn);
@@ -245,6 +262,10 @@ void World::Perform(size_t shard, Effect& effect) {
       for (const Path& path : stat.paths) done.files.push_back(disk_.StatPath(path));
       StepShard(shard, done);
     });
+  } else if (auto* watch = std::get_if<Watch>(&effect)) {
+    watches_[{shard, watch->op}] = {watch->dirs.begin(), watch->dirs.end()};
+  } else if (auto* unwatch = std::get_if<Unwatch>(&effect)) {
+    watches_.erase({shard, unwatch->op});
   } else if (auto* ask = std::get_if<Ask>(&effect)) {
     PerformAsk(shard, *ask);
   } else if (auto* post = std::get_if<Post>(&effect)) {
@@ -301,7 +322,8 @@ void World::ScheduleInbound(ConnId conn) {
   const auto found = connections_.find(conn);
   if (found == connections_.end() || found->second.inbound_scheduled) return;
   found->second.inbound_scheduled = true;
-  AfterForProcess(scheduling_.Between(0, 20'000), [this, conn] { DeliverInbound(conn); });
+  Random& chance = found->second.outgoing ? remote_ : scheduling_;
+  AfterForProcess(chance.Between(0, 20'000), [this, conn] { DeliverInbound(conn); });
 }
 
 void World::DeliverInbound(ConnId conn) {
@@ -316,16 +338,20 @@ void World::DeliverInbound(ConnId conn) {
     if (connection.client_closed) TellClosed(conn);
     return;
   }
-  if (network_.Chance(faults_.connection_breaks)) {
+  Random& chance = ChanceOf(connection);
+  if (chance.Chance(faults_.connection_breaks)) {
     connection.inbound.clear();
     connection.client_closed = true;
     After(0, [this, client = connection.client] { client->OnClosed(*this); });
     return TellClosed(conn);
   }
   size_t count = connection.inbound.size();
-  if (network_.Chance(faults_.split_reads)) count = 1 + network_.Below(std::min<size_t>(count, network_.Chance(300) ? 3 : 4096));
+  if (chance.Chance(faults_.split_reads)) {
+    count = 1 + chance.Below(std::min<size_t>(count, chance.Chance(300) ? 3 : 4096));
+  }
   const std::string bytes = connection.inbound.substr(0, count);
   connection.inbound.erase(0, count);
+  connection.client->OnRead(count);
   StepShard(connection.shard, Received{conn, bytes});
   if (connections_.contains(conn)) ScheduleInbound(conn);
 }
@@ -335,7 +361,8 @@ void World::BeginTls(ConnId conn) {
     const auto found = connections_.find(conn);
     if (found == connections_.end()) return;
     found->second.client_wants_tls = true;
-    found->second.inbound.clear();  // plaintext that came behind STARTTLS never counts as what TLS protects
+    // Plaintext that came behind STARTTLS never counts as what TLS protects. (A remote host's reply to it must arrive.)
+    if (!found->second.outgoing) found->second.inbound.clear();
     MeetTls(conn);
   });
 }
@@ -343,14 +370,14 @@ void World::BeginTls(ConnId conn) {
 void World::MeetTls(ConnId conn) {
   Connection& connection = connections_.at(conn);
   if (!connection.server_wants_tls || !connection.client_wants_tls) return;
-  AfterForProcess(NetworkLatency(), [this, conn] {
+  AfterForProcess(LatencyOf(connection), [this, conn] {
     const auto found = connections_.find(conn);
     if (found == connections_.end() || !found->second.server_wants_tls) return;
     Connection& ready = found->second;
     ready.server_wants_tls = ready.client_wants_tls = false;
     ready.tls = {.protocol = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .secret_bits = 256, .algorithm_bits = 256};
     Client* client = ready.client;
-    StepShard(ready.shard, TlsReady{.conn = conn, .facts = ready.tls});
+    StepShard(ready.shard, TlsReady{.conn = conn, .facts = ready.tls, .certificate = ready.certificate});
     client->OnTlsReady(*this);
     ScheduleInbound(conn);
   });
@@ -375,8 +402,9 @@ void World::TellClosed(ConnId conn) {
   if (found == connections_.end() || found->second.told_closed) return;
   found->second.told_closed = true;
   const size_t shard = found->second.shard;
+  const bool in_handshake = found->second.outgoing && found->second.server_wants_tls;
   connections_.erase(found);
-  StepShard(shard, PeerClosed{.conn = conn});
+  StepShard(shard, PeerClosed{.conn = conn, .why = in_handshake ? Unavailable("TLS handshake failed") : Status()});
 }
 
 void World::PerformSend(Send& send) {
@@ -385,7 +413,7 @@ void World::PerformSend(Send& send) {
   const std::string bytes = send.bytes.Flatten();
   digest_.Add(bytes);
   Connection& connection = found->second;
-  connection.out_at_ns = std::max(connection.out_at_ns, now_.mono.ns + NetworkLatency());
+  connection.out_at_ns = std::max(connection.out_at_ns, now_.mono.ns + LatencyOf(connection));
   if (connection.client_closed) return;
   After(connection.out_at_ns - now_.mono.ns, [this, client = connection.client, bytes] { client->OnBytes(*this, bytes); });
 }
@@ -433,7 +461,9 @@ Status World::PerformOp(const FileOp& op) {
   const bool grows = std::holds_alternative<Create>(op) || std::holds_alternative<Append>(op) ||
                      std::holds_alternative<MakeDir>(op) || std::holds_alternative<Link>(op);
   if (grows && now_.mono.ns < disk_full_until_ns_) return ResourceExhausted("simulated ENOSPC");
-  return disk_.Apply(op, now_.wall.seconds());
+  const Status status = disk_.Apply(op, now_.wall.seconds());
+  if (status.ok()) TellWatchers(op);
+  return status;
 }
 
 void World::RunStage(std::shared_ptr<RunningPlan> plan) {
@@ -463,13 +493,17 @@ void World::RunStage(std::shared_ptr<RunningPlan> plan) {
 }
 
 void World::PerformAsk(size_t shard, const Ask& ask) {
+  if (const auto* dns = std::get_if<DnsQuestion>(&ask.question)) {
+    AfterForProcess(RemoteLatency() + zones_.DelayOf(dns->name).ns, [this, shard, op = ask.op, question = *dns] {
+      StepShard(shard, Answer{.op = op, .reply = zones_.Look(question)});
+    });
+    return;
+  }
   AfterForProcess(NetworkLatency(), [this, shard, ask] {
     Answer answer{.op = ask.op};
     if (const auto* verify = std::get_if<VerifyPassword>(&ask.question)) {
       const auto matches = auth::VerifyStoredPassword(verify->stored.Reveal(), verify->password.Reveal(), verify->user);
       answer.reply = PasswordChecked{.matches = matches.ok() && *matches, .status = matches.status()};
-    } else if (std::holds_alternative<DnsQuestion>(ask.question)) {
-      answer.reply = DnsReply{};
     } else {
       const auto& lookup = std::get<LookupClientName>(ask.question);
       answer.reply = ClientName{.name = lookup.address.IsLoopback() ? "localhost" : ""};

@@ -14,11 +14,14 @@
 #include <memory>
 #include <optional>
 #include <queue>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/shard/shard.h"
+#include "sim/remote/remote_host.h"
+#include "sim/remote/zones.h"
 #include "sim/world/disk.h"
 #include "sim/world/random.h"
 
@@ -45,6 +48,8 @@ class Client {
   virtual void OnBytes(World& world, std::string_view bytes) = 0;
   virtual void OnTlsReady(World&) {}
   virtual void OnClosed(World& world) = 0;
+  // The server has read so many more bytes of what was sent to it.
+  virtual void OnRead(size_t) {}
 };
 
 struct LogLine {
@@ -66,7 +71,25 @@ class World {
   void CloseFromClient(ConnId conn);
   void After(int64_t delay_ns, std::function<void()> action);
 
+  // ---- whom the server connects to ----
+  // At every port of the address. Nobody at an address: "Connection refused".
+  void AddRemoteHost(IpAddress address, std::shared_ptr<RemoteHost> host) { remote_hosts_[address] = std::move(host); }
+  void AddRemoteHost(Path socket, std::shared_ptr<RemoteHost> host) {
+    remote_sockets_[std::move(socket)] = std::move(host);
+  }
+  // What TLS shows of a host's certificate; without it: a self-signed one with no names.
+  void SetCertificate(IpAddress address, CertificateFacts facts) {
+    certificates_[address] = std::make_shared<const CertificateFacts>(std::move(facts));
+  }
+  Zones& zones() { return zones_; }
+
   // ---- for the workload ----
+  // A whole file, as another program leaves it (`sendmail`, `postqueue`): whoever watches its folder is told.
+  void Plant(const Path& path, std::string bytes);
+  // For tests of the world itself, in place of a machine: performs as if the shard had put it into a step's effects; and an
+  // event that `taker` answers true to does not reach the shard.
+  void PerformFor(size_t shard, Effect effect) { Perform(shard, effect); }
+  void set_taker(std::function<bool(const Event&)> taker) { taker_ = std::move(taker); }
   void Start();                 // the first process
   void Crash(bool power_loss);  // and a new process some time later
   void StopCleanly();           // SIGTERM; the process is gone when all shards are quiet
@@ -77,6 +100,7 @@ class World {
   bool up() const { return !shards_.empty(); }
   uint64_t crash_count() const { return crash_count_; }
   uint64_t power_loss_count() const { return power_loss_count_; }
+  uint64_t process() const { return process_; }  // counts starts
   // Runs until nothing is scheduled, `until` or `steps_max` steps. False where steps_max ended it: a livelock.
   bool RunUntil(Instant until, uint64_t steps_max);
   bool idle() const { return actions_.empty(); }
@@ -114,6 +138,8 @@ class World {
     bool server_closed = false, client_closed = false;
     bool moving = false;
     bool told_closed = false;   // the shard got PeerClosed
+    bool outgoing = false;      // the server is the one who connected
+    std::shared_ptr<const CertificateFacts> certificate;  // of an outgoing one
     int64_t in_at_ns = 0;       // when the last bytes so far reach the server: a stream keeps its order
     int64_t out_at_ns = 0;      // when the last bytes so far reach the client
   };
@@ -132,6 +158,10 @@ class World {
   void PerformClose(const Close& close);
   void PerformHandoff(Handoff& handoff);
   void PerformAsk(size_t shard, const Ask& ask);
+  void PerformConnect(size_t shard, const postern::Connect& connect);
+  // Whoever watches a folder in which the operation changed names.
+  void TellWatchers(const FileOp& op);
+  void TellWatchersOf(std::string_view path);
   void RunStage(std::shared_ptr<RunningPlan> plan);
   Status PerformOp(const FileOp& op);
   void DeliverInbound(ConnId conn);
@@ -142,6 +172,10 @@ class World {
   void AfterForProcess(int64_t delay_ns, std::function<void()> action);
   int64_t DiskLatency();
   int64_t NetworkLatency();
+  // Mail that goes out has a chance of its own: that it does changes nothing for those who bring mail.
+  int64_t RemoteLatency();
+  int64_t LatencyOf(const Connection& connection) { return connection.outgoing ? RemoteLatency() : NetworkLatency(); }
+  Random& ChanceOf(const Connection& connection) { return connection.outgoing ? remote_ : network_; }
   // How long what this client does now takes to reach the server: never less than what it did before.
   int64_t InboundLatency(ConnId conn);
   void Disturb();
@@ -150,7 +184,7 @@ class World {
   std::shared_ptr<const config::Config> config_;
   uint16_t shard_count_;
   Faults faults_;
-  Random random_, network_, disk_faults_, scheduling_;
+  Random random_, network_, disk_faults_, scheduling_, remote_;
   Disk disk_;
   Now now_;
   int64_t wall_offset_us_;
@@ -163,6 +197,12 @@ class World {
   bool stopping_ = false;
   std::map<ConnId, Connection> connections_;
   uint64_t next_conn_ = 1;
+  std::map<IpAddress, std::shared_ptr<RemoteHost>> remote_hosts_;
+  std::map<Path, std::shared_ptr<RemoteHost>> remote_sockets_;
+  std::map<IpAddress, std::shared_ptr<const CertificateFacts>> certificates_;
+  std::vector<std::unique_ptr<Client>> remote_links_;  // the remote hosts' ends of connections
+  Zones zones_;
+  std::map<std::pair<size_t, OpId>, std::set<Path>> watches_;
   std::map<std::pair<size_t, OpId>, uint64_t> timers_;  // -> the order number that is valid
   int64_t disk_full_until_ns_ = 0;
 
@@ -170,6 +210,7 @@ class World {
   uint64_t event_count_ = 0;
   StableDigest digest_;
   std::function<void(size_t, Now, const Event&, const std::vector<Effect>&)> observer_;
+  std::function<bool(const Event&)> taker_;
 };
 
 }  // namespace postern::sim
