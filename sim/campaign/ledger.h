@@ -27,6 +27,9 @@ struct Submission {
   std::set<std::string> local_users;   // whose RCPT was answered 250 and who have a Maildir
   std::set<std::string> refused_users;  // RCPT answered 4xx or 5xx
   size_t remote_recipients = 0;
+  std::set<std::string> remote_addresses;  // theirs
+  std::string sender;                      // of MAIL
+  bool from_stranger = false;              // neither logged in nor of mynetworks
   bool aliased = false;                // some recipient is an alias: it may be anybody's
   enum class Outcome : uint8_t { kNone, kSent, kAccepted, kDeferred, kRefused } outcome = Outcome::kNone;  // deferred: 4xx at its end
   uint64_t crashes_at_end = 0;         // crash count when the final dot was sent

@@ -122,6 +122,7 @@ void SmtpClient::OnReply(World& world, int code, const std::string& text) {
         ++accepted_recipients_;
         if (expected.remote) {
           ++submission_->remote_recipients;
+          submission_->remote_addresses.insert(expected.user);
           if (!authenticated_ && !intent_.trusted) {
             ledger_.Violated("O14", name_ + ": relay for a stranger");
           }
@@ -178,6 +179,8 @@ void SmtpClient::NextMessage(World& world) {
   const uint64_t recipients = 1 + world.random().Below(3);
   envelope_replies_left_ = 1 + recipients;
   const std::string sender = intent_.login.empty() ? "sender@client.example.org" : intent_.login;
+  submission_->sender = sender;
+  submission_->from_stranger = !authenticated_ && !intent_.trusted;
   Say(world, "MAIL FROM:<" + sender + ">", {Wait::kMail});
   if (intent_.pipelining) {
     for (uint64_t i = 0; i < recipients; ++i) SendEnvelope(world);
@@ -193,7 +196,7 @@ void SmtpClient::SendEnvelope(World& world) {
   } else if (draw == 7) {
     Say(world, "RCPT TO:<nobody@example.test>", {.wait = Wait::kRcpt, .user = "nobody@example.test"});
   } else {
-    Say(world, "RCPT TO:<somebody@far.example.net>", {.wait = Wait::kRcpt, .remote = true});
+    Say(world, "RCPT TO:<somebody@far.example.net>", {.wait = Wait::kRcpt, .user = "somebody@far.example.net", .remote = true});
   }
 }
 
