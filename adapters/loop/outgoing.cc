@@ -22,7 +22,8 @@ constexpr ListenerId kNoListener{UINT16_MAX};
 Endpoint LocalOf(int fd) {
   sockaddr_storage local{};
   socklen_t length = sizeof local;
-  return getsockname(fd, reinterpret_cast<sockaddr*>(&local), &length) == 0 ? net::FromSocketAddress(local) : Endpoint{};
+  return getsockname(fd, reinterpret_cast<sockaddr*>(&local), &length) == 0 ? net::FromSocketAddress(local)
+                                                                            : Endpoint{};
 }
 
 }  // namespace
@@ -53,9 +54,8 @@ void ShardLoop::Do(Connect effect) {
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, dialled->fd.get(), &event) != 0) return refuse(net::DialError(errno));
   ++options_.shared->connection_count;
   if (effect.patience > Duration{}) deadlines_.Set(conn, clock_.Read().mono + effect.patience);
-  dialling_.emplace(conn, Dialling{.op = effect.op,
-                                   .fd = std::move(dialled->fd),
-                                   .remote = to != nullptr ? *to : Endpoint{}});
+  dialling_.emplace(
+      conn, Dialling{.op = effect.op, .fd = std::move(dialled->fd), .remote = to != nullptr ? *to : Endpoint{}});
 }
 
 void ShardLoop::FinishDialling() {

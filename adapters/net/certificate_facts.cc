@@ -20,6 +20,9 @@ constexpr size_t kChainMax = 10;
 struct FreeStore {
   void operator()(X509_STORE* store) const { X509_STORE_free(store); }
 };
+struct FreeStack {  // not what is in it
+  void operator()(STACK_OF(X509) * stack) const { sk_X509_free(stack); }
+};
 struct FreeStoreContext {
   void operator()(X509_STORE_CTX* context) const { X509_STORE_CTX_free(context); }
 };
@@ -33,7 +36,8 @@ bool IsPlain(std::string_view name) {
 }
 
 std::string_view BytesOf(const ASN1_STRING* string) {
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)), static_cast<size_t>(ASN1_STRING_length(string))};
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
+          static_cast<size_t>(ASN1_STRING_length(string))};
 }
 
 void AddAlternativeNames(const X509* leaf, CertificateFacts* facts) {
@@ -64,8 +68,8 @@ std::string CommonName(const X509* leaf) {
   if (length < 0) return {};
   const std::string name(reinterpret_cast<const char*>(text), static_cast<size_t>(length));
   OPENSSL_free(text);
-  const bool printable = std::all_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 0x7f; });
-  return printable ? name : std::string();
+  const auto is_printable = [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 0x7f; };
+  return std::all_of(name.begin(), name.end(), is_printable) ? name : std::string();
 }
 
 template <class Object, class Encode>
@@ -98,16 +102,20 @@ bool Verifies(X509* leaf, STACK_OF(X509) * sent, X509_STORE* store) {
   return verified;
 }
 
-// The same, were just `anchor` trusted.
-bool VerifiesBelow(X509* leaf, STACK_OF(X509) * sent, X509* anchor) {
+// The same for the first of `chain`, were just `anchor` trusted. OpenSSL is given nothing but the chain: it goes by
+// names and would lose its way among others of the same name.
+bool VerifiesBelow(const std::vector<X509*>& chain, X509* anchor) {
   const std::unique_ptr<X509_STORE, FreeStore> store(X509_STORE_new());
   if (store == nullptr || X509_STORE_add_cert(store.get(), anchor) != 1) return false;
   X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN);
-  return Verifies(leaf, sent, store.get());
+  const std::unique_ptr<STACK_OF(X509), FreeStack> links(sk_X509_new_null());
+  for (X509* const link : chain) sk_X509_push(links.get(), link);
+  return Verifies(chain.front(), links.get(), store.get());
 }
 
 bool IsSignedBy(X509* certificate, X509* issuer) {
-  const bool is = X509_check_issued(issuer, certificate) == X509_V_OK && X509_verify(certificate, X509_get0_pubkey(issuer)) == 1;
+  const bool is =
+      X509_check_issued(issuer, certificate) == X509_V_OK && X509_verify(certificate, X509_get0_pubkey(issuer)) == 1;
   ERR_clear_error();
   return is;
 }
@@ -119,7 +127,8 @@ std::vector<X509*> ChainFrom(X509* leaf, STACK_OF(X509) * sent) {
     X509* next = nullptr;
     for (int i = 0; next == nullptr && i < sk_X509_num(sent); ++i) {
       X509* const each = sk_X509_value(sent, i);
-      const bool seen = std::any_of(chain.begin(), chain.end(), [&](X509* known) { return X509_cmp(known, each) == 0; });
+      const bool seen =
+          std::any_of(chain.begin(), chain.end(), [&](X509* known) { return X509_cmp(known, each) == 0; });
       if (!seen && IsSignedBy(chain.back(), each)) next = each;
     }
     if (next == nullptr) break;
@@ -129,14 +138,13 @@ std::vector<X509*> ChainFrom(X509* leaf, STACK_OF(X509) * sent) {
 }
 
 // A trust anchor that is a bare key: it is that of a certificate sent, or it signed the last of them.
-bool AnchoredByKey(const std::vector<X509*>& chain, STACK_OF(X509) * sent, const TlsClient& client) {
-  X509* const leaf = chain.front();
+bool AnchoredByKey(const std::vector<X509*>& chain, const TlsClient& client) {
   for (const auto& key : client.trusted_keys()) {
     for (X509* const link : chain) {
-      const bool is_anchor = link != leaf && EVP_PKEY_eq(X509_get0_pubkey(link), key.get()) == 1;
+      const bool is_anchor = link != chain.front() && EVP_PKEY_eq(X509_get0_pubkey(link), key.get()) == 1;
       const bool is_signed = X509_verify(link, key.get()) == 1;
       ERR_clear_error();
-      if ((is_anchor || is_signed) && VerifiesBelow(leaf, sent, link)) return true;
+      if ((is_anchor || is_signed) && VerifiesBelow(chain, link)) return true;
     }
   }
   return false;
@@ -156,12 +164,12 @@ std::shared_ptr<const CertificateFacts> FactsOf(SSL* ssl, const TlsClient& clien
   facts->chain_trusted = Verifies(leaf.get(), sent, SSL_CTX_get_cert_store(client.context()));
   if (!client.wants_chain() && client.trusted_keys().empty()) return facts;
   const std::vector<X509*> chain = ChainFrom(leaf.get(), sent);
-  facts->chain_trusted = facts->chain_trusted || AnchoredByKey(chain, sent, client);
+  facts->chain_trusted = facts->chain_trusted || AnchoredByKey(chain, client);
   if (!client.wants_chain()) return facts;
   for (X509* const link : chain) {
     facts->chain.push_back({.certificate = CertificateOf(link),
                             .public_key = PublicKeyOf(link),
-                            .would_anchor = link != leaf.get() && VerifiesBelow(leaf.get(), sent, link)});
+                            .would_anchor = link != leaf.get() && VerifiesBelow(chain, link)});
   }
   return facts;
 }

@@ -1,5 +1,6 @@
-// One connection, accepted or made by us: its socket, its TLS layer if there is one, and what is still to be sent. It does no waiting and
-// calls nobody: the loop that owns it asks it to read or to send when the socket can, and tells the core what came of it.
+// One connection, accepted or made by us: its socket, its TLS layer if there is one, and what is still to be sent. It does
+// no waiting and calls nobody: the loop that owns it asks it to read or to send when the socket can, and tells the core
+// what came of it.
 //
 //   kHandshake (implicit TLS) --ready--> kOpen --BeginTls--> kHandshake --ready--> kOpen
 //   any --CloseAfterDrain--> kClosing (what was sent leaves, close_notify, end) --> kLingering (reads off what the peer still
@@ -83,7 +84,8 @@ class Connection {
   // ---- STARTTLS, the end ----
   // Throws away what the peer sent in plaintext until now; TLS begins once everything is sent (RFC 3207 section 4.2).
   void BeginTlsAfterDrain(std::unique_ptr<TlsStream> tls, Scratch* scratch);
-  // To be called when drained. OK: the handshake begins now, and there may be something to send; nullopt: none was asked for.
+  // To be called when drained. OK: the handshake begins now, and there may be something to send; nullopt: none was asked
+  // for.
   std::optional<Status> BeginTlsIfAsked(Scratch* scratch);
   bool tls_asked() const { return tls_next_ != nullptr; }
   // No more bytes are read for the core; ends once drained.

@@ -16,8 +16,8 @@ struct Dialled {
   Status bound;  // not OK: `from` could not be had ("Cannot assign requested address"); the system chooses the address
 };
 
-// Errors are the system's words alone, "Connection refused", as mail programs log them: kNotFound where a unix socket or
-// its folder is not there, kDeadlineExceeded where the system gave up waiting, kUnavailable for everything else.
+// Errors are the system's words alone, "Connection refused", as mail programs log them: kNotFound where a unix socket
+// or its folder is not there, kDeadlineExceeded where the system gave up waiting, kUnavailable for everything else.
 StatusOr<Dialled> Dial(const Endpoint& to, const std::optional<IpAddress>& from);
 // `path` as the operating system sees it.
 StatusOr<Dialled> DialUnix(const std::string& path);

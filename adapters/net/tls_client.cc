@@ -24,8 +24,8 @@ constexpr std::array<uint64_t, 4> kWithout{SSL_OP_NO_TLSv1, SSL_OP_NO_TLSv1_1, S
 constexpr size_t kKeptMax = 64;
 constexpr Duration kKept = Seconds(600);
 
-// Postfix's lists (tls_high_cipherlist and so on, at their defaults). Anonymous suites come first where nothing has to be
-// verified: they save the server the proof that nobody looks at. Empty: no such grade.
+// Postfix's lists (tls_high_cipherlist and so on, at their defaults). Anonymous suites come first where nothing has to
+// be verified: they save the server the proof that nobody looks at. Empty: no such grade.
 std::string_view CiphersOf(std::string_view grade) {
   if (grade == "high") return "aNULL:-aNULL:HIGH:@STRENGTH";
   if (grade == "medium") return "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH";
@@ -38,7 +38,8 @@ std::string_view CiphersOf(std::string_view grade) {
 Status UseCiphers(SSL_CTX* context, const ClientTls& wanted) {
   std::string list(CiphersOf(wanted.cipher_grade));
   if (list.empty()) {
-    return InvalidArgument("TLS cipher grade \"" + wanted.cipher_grade + "\" is none of high, medium, low, export, null");
+    return InvalidArgument("TLS cipher grade \"" + wanted.cipher_grade +
+                           "\" is none of high, medium, low, export, null");
   }
   constexpr std::string_view kBetween = ", \t\r\n:";
   for (size_t at = 0; (at = wanted.exclude_ciphers.find_first_not_of(kBetween, at)) != std::string::npos;) {
@@ -82,8 +83,10 @@ StatusOr<std::shared_ptr<const TlsClient>> TlsClient::Make(const ClientTls& want
   SSL_CTX* const context = client->context();
   // As Postfix: what is too weak says the grade, and weak TLS is more than none where TLS is a matter of chance.
   SSL_CTX_set_security_level(context, 0);
-  SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_TICKET);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_options(
+      context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_TICKET);
+  SSL_CTX_set_mode(context,
+                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
   SSL_CTX_set_cert_verify_callback(context, &AcceptAny, nullptr);
@@ -102,7 +105,8 @@ StatusOr<std::shared_ptr<const TlsClient>> TlsClient::Make(const ClientTls& want
 Status TlsClient::Load(const ClientTls& wanted, const host::Root& root) {
   SSL_CTX* const context = context_.get();
   if (!wanted.trust_anchor_files.empty()) {
-    for (const std::string& path : wanted.trust_anchor_files) POSTERN_RETURN_IF_ERROR(LoadTrustAnchors(root.Whole(path)));
+    for (const std::string& path : wanted.trust_anchor_files)
+      POSTERN_RETURN_IF_ERROR(LoadTrustAnchors(root.Whole(path)));
     // An anchor need not be a root: it is trusted for what it is.
     X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_PARTIAL_CHAIN);
   } else {
@@ -125,7 +129,8 @@ Status TlsClient::Load(const ClientTls& wanted, const host::Root& root) {
   if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
     return InvalidArgument("certificate " + certificate + ": " + OpenSslError());
   }
-  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(context) != 1) {
+  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(context) != 1) {
     return InvalidArgument("private key " + key + ": " + OpenSslError());
   }
   return OkStatus();
@@ -146,13 +151,15 @@ Status TlsClient::LoadTrustAnchors(const std::string& path) {
     bool used = false;
     if (kind == PEM_STRING_X509 || kind == PEM_STRING_X509_OLD) {
       const std::unique_ptr<X509, FreeX509> certificate(d2i_X509(nullptr, &at, length));
-      used = certificate != nullptr && X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), certificate.get()) == 1;
+      used =
+          certificate != nullptr && X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), certificate.get()) == 1;
     } else if (kind == PEM_STRING_PUBLIC) {
       trusted_keys_.emplace_back(d2i_PUBKEY(nullptr, &at, length));
       used = trusted_keys_.back() != nullptr;
     }
     OPENSSL_free(name), OPENSSL_free(header), OPENSSL_free(data);
-    if (!used) return InvalidArgument("trust anchors " + path + ": \"" + kind + "\" that can't be used: " + OpenSslError());
+    if (!used)
+      return InvalidArgument("trust anchors " + path + ": \"" + kind + "\" that can't be used: " + OpenSslError());
     ++count;
   }
   const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
@@ -164,7 +171,8 @@ Status TlsClient::LoadTrustAnchors(const std::string& path) {
 StatusOr<std::shared_ptr<const TlsClient>> TlsClients::Get(const ClientTls& wanted, Instant now) {
   ClientTls key = wanted;
   key.server_name.clear();
-  if (const auto found = kept_.find(key); found != kept_.end() && now < found->second.until) return found->second.client;
+  if (const auto found = kept_.find(key); found != kept_.end() && now < found->second.until)
+    return found->second.client;
   auto made = TlsClient::Make(key, *root_);
   if (!made.ok()) return made;
   if (kept_.size() >= kKeptMax) kept_.clear();  // connections hold on to theirs

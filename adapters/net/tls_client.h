@@ -1,7 +1,7 @@
 // TLS as a client (RFC 3207, RFC 8314): an SSL_CTX for what a policy asks of a handshake. The handshake never fails for
 // the server's certificate: what it shows is told as facts (certificate_facts.h), and the core judges.
-// Files are read when a TlsClient is made. One that can't be read or used is an error, never a handshake that trusts nobody
-// without saying so.
+// Files are read when a TlsClient is made. One that can't be read or used is an error, never a handshake that trusts
+// nobody without saying so.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -25,8 +25,8 @@ struct FreeKey {
 // Immutable; shared by the connections of one loop.
 class TlsClient {
  public:
-  // `wanted.server_name` is not looked at: it is the connection's. Paths are below `root`. kInvalidArgument: what can't be
-  // used, with the file's name.
+  // `wanted.server_name` is not looked at: it is the connection's. Paths are below `root`. kInvalidArgument: what can't
+  // be used, with the file's name.
   static StatusOr<std::shared_ptr<const TlsClient>> Make(const ClientTls& wanted, const host::Root& root);
 
   SSL_CTX* context() const { return context_.get(); }

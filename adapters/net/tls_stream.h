@@ -1,5 +1,5 @@
-// The TLS layer of one connection, of its server or its client (RFC 8446, RFC 5246), over memory: ciphertext goes in and out as bytes, and nothing is
-// kept between calls but what a record cut in two needs.
+// The TLS layer of one connection, of its server or its client (RFC 8446, RFC 5246), over memory: ciphertext goes in and
+// out as bytes, and nothing is kept between calls but what a record cut in two needs.
 // Owner: one connection. Not thread-safe, but may move between threads between calls.
 #pragma once
 

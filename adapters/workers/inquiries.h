@@ -1,6 +1,6 @@
 // Answers to the core's questions that would block a loop: whether a password matches a stored one (milliseconds of
-// processor time by design), what a client is called (a resolver far away), and what the DNS says. Shared by all loops; answers go to the
-// asking loop's inbox.
+// processor time by design), what a client is called (a resolver far away), and what the DNS says. Shared by all loops;
+// answers go to the asking loop's inbox.
 #pragma once
 
 #include <absl/functional/any_invocable.h>

@@ -55,14 +55,15 @@ bool IsHostName(std::string_view name) {
     const size_t dot = std::min(name.find('.', at), name.size());
     const std::string_view label = name.substr(at, dot - at);
     if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
-    if (!std::all_of(label.begin(), label.end(), [](char c) { return IsAlphanumeric(c) || c == '-' || c == '_'; })) return false;
+    const auto is_of_names = [](char c) { return IsAlphanumeric(c) || c == '-' || c == '_'; };
+    if (!std::all_of(label.begin(), label.end(), is_of_names)) return false;
     at = dot + 1;
   }
   return true;
 }
 
-// An uncompressed name on the wire (RFC 1035 section 3.1) as text without the final dot; the root is empty. nullopt: broken
-// off, or with labels that as text would be other names.
+// An uncompressed name on the wire (RFC 1035 section 3.1) as text without the final dot; the root is empty. nullopt:
+// broken off, or with labels that as text would be other names.
 std::optional<std::string> NameFromWire(std::string_view wire) {
   std::string name;
   while (!wire.empty()) {
@@ -188,13 +189,13 @@ StatusOr<Resolver::Context> Resolver::MakeContext(bool validating) {
     }
   }
   const std::pair<const char*, const char*> settings[] = {
-      {"do-not-query-localhost:", "no"},
       // A name server that was away is noticed when it is back, not a quarter of an hour later.
       {"infra-host-ttl:", "30"},
       {"infra-keep-probing:", "yes"},
   };
   for (const auto& [name, value] : settings) {
-    if (ub_ctx_set_option(context.get(), name, value) != 0) return Unavailable(std::string("libunbound refuses ") + name);
+    if (ub_ctx_set_option(context.get(), name, value) != 0)
+      return Unavailable(std::string("libunbound refuses ") + name);
   }
   if (validating && ub_ctx_add_ta_file(context.get(), options_.trust_anchor_file.c_str()) != 0) {
     return InvalidArgument("DNSSEC trust anchor " + options_.trust_anchor_file + " can't be read");
@@ -222,9 +223,8 @@ void Resolver::Ask(const DnsQuestion& question, Tell tell) {
   if (question.type == RecordType::kNative) {
     const Clock::time_point until = Clock::now() + options_.patience;
     const auto asker = std::make_shared<Tell>(std::move(tell));
-    const bool begun = native_.Run([name = question.name, asker, until] {
-      (*asker)(Clock::now() < until ? ResolveNatively(name) : DnsReply{});
-    });
+    const bool begun = native_.Run(
+        [name = question.name, asker, until] { (*asker)(Clock::now() < until ? ResolveNatively(name) : DnsReply{}); });
     if (!begun) (*asker)(DnsReply{});
     return;
   }
@@ -295,7 +295,8 @@ void Resolver::GiveUp(Clock::time_point now) {
 }
 
 void Resolver::Submit(Query* query, const std::string& name, int type) {
-  const int error = ub_resolve_async(query->context, name.c_str(), type, kInternet, query, &Resolver::OnAnswer, nullptr);
+  const int error =
+      ub_resolve_async(query->context, name.c_str(), type, kInternet, query, &Resolver::OnAnswer, nullptr);
   if (error != 0) Finish(query, {.outcome = error == UB_SYNTAX ? Outcome::kNotFound : Outcome::kTryAgain});
 }
 
@@ -305,8 +306,8 @@ void Resolver::OnAnswer(void* data, int error, ub_result* result) {
   ub_resolve_free(result);
 }
 
-// libunbound calls a ring of aliases a server failure, which it is not: no other try mends it. So the aliases of a name that
-// failed are followed one by one.
+// libunbound calls a ring of aliases a server failure, which it is not: no other try mends it. So the aliases of a name
+// that failed are followed one by one.
 //
 //   the question --SERVFAIL--> its alias? --an alias--> that one's? ... --too many--> kLoop
 //                                  \---- anything else ----> kTryAgain
@@ -315,7 +316,8 @@ void Resolver::Answered(Query* query, int error, const ub_result* result) {
   const bool searching = !query->alias.empty();
   if (!searching) {
     DnsReply reply = ReplyOf(query->question, *result);
-    const bool failed = result->rcode == kServerFailure && result->bogus == 0 && query->question.type != RecordType::kCname;
+    const bool failed =
+        result->rcode == kServerFailure && result->bogus == 0 && query->question.type != RecordType::kCname;
     if (!failed) return Finish(query, std::move(reply));
     query->alias = query->question.name;
   } else {

@@ -1,12 +1,12 @@
-// The DNS, asked through libunbound: a stub that asks the host's name servers, follows aliases, keeps answers for as long
-// as they may be kept, and checks signatures where that is of interest.
+// The DNS, asked through libunbound: a stub that asks the host's name servers, follows aliases, keeps answers for as
+// long as they may be kept, and checks signatures where that is of interest.
 //
 //   Ask (any thread) -> waiting -> the resolver's own thread: libunbound --answer, or patience over--> tell
 //   kNative goes to a small pool of threads: getaddrinfo(3) blocks
 //
-// Two libunbounds: one that validates is asked only where the question wants to know whether the reply is secure. Behind a
-// name server that strips signatures everything would be bogus to it, and no mail would leave.
-// Owner: the process.
+// Two libunbounds: one that validates is asked only where the question wants to know whether the reply is secure.
+// Behind a name server that strips signatures everything would be bogus to it, and no mail would leave. Owner: the
+// process.
 #pragma once
 
 #include <chrono>

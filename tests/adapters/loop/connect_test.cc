@@ -202,9 +202,9 @@ TEST(ConnectTest, ReachesAUnixSocketBelowTheRoot) {
 }
 
 TEST(ConnectTest, SaysThatThereIsNoSuchSocket) {
-  for (const auto& [path, why] : std::vector<std::pair<Path, Status>>{
-           {"/no/such", NotFound("No such file or directory")},
-           {"/" + std::string(200, 'x'), Unavailable("File name too long")}}) {
+  for (const auto& [path, why] :
+       std::vector<std::pair<Path, Status>>{{"/no/such", NotFound("No such file or directory")},
+                                            {"/" + std::string(200, 'x'), Unavailable("File name too long")}}) {
     Caller caller({.op = kOp, .to = path});
     caller.Start();
     EXPECT_EQ(caller.done.Take().value_or(ConnectDone{}).status, why);

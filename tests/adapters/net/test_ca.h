@@ -20,7 +20,7 @@ struct CertificateWish {
   std::string alternative_names;  // as in openssl.cnf: "DNS:a.example,IP:127.0.0.1"
   bool is_ca = false;
   long from_seconds = -3600, until_seconds = 86400;  // from now on
-  std::string raw_dns_name;  // one more dNSName, with bytes that openssl.cnf can't say
+  std::string raw_dns_name;                          // one more dNSName, with bytes that openssl.cnf can't say
 };
 
 // A certificate with its key.
@@ -35,7 +35,8 @@ class Issued {
     X509_gmtime_adj(X509_getm_notAfter(certificate_), wish.until_seconds);
     X509_set_pubkey(certificate_, key_);
     X509_NAME* const name = X509_get_subject_name(certificate_);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(wish.common_name.c_str()), -1, -1, 0);
+    const auto* const common_name = reinterpret_cast<const unsigned char*>(wish.common_name.c_str());
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, common_name, -1, -1, 0);
     X509_set_issuer_name(certificate_, X509_get_subject_name(issuer == nullptr ? certificate_ : issuer->certificate_));
     if (wish.is_ca) Extend(NID_basic_constraints, "critical,CA:TRUE");
     if (!wish.alternative_names.empty()) Extend(NID_subject_alt_name, wish.alternative_names);

@@ -34,7 +34,9 @@ class TlsClientTest : public ::testing::Test {
             .fingerprint_digest = "sha256",
             .ca_file = "/ca.pem"};
   }
-  void Write(const std::string& name, const std::string& text) { std::ofstream(harness_->folder() + "/" + name) << text; }
+  void Write(const std::string& name, const std::string& text) {
+    std::ofstream(harness_->folder() + "/" + name) << text;
+  }
 
   TlsClientTest() {
     harness_ = std::make_unique<Harness>([this](ShardId, Now, const Event& e, Effects& out) { OnEvent(e, out); });
@@ -53,7 +55,8 @@ class TlsClientTest : public ::testing::Test {
 
   const Issued root_{{.common_name = "Root", .is_ca = true}, nullptr};
   const Issued middle_{{.common_name = "Middle", .is_ca = true}, &root_};
-  const Issued leaf_{{.common_name = "mx.example", .alternative_names = "DNS:mx.example,DNS:*.mail.example,IP:192.0.2.7,IP:2001:db8::7"},
+  const Issued leaf_{{.common_name = "mx.example",
+                      .alternative_names = "DNS:mx.example,DNS:*.mail.example,IP:192.0.2.7,IP:2001:db8::7"},
                      &middle_};
   std::string greeting_ = "go\n";
   bool server_begins_tls_ = true;
@@ -247,11 +250,14 @@ TEST_F(TlsClientTest, FilesThatCannotBeUsedFailTheHandshake) {
     const Outcome got = Shake(leaf_.Settings({&middle_}), wanted);
     EXPECT_EQ(got.certificate, nullptr);
     std::string text(Message(got.failure));
-    if (const size_t at = text.find(harness_->folder()); at != std::string::npos) text.erase(at, harness_->folder().size());
+    if (const size_t at = text.find(harness_->folder()); at != std::string::npos)
+      text.erase(at, harness_->folder().size());
     return text;
   };
-  EXPECT_EQ(failure([](ClientTls* tls) { tls->ca_file = "/none.pem"; }), "CA certificates /none.pem: No such file or directory");
-  EXPECT_EQ(failure([](ClientTls* tls) { tls->ca_path = "/none"; }), "CA certificates /none: No such file or directory");
+  EXPECT_EQ(failure([](ClientTls* tls) { tls->ca_file = "/none.pem"; }),
+            "CA certificates /none.pem: No such file or directory");
+  EXPECT_EQ(failure([](ClientTls* tls) { tls->ca_path = "/none"; }),
+            "CA certificates /none: No such file or directory");
   EXPECT_TRUE(failure([](ClientTls* tls) { tls->ca_file = "/empty.pem"; }).starts_with("CA certificates /empty.pem: "));
   EXPECT_EQ(failure([](ClientTls* tls) { tls->trust_anchor_files = {"/none.pem"}; }),
             "trust anchors /none.pem: No such file or directory");
@@ -279,7 +285,10 @@ TEST_F(TlsClientTest, PlaintextBehindTheGreetingIsNoAnswer) {
 TEST(TlsClientsTest, KeepsWhatItMadeForAWhile) {
   const host::Root root = *host::Root::Open("");
   TlsClients clients(&root);
-  ClientTls wanted{.server_name = "a.example", .versions = {true, true, true, true}, .cipher_grade = "high", .fingerprint_digest = "sha256"};
+  ClientTls wanted{.server_name = "a.example",
+                   .versions = {true, true, true, true},
+                   .cipher_grade = "high",
+                   .fingerprint_digest = "sha256"};
   const auto first = *clients.Get(wanted, Instant{});
   wanted.server_name = "b.example";
   EXPECT_EQ(*clients.Get(wanted, Instant{} + Seconds(599)), first);

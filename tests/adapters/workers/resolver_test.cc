@@ -87,7 +87,8 @@ class NameServer {
       if (got < 17) continue;
       ++asked_;
       const std::string reply = Answer(std::string(query, static_cast<size_t>(got)));
-      if (!reply.empty()) (void)sendto(fd_.get(), reply.data(), reply.size(), 0, reinterpret_cast<sockaddr*>(&from), length);
+      if (!reply.empty())
+        (void)sendto(fd_.get(), reply.data(), reply.size(), 0, reinterpret_cast<sockaddr*>(&from), length);
     }
   }
   std::string Answer(const std::string& query) {
@@ -107,8 +108,8 @@ class NameServer {
     const Entry entry = found != entries_.end() ? found->second : Entry{.rcode = name_known ? 0 : 3};
     if (entry.silent) return {};
     std::string reply = query.substr(0, 2);
-    reply += '\x81';                                       // a reply; recursion was wanted
-    reply += static_cast<char>(0x80 | entry.rcode);        // and is available
+    reply += '\x81';                                 // a reply; recursion was wanted
+    reply += static_cast<char>(0x80 | entry.rcode);  // and is available
     reply += Big16(1) + Big16(static_cast<int>(entry.answers.size())) + Big16(0) + Big16(0);
     reply += query.substr(12, end - 12);
     for (const Record& record : entry.answers) {
@@ -157,7 +158,8 @@ class ResolverTest : public ::testing::Test {
     resolver_ = *std::move(made);
   }
   DnsReply Ask(const std::string& name, RecordType type, bool dnssec = false) {
-    resolver_->Ask({.name = name, .type = type, .dnssec = dnssec}, [this](DnsReply reply) { replies_.Put(std::move(reply)); });
+    resolver_->Ask({.name = name, .type = type, .dnssec = dnssec},
+                   [this](DnsReply reply) { replies_.Put(std::move(reply)); });
     const auto reply = replies_.Take();
     EXPECT_TRUE(reply.has_value()) << "no answer about " << name;
     return reply.value_or(DnsReply{});
@@ -180,7 +182,8 @@ TEST_F(ResolverTest, FindsRecordsOfEveryKind) {
   EXPECT_EQ(reply.outcome, Outcome::kFound);
   EXPECT_FALSE(reply.secure);
   EXPECT_EQ(reply.canonical_name, "");
-  std::sort(reply.mx.begin(), reply.mx.end(), [](const MxRecord& a, const MxRecord& b) { return a.preference < b.preference; });
+  std::sort(reply.mx.begin(), reply.mx.end(),
+            [](const MxRecord& a, const MxRecord& b) { return a.preference < b.preference; });
   EXPECT_EQ(reply.mx, (std::vector<MxRecord>{{10, "mx1.example.test"}, {300, "mx2.example.test"}}));
   EXPECT_EQ(Ask("null.example.test", RecordType::kMx).mx, std::vector<MxRecord>{{}});
   EXPECT_EQ(Ask("mx1.example.test", RecordType::kA).addresses, std::vector{*IpAddress::Parse("192.0.2.1")});
@@ -208,12 +211,12 @@ TEST_F(ResolverTest, FailuresMayPass) {
 TEST_F(ResolverTest, FollowsAliases) {
   // In one reply, as most name servers do; and the address in a reply of its own.
   server_.Add("www.example.test", kA,
-              {.answers = {{"www.example.test", kCname, Wire("web.example.test")},
-                           {"web.example.test", kA, kWebA}}});
+              {.answers = {{"www.example.test", kCname, Wire("web.example.test")}, {"web.example.test", kA, kWebA}}});
   server_.Add("web.example.test", kA, {.answers = {{"web.example.test", kA, kWebA}}});
   server_.Add("far.example.test", kA, {.answers = {{"far.example.test", kCname, Wire("web.example.test")}}});
   server_.Add("far.example.test", kCname, {.answers = {{"far.example.test", kCname, Wire("web.example.test")}}});
-  server_.Add("dead.example.test", kA, {.rcode = 3, .answers = {{"dead.example.test", kCname, Wire("none.example.test")}}});
+  server_.Add("dead.example.test", kA,
+              {.rcode = 3, .answers = {{"dead.example.test", kCname, Wire("none.example.test")}}});
   Begin();
   for (const std::string name : {"www.example.test", "far.example.test"}) {
     const DnsReply reply = Ask(name, RecordType::kA);
@@ -250,7 +253,8 @@ TEST_F(ResolverTest, RecordsThatMakeNoSenseAreNoRecords) {
 
 TEST_F(ResolverTest, NamesThatCannotBeAreNotAskedFor) {
   Begin();
-  for (const std::string name : {"", "a..example.test", "two words.test", "192.0.2.1", "-x.example.test", "a\\.b.test"}) {
+  for (const std::string name :
+       {"", "a..example.test", "two words.test", "192.0.2.1", "-x.example.test", "a\\.b.test"}) {
     EXPECT_EQ(Ask(name, RecordType::kMx).outcome, Outcome::kNotFound) << name;
   }
   EXPECT_EQ(Ask(std::string(64, 'x') + ".test", RecordType::kMx).outcome, Outcome::kNotFound);
@@ -271,6 +275,7 @@ TEST_F(ResolverTest, HasItsPatienceAndItsBounds) {
     EXPECT_EQ(replies_.Take().value_or(DnsReply{.outcome = Outcome::kFound}).outcome, Outcome::kTryAgain);
   }
   EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(150));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(4));  // libunbound itself takes longer
 }
 
 TEST_F(ResolverTest, AnswersAreKept) {
@@ -329,7 +334,8 @@ TEST(ResolverOptionsTest, SaysWhatIsNoNameServer) {
 
 TEST(ResolverOptionsTest, ReadsResolvConf) {
   EXPECT_EQ(NameServersIn("# nameserver 192.0.2.9\nnameserver 192.0.2.1\nsearch example.test\n"
-                          "nameserver ns.example\nnameserver fe80::1%eth0\nnameserver\t2001:db8::1  # second\noptions edns0\nnameservers 1\nnameserver\nnameserver ::1"),
+                          "nameserver ns.example\nnameserver fe80::1%eth0\nnameserver\t2001:db8::1  # another\n"
+                          "options edns0\nnameservers 1\nnameserver\nnameserver ::1"),
             (std::vector<std::string>{"192.0.2.1", "fe80::1%eth0", "2001:db8::1", "::1"}));
 }
 
