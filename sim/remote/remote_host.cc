@@ -8,7 +8,7 @@
 namespace postern::sim {
 namespace {
 
-constexpr std::array<std::string_view, kRemoteKindCount> kNames{
+constexpr std::array<std::string_view, kRemoteKindCount> kRemoteKindNames{
     "good",        "greylists",    "refuses some",    "loses replies",       "half-open",     "slow",
     "lies",        "breaks TLS",   "closes anywhere", "refuses connections", "drops packets", "too many connections",
     "talks early", "answers badly"};
@@ -44,7 +44,7 @@ bool HasEightBits(std::string_view text) {
 
 }  // namespace
 
-std::string_view ToString(RemoteKind kind) { return kNames[static_cast<size_t>(kind)]; }
+std::string_view ToString(RemoteKind kind) { return kRemoteKindNames[static_cast<size_t>(kind)]; }
 
 RemoteBehaviour DrawBehaviour(Random& random) {
   RemoteBehaviour behaviour;

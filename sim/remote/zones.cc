@@ -8,7 +8,7 @@ namespace postern::sim {
 namespace {
 
 constexpr int kAliasesMax = 10;
-constexpr std::array<std::string_view, kZoneKindCount> kNames{
+constexpr std::array<std::string_view, kZoneKindCount> kZoneKindNames{
     "one MX",         "several MX", "no MX", "null MX",    "MX without address",
     "no such domain", "no data",    "alias", "alias loop", "ourselves",
     "SERVFAIL",       "flaky",      "bogus", "slow"};
@@ -19,7 +19,7 @@ bool IsOfType(const IpAddress& address, RecordType type) {
 
 }  // namespace
 
-std::string_view ToString(ZoneKind kind) { return kNames[static_cast<size_t>(kind)]; }
+std::string_view ToString(ZoneKind kind) { return kZoneKindNames[static_cast<size_t>(kind)]; }
 
 std::string Zones::Lower(std::string_view name) {
   std::string lower(name);
