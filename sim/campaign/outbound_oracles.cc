@@ -8,13 +8,13 @@
 namespace postern::sim {
 namespace {
 
-using Key = std::pair<std::string, std::string>;  // canary, recipient
+using CanaryKey = std::pair<std::string, std::string>;  // canary, recipient
 
-std::string Text(const Key& key) { return key.first + " for " + key.second; }
+std::string Text(const CanaryKey& key) { return key.first + " for " + key.second; }
 std::string Text(Duration duration) { return std::to_string(duration.ns / 1'000'000'000) + " s"; }
 
-std::map<Key, std::vector<Carriage>> ByRecipient(const std::vector<Carriage>& carried) {
-  std::map<Key, std::vector<Carriage>> sorted;
+std::map<CanaryKey, std::vector<Carriage>> ByRecipient(const std::vector<Carriage>& carried) {
+  std::map<CanaryKey, std::vector<Carriage>> sorted;
   for (const Carriage& one : carried) sorted[{one.canary, one.recipient}].push_back(one);
   for (auto& [key, all] : sorted) {
     std::sort(all.begin(), all.end(), [](const Carriage& a, const Carriage& b) { return a.at < b.at; });
@@ -33,14 +33,14 @@ const Promised* Find(const OutboundFacts& facts, const std::string& canary) {
 Violations CheckOneEnd(const OutboundFacts& facts) {
   Violations violations;
   const auto carried = ByRecipient(facts.carried);
-  std::set<Key> told, waiting;
+  std::set<CanaryKey> told, waiting;
   for (const ToldFailed& one : facts.told) told.insert({one.canary, one.recipient});
   for (const Waiting& one : facts.waiting) waiting.insert({one.canary, one.recipient});
 
   for (const Promised& promised : facts.promised) {
     if (promised.no_reply || promised.refused) continue;
     for (const std::string& recipient : promised.recipients) {
-      const Key key{promised.canary, recipient};
+      const CanaryKey key{promised.canary, recipient};
       // The null sender's mail that fails ends without a word (RFC 5321 section 6.1).
       if (promised.sender.empty()) continue;
       if (!carried.contains(key) && !told.contains(key) && !waiting.contains(key)) {
@@ -66,9 +66,9 @@ Violations CheckOneEnd(const OutboundFacts& facts) {
 
 Violations CheckNotices(const OutboundFacts& facts) {
   Violations violations;
-  std::map<Key, std::set<std::string>> notices;
+  std::map<CanaryKey, std::set<std::string>> notices;
   for (const ToldFailed& one : facts.told) {
-    const Key key{one.canary, one.recipient};
+    const CanaryKey key{one.canary, one.recipient};
     const Promised* promised = Find(facts, one.canary);
     if (promised == nullptr) {
       violations.push_back("O12: a notice about a message nobody sent: " + Text(key));
@@ -94,7 +94,7 @@ Violations CheckNotices(const OutboundFacts& facts) {
 Violations CheckNothingUnasked(const OutboundFacts& facts) {
   Violations violations;
   const auto judge = [&](const std::string& canary, const std::string& recipient, std::string_view what) {
-    const Key key{canary, recipient};
+    const CanaryKey key{canary, recipient};
     const Promised* promised = Find(facts, canary);
     if (promised == nullptr) {
       violations.push_back("O14: nobody sent " + Text(key) + ", which " + std::string(what));
@@ -116,7 +116,7 @@ Violations CheckLifetimes(const std::vector<Waiting>& waiting, const Limits& lim
   const int64_t most_us = (limits.queue_lifetime.ns + limits.maximal_backoff.ns + limits.slack.ns + outage.ns) / 1000;
   for (const Waiting& one : waiting) {
     if (!one.held && now.us - one.arrived.us > most_us) {
-      violations.push_back("O11: " + Text(Key{one.canary, one.recipient}) + " waits beyond its lifetime");
+      violations.push_back("O11: " + Text(CanaryKey{one.canary, one.recipient}) + " waits beyond its lifetime");
     }
   }
   return violations;
