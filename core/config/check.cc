@@ -9,6 +9,7 @@ void CheckConfiguration(HostConfiguration* host) {
   CheckRelaying(host);
   CheckAuthentication(host);
   CheckTls(host);
+  CheckOutbound(host);
   CheckHabits(host);
 }
 
