@@ -253,16 +253,19 @@ class AddressChecker {
     }
   }
 
-  // There is no local(8): no users of the system, no .forward, no pipes.
+  // Of local(8) there are aliases(5): no mailboxes of system users, no .forward, no pipes.
   void CheckLocalDelivery() {
     const std::string transport = routing_.local_transport.substr(0, routing_.local_transport.find(':'));
-    if (routing_.mydestination.empty() || transport == "error" || transport == "virtual" || transport == "discard")
-      return;
-    host_->findings.Error(
-        "local-delivery-unsupported", main_.PlaceOf("mydestination"),
-        "mydestination is not empty: mail for its domains would be taken for users of this system, to whom "
-        "nothing delivers",
-        "write mydestination = with nothing after it, and put its addresses into virtual_alias_maps");
+    if (routing_.mydestination.empty() || (transport != "local" && !transport.empty())) return;
+    host_->findings.Notice("local-users-without-mailbox", main_.PlaceOf("mydestination"),
+                           "users of this system have no mailbox here: of the domains in mydestination only names that "
+                           "alias_maps leads to an address get mail, all others are refused",
+                           "write \"NAME: ADDRESS\" into the aliases file for everybody who is to get mail");
+    if (routing_.alias_maps.Find("postmaster")) return;
+    host_->findings.Warning("postmaster-unreachable", main_.PlaceOf("mydestination"),
+                            "alias_maps has no postmaster: mail for it is refused, though every mail domain owes this "
+                            "address",
+                            "add \"postmaster: ADDRESS\" to the aliases file");
   }
 
   // Transports that we have: smtp and relay (the SMTP client), virtual, local, error, retry, discard.

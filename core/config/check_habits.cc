@@ -78,9 +78,11 @@ class HabitChecker {
       }
     }
     const std::vector<std::string> etrn = main_.LowerList("smtpd_etrn_restrictions");
-    if (!etrn.empty() && main_.IsSet("smtpd_etrn_restrictions")) {
+    if (!etrn.empty() && main_.IsSet("smtpd_etrn_restrictions") &&
+        host_->config->routing.fast_flush_domains.empty()) {
       host_->findings.Notice("etrn-never-served", main_.PlaceOf("smtpd_etrn_restrictions"),
-                             "ETRN is always refused here, whatever its rules say", "remove the rules");
+                             "ETRN is refused for every domain, whatever its rules say: fast_flush_domains is empty",
+                             "remove the rules");
     }
   }
 

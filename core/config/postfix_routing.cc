@@ -4,6 +4,7 @@
 
 #include "core/config/postfix_client.h"
 #include "core/config/postfix_lists.h"
+#include "core/config/postfix_local.h"
 #include "core/config/postfix_services.h"
 #include "core/config/value.h"
 
@@ -17,7 +18,12 @@ void FillClasses(const PostfixParameters& p, Routing* routing) {
   routing->virtual_mailbox_domains = BuildMatchList(p, "virtual_mailbox_domains", ListKind::kDomains);
   routing->virtual_alias_maps = p.Tables("virtual_alias_maps");
   routing->virtual_mailbox_maps = p.Tables("virtual_mailbox_maps");
+  routing->fast_flush_domains = BuildMatchList(p, "fast_flush_domains", ListKind::kDomains);
   routing->alias_maps = p.Tables("alias_maps", TableFormat::kAliases);
+  // Where there is no local class nobody asks them.
+  routing->local = BuildLocalDelivery(p, routing->mydestination.empty() ? TableList() : routing->alias_maps);
+  routing->propagate_extensions = BuildExtensionPropagation(p);
+  routing->headers = BuildHeaderSettings(p);
   // "$alias_maps" inside local_recipient_maps is a list of aliases files, the rest are maps.
   for (const std::string& specification : p.List("local_recipient_maps")) {
     bool is_aliases = false;

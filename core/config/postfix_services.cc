@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/config/postfix_lists.h"
+#include "core/config/postfix_local.h"
 #include "core/config/postfix_tls.h"
 #include "core/config/value.h"
 
@@ -72,6 +73,7 @@ void FillSasl(const PostfixParameters& p, SmtpService* service) {
   service->sasl_tls_security_options = p.LowerList("smtpd_sasl_tls_security_options");
   service->sasl_exceptions_networks = BuildMatchList(p, "smtpd_sasl_exceptions_networks", ListKind::kClients);
   service->sender_login_maps = p.Tables("smtpd_sender_login_maps");
+  service->local_header_clients = BuildLocalClients(p);
 }
 
 SmtpService::BareNewline BareNewlineOf(const PostfixParameters& p) {

@@ -15,6 +15,7 @@
 #include "core/base/secret.h"
 #include "core/base/time.h"
 #include "core/boundary/file_plan.h"
+#include "core/config/local_settings.h"
 #include "core/config/queue_settings.h"
 #include "core/config/smtp_client.h"
 #include "core/config/table.h"
@@ -102,6 +103,7 @@ struct SmtpService {
       data_restrictions, end_of_data_restrictions, etrn_restrictions;
   bool relay_before_recipient_restrictions = true;  // compatibility_level >= 3.6
   MatchList mynetworks;
+  LocalClients local_header_clients;  // local_header_rewrite_clients
   TableList sender_login_maps;
   bool peername_lookup = true;   // smtpd_peername_lookup
   // Reply codes an administrator may change.
@@ -123,6 +125,10 @@ struct Routing {
   std::vector<IpAddress> own_addresses;  // inet_interfaces and proxy_interfaces, for user@[address]
   TableList virtual_alias_maps, virtual_mailbox_maps, alias_maps, local_recipient_maps, relay_recipient_maps,
       canonical_maps, sender_canonical_maps, recipient_canonical_maps, transport_maps;
+  MatchList fast_flush_domains;  // whose queued mail ETRN asks for
+  LocalDelivery local;
+  ExtensionPropagation propagate_extensions;
+  HeaderSettings headers;
   std::string recipient_delimiter;  // set of characters; empty: none
   bool allow_percent_hack = true, swap_bangpath = true, allow_untrusted_routing = false;
   bool append_at_myorigin = true, append_dot_mydomain = false, resolve_dequoted_address = true;
@@ -141,7 +147,6 @@ struct Routing {
   TableList virtual_uid_maps, virtual_gid_maps;
   int64_t virtual_minimum_uid = 100;
   uint64_t virtual_mailbox_limit = 51200000;
-  // The queue.
   Path queue_directory = "/var/spool/postfix";
   bool enable_long_queue_ids = false;
   bool enable_original_recipient = true;

@@ -224,6 +224,10 @@ class Directory {
   virtual const NodeFacts& node() const = 0;
   // A number for log lines, 1..4194303, unlike that of other living connections.
   virtual uint32_t LogPid(ConnId conn) const = 0;
+  // A message lies in the queue's incoming/. Told to whoever delivers, safe to lose: it is found there at the next start.
+  virtual void AnnounceQueued(const std::string& id, Context&) { (void)id; }
+  // What waits in the queue for this domain is to be tried now (ETRN, RFC 1985). Asked of whoever delivers, safe to lose.
+  virtual void FlushSite(std::string_view domain, Context&) { (void)domain; }
   // A queue or delivery id, unique in this process: [0-9A-F]{12}, growing with the clock.
   virtual std::string NextQueueId(Context&) = 0;
 

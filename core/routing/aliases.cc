@@ -24,8 +24,9 @@ StatusOr<std::vector<Mailbox>> LookUp(const Mailbox& mailbox, const config::Rout
   std::vector<Mailbox> targets;
   const auto found = FindAddress(routing.virtual_alias_maps, mailbox, {.bare_user = true, .at_domain = true}, routing);
   if (!found) return targets;
+  const std::string extension = routing.propagate_extensions.virtual_alias ? found->extension : "";
   for (const std::string_view word : SplitAddresses(found->value)) {
-    auto target = MappedAddress(word, mailbox, found->extension, routing);
+    auto target = MappedAddress(word, mailbox, extension, routing);
     if (!target) return InvalidArgument("virtual_alias_maps: no address: " + std::string(word));
     if (target->Key().size() > routing.virtual_alias_address_length_limit) {
       return Unavailable("unreasonable virtual_alias_maps address length");

@@ -18,10 +18,10 @@ std::optional<std::string> FindKey(const config::TableList& tables, std::string_
 
 }  // namespace
 
-size_t ExtensionStart(std::string_view local, std::string_view delimiters) {
+size_t ExtensionStart(std::string_view local, std::string_view delimiters, bool owner_request_special) {
   if (delimiters.empty()) return std::string_view::npos;
   if (EqualsIgnoringCase(local, "mailer-daemon") || EqualsIgnoringCase(local, "double-bounce")) return std::string_view::npos;
-  if (delimiters.find('-') != std::string_view::npos) {
+  if (owner_request_special && delimiters.find('-') != std::string_view::npos) {
     const bool owner = local.size() >= 6 && EqualsIgnoringCase(local.substr(0, 6), "owner-");
     const bool request = local.size() >= 8 && EqualsIgnoringCase(local.substr(local.size() - 8), "-request");
     if (owner || request) return std::string_view::npos;
@@ -38,7 +38,10 @@ std::optional<Found> FindAddress(const config::TableList& tables, const Mailbox&
                                  const config::Routing& routing) {
   if (tables.empty()) return std::nullopt;
   const std::string at_domain = mailbox.domain.empty() ? "" : "@" + mailbox.domain;
-  const size_t extension_at = forms.extension ? ExtensionStart(mailbox.local, routing.recipient_delimiter) : std::string::npos;
+  const size_t extension_at =
+      forms.extension
+          ? ExtensionStart(mailbox.local, routing.recipient_delimiter, routing.local.owner_request_special)
+          : std::string::npos;
   const std::string user = mailbox.local.substr(0, extension_at);
   const std::string extension = extension_at == std::string::npos ? "" : mailbox.local.substr(extension_at);
 

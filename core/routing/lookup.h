@@ -25,8 +25,8 @@ struct Found {
 };
 
 // Where the local part's extension begins (its delimiter); npos: there is none. Names that are not users have none:
-// "mailer-daemon", "double-bounce", and "owner-*", "*-request" where '-' is a delimiter.
-size_t ExtensionStart(std::string_view local, std::string_view delimiters);
+// "mailer-daemon", "double-bounce", and "owner-*", "*-request" where '-' is a delimiter (owner_request_special).
+size_t ExtensionStart(std::string_view local, std::string_view delimiters, bool owner_request_special = true);
 
 // Whether `domain` is one that bare user names belong to: myorigin, mydestination, an address of this host.
 bool IsOwnDomain(std::string_view domain, const config::Routing& routing);

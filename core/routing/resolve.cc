@@ -1,9 +1,12 @@
 #include "core/routing/resolve.h"
 
+#include <algorithm>
 #include <charconv>
+#include <set>
 #include <utility>
 
 #include "core/routing/aliases.h"
+#include "core/routing/local_aliases.h"
 #include "core/routing/lookup.h"
 #include "core/routing/transport.h"
 
@@ -48,7 +51,7 @@ StatusOr<int64_t> NumberFor(const config::TableList& maps, const Mailbox& mailbo
 
 StatusOr<Target> ResolveVirtualMailbox(const Mailbox& mailbox, const config::Routing& routing) {
   const auto found = FindAddress(routing.virtual_mailbox_maps, mailbox, kMailboxForms, routing);
-  if (!found) return NotFound("unknown user: " + mailbox.Key());
+  if (!found) return NotFound("unknown user: \"" + mailbox.Key() + "\"");
   if (found->value.empty() || found->value.back() != '/') {
     return Unavailable("virtual_mailbox_maps names an mbox for " + mailbox.Key() + ": only Maildirs are served");
   }
@@ -108,27 +111,136 @@ StatusOr<Target> ResolveFinal(const Mailbox& mailbox, const Mailbox* sender, con
   auto transport = FindTransport(mailbox, sender, routing);
   if (!transport.ok()) return transport.status();
   const std::string_view agent = AgentOf(transport->name, routing);
+  if (agent == "local") return NotFound("unknown user: \"" + mailbox.local + "\"");
   if (agent == "virtual") return ResolveVirtualMailbox(mailbox, routing);
   // An LMTP server for virtual mailboxes is ourselves: the mailbox is where Dovecot's userdb puts it.
   if (agent == "lmtp" && address_class == AddressClass::kVirtualMailbox) return Target(UserTarget{.user = mailbox.Key()});
   return Target(QueueTarget{.transport = std::move(transport->name), .nexthop = std::move(transport->nexthop)});
 }
 
-StatusOr<Resolution> Resolve(const Mailbox& mailbox, const Mailbox* sender, const config::Routing& routing) {
-  auto finals = ExpandAliases(mailbox, routing);
-  if (!finals.ok()) return finals.status();
-  Resolution resolution;
-  for (Mailbox& address : *finals) {
-    auto target = ResolveFinal(address, sender, routing);
+namespace {
+
+class AliasResolver {
+ public:
+  AliasResolver(const Mailbox* sender, const config::Routing& routing) : sender_(sender), routing_(routing) {}
+
+  StatusOr<Resolution> Run(const Mailbox& mailbox) {
+    open_.push_back({.address = mailbox, .way = {}, .after_virtual = false});
+    for (size_t count = 0; !open_.empty(); ++count) {
+      if (count == kResolvedMax) return Unavailable("aliases: " + mailbox.Key() + " stands for too many addresses");
+      Item item = std::move(open_.back());
+      open_.pop_back();
+      if (Status status = item.after_virtual ? Settle(std::move(item)) : ExpandVirtual(std::move(item)); !status.ok()) {
+        return status;
+      }
+    }
+    const std::vector<Destination>& found = resolution_.destinations;
+    resolution_.expanded = found.size() + resolution_.undeliverable.size() != 1 || found.empty() ||
+                           !EqualsIgnoringCase(found[0].address.Key(), mailbox.Key());
+    return std::move(resolution_);
+  }
+
+ private:
+  struct Item {
+    Mailbox address;
+    Way way;
+    bool after_virtual = false;  // virtual aliases were followed
+  };
+
+  // What comes out is looked at next, in its order.
+  void Open(std::vector<Item> items) {
+    for (size_t i = items.size(); i > 0; --i) open_.push_back(std::move(items[i - 1]));
+  }
+
+  const Mailbox* SenderOf(const Way& way) const { return way.sender ? &*way.sender : sender_; }
+
+  bool IsLocal(const Mailbox& mailbox, const Mailbox* sender) const {
+    const auto transport = FindTransport(mailbox, sender, routing_);
+    return transport.ok() && AgentOf(transport->name, routing_) == "local";
+  }
+
+  Status ExpandVirtual(Item item) {
+    auto finals = ExpandAliases(item.address, routing_);
+    if (!finals.ok()) return finals.status();
+    std::vector<Item> items;
+    for (Mailbox& address : *finals) items.push_back({std::move(address), item.way, true});
+    Open(std::move(items));
+    return OkStatus();
+  }
+
+  Status Settle(Item item) {
+    const bool local = IsLocal(item.address, SenderOf(item.way));
+    // What local(8) has passed on once comes back to it: its Delivered-To field would say so.
+    if (local && Contains(item.way.passed, item.address)) {
+      resolution_.undeliverable.push_back({.address = item.address,
+                                           .status = "5.4.6",
+                                           .text = "mail forwarding loop for " + item.address.Key(),
+                                           .way = std::move(item.way)});
+      return OkStatus();
+    }
+    if (!seen_.insert(LowerCase(item.address.Key())).second) return OkStatus();
+    if (local) return ExpandLocal(std::move(item));
+    auto target = ResolveFinal(item.address, SenderOf(item.way), routing_);
     if (target.ok()) {
-      resolution.destinations.push_back({.address = std::move(address), .target = *std::move(target)});
+      resolution_.destinations.push_back(
+          {.address = std::move(item.address), .target = *std::move(target), .way = std::move(item.way)});
     } else if (target.status().code() == StatusCode::kNotFound) {
-      resolution.unknown.push_back(std::move(address));
+      resolution_.undeliverable.push_back({.address = std::move(item.address),
+                                           .status = "5.1.1",
+                                           .text = std::string(Message(target.status())),
+                                           .way = std::move(item.way)});
     } else {
       return target.status();
     }
+    return OkStatus();
   }
-  return resolution;
+
+  static bool Contains(const std::vector<Mailbox>& mailboxes, const Mailbox& mailbox) {
+    return std::any_of(mailboxes.begin(), mailboxes.end(), [&mailbox](const Mailbox& other) {
+      return EqualsIgnoringCase(other.Key(), mailbox.Key());
+    });
+  }
+
+  Status ExpandLocal(Item item) {
+    const Mailbox* sender = SenderOf(item.way);
+    auto expansion = ExpandLocalAliases(
+        item.address, [&](const Mailbox& mailbox) { return IsLocal(mailbox, sender); }, routing_);
+    if (!expansion.ok()) return expansion.status();
+    const auto way_of = [&item](std::optional<Mailbox> owner, const std::vector<Mailbox>& passed, bool passed_on) {
+      Way way = item.way;
+      if (owner) way.sender = *std::move(owner);
+      if (passed_on) way.delivered_to.insert(way.delivered_to.begin(), item.address);
+      way.passed.insert(way.passed.end(), passed.begin(), passed.end());
+      return way;
+    };
+    std::vector<Item> items;
+    for (LocalMember& member : expansion->members) {
+      // What is passed on is a new message to cleanup(8): canonical maps and virtual aliases apply to it.
+      items.push_back({.address = Canonical(member.address, Role::kRecipient, routing_),
+                       .way = way_of(std::move(member.sender), member.passed, true),
+                       .after_virtual = false});
+    }
+    Open(std::move(items));
+    for (LocalFailure& failure : expansion->failures) {
+      resolution_.undeliverable.push_back({.address = std::move(failure.address),
+                                           .status = std::move(failure.status),
+                                           .text = std::move(failure.text),
+                                           .way = way_of(std::move(failure.sender), failure.passed, false)});
+    }
+    return OkStatus();
+  }
+
+  const Mailbox* sender_;
+  const config::Routing& routing_;
+  std::vector<Item> open_;
+  std::set<std::string> seen_;
+  Resolution resolution_;
+};
+
+}  // namespace
+
+StatusOr<Resolution> Resolve(const Mailbox& mailbox, const Mailbox* sender, const config::Routing& routing) {
+  return AliasResolver(sender, routing).Run(mailbox);
 }
 
 }  // namespace postern::routing

@@ -39,7 +39,8 @@ void AppendDomains(Mailbox* mailbox, const config::Routing& routing) {
 std::optional<Mailbox> CanonicalBy(const config::TableList& tables, const Mailbox& mailbox, const config::Routing& routing) {
   const auto found = FindAddress(tables, mailbox, {.bare_user = true, .at_domain = true}, routing);
   if (!found) return std::nullopt;
-  return MappedAddress(found->value, mailbox, found->extension, routing);
+  const std::string extension = routing.propagate_extensions.canonical ? found->extension : "";
+  return MappedAddress(found->value, mailbox, extension, routing);
 }
 
 }  // namespace
@@ -84,7 +85,8 @@ std::optional<Mailbox> MappedAddress(std::string_view value, const Mailbox& from
   }
   auto mapped = ParseMailbox(value);
   if (!mapped) return std::nullopt;
-  if (!extension.empty() && ExtensionStart(mapped->local, routing.recipient_delimiter) == std::string_view::npos) {
+  if (!extension.empty() && ExtensionStart(mapped->local, routing.recipient_delimiter, routing.local.owner_request_special) ==
+                                std::string_view::npos) {
     mapped->local += extension;
   }
   return Complete(*mapped, routing);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/message/trace.h"
+
 namespace postern::smtp {
 namespace {
 
@@ -31,9 +33,26 @@ queue::QueuedRecipient ForQueue(const LocalRecipient& local) {
 
 }  // namespace
 
+queue::Envelope EnvelopeOf(const OutgoingMessage& message, const QueueCopy& copy) {
+  queue::Envelope envelope = message.envelope;
+  envelope.id = copy.id;
+  envelope.recipients = copy.recipients;
+  if (copy.sender) {
+    envelope.null_sender = false;
+    envelope.sender = *copy.sender;
+  }
+  return envelope;
+}
+
+std::string DeliveredToFields(const std::vector<routing::Mailbox>& mailboxes) {
+  std::string fields;
+  for (const routing::Mailbox& mailbox : mailboxes) message::AppendDeliveredTo(mailbox.Quoted(), &fields);
+  std::erase(fields, '\r');
+  return fields;
+}
+
 MessageDelivery::Plans MessageDelivery::Begin() {
   Plans plans;
-  queue_id_ = message_.envelope.id;
   states_.assign(message_.locals.size(), LocalState::kOpen);
   for (size_t i = 0; i < message_.locals.size(); ++i) {
     const FileOwner& owner = message_.locals[i].owner;
@@ -47,7 +66,15 @@ MessageDelivery::Plans MessageDelivery::Begin() {
     for (const size_t local : groups_[i].locals) groups_[i].make_folders |= !message_.locals[local].folders_last;
     PlanGroup(i, &plans);
   }
-  if (!message_.remotes.empty()) PlanQueue(message_.remotes, message_.bytes == nullptr || !message_.queue_folders_last, &plans);
+  if (!message_.remotes.empty()) {
+    jobs_.push_back({.copy = {.id = message_.envelope.id,
+                              .recipients = message_.remotes,
+                              .tmp_path = message_.queue_tmp_path,
+                              .tmp_bytes = message_.queue_tmp_bytes,
+                              .checksum = message_.queue_checksum}});
+  }
+  for (const QueueCopy& copy : message_.copies) jobs_.push_back({.copy = copy});
+  for (size_t i = 0; i < jobs_.size(); ++i) PlanQueue(i, message_.bytes == nullptr || !message_.queue_folders_last, &plans);
   if (open_ == 0) finished_ = true;  // discarded: nobody is to get it
   return plans;
 }
@@ -57,8 +84,8 @@ MessageDelivery::Plans MessageDelivery::OnPlanDone(uint32_t tag, const PlanResul
   --open_;
   if (tag < groups_.size()) {
     OnGroupDone(tag, result, &plans);
-  } else if (tag == kQueueTag) {
-    OnQueueDone(result, &plans);
+  } else if (tag >= kQueueTag && tag < kQueueTag + jobs_.size()) {
+    OnQueueDone(tag - kQueueTag, result, &plans);
   } else if (tag == kRevokeTag) {
     revocation_failed_ |= !result.ok() && result.status().code() != StatusCode::kNotFound;  // no folder: nothing is there
   }
@@ -164,46 +191,58 @@ void MessageDelivery::Fail(size_t local, const Status& status) {
 
 // ---- the queue -------------------------------------------------------------------------------------------------------------
 
-void MessageDelivery::PlanQueue(std::vector<queue::QueuedRecipient> recipients, bool make_folders, Plans* plans) {
-  queue_recipients_ = std::move(recipients);
-  queue_make_folders_ = make_folders;
-  queue::EnqueueRequest request{.queue_directory = message_.queue_directory, .folder = message_.folder, .id = queue_id_};
+void MessageDelivery::PlanQueue(size_t index, bool make_folders, Plans* plans) {
+  Job& job = jobs_[index];
+  const QueueCopy& copy = job.copy;
+  job.make_folders = make_folders;
+  queue::EnqueueRequest request{.queue_directory = message_.queue_directory, .folder = message_.folder, .id = copy.id};
   request.make_folders = make_folders;
+  const uint64_t fields_bytes = copy.delivered_to.size() + message_.received.size();
   if (message_.bytes == nullptr) {
     request.spilled = true;
-    request.tmp_path = message_.queue_tmp_path;
-    request.spilled_bytes = message_.queue_tmp_bytes;
-    request.trailer = queue::FormatTrailer(message_.received.size() + message_.file_bytes, message_.queue_checksum);
+    request.tmp_path = copy.tmp_path;
+    request.spilled_bytes = copy.tmp_bytes;
+    request.trailer = queue::FormatTrailer(fields_bytes + message_.file_bytes, copy.checksum);
   } else {
     // Each attempt writes a file of its own: the last one may have left something.
-    request.tmp_path = queue::FilePath(message_.queue_directory, queue::Folder::kTmp, queue_id_) + "." +
+    request.tmp_path = queue::FilePath(message_.queue_directory, queue::Folder::kTmp, copy.id) + "." +
                        std::to_string(queue_attempt_++);
-    queue::Envelope envelope = message_.envelope;
-    envelope.id = queue_id_;
-    envelope.recipients = queue_recipients_;
-    request.envelope = queue::FormatEnvelope(envelope);
+    request.envelope = queue::FormatEnvelope(EnvelopeOf(message_, copy));
+    const auto fields = std::make_shared<const std::string>(copy.delivered_to + message_.received);
     queue::Checksum checksum;
     checksum.Add(request.envelope);
-    checksum.Add(message_.received);
+    checksum.Add(*fields);
     checksum.Add(*message_.bytes);
-    request.message = {std::make_shared<const std::string>(message_.received), message_.bytes};
-    request.trailer = queue::FormatTrailer(message_.received.size() + message_.bytes->size(), checksum);
+    request.message = {fields, message_.bytes};
+    request.trailer = queue::FormatTrailer(fields_bytes + message_.bytes->size(), checksum);
   }
-  queue_tmp_in_use_ = request.tmp_path;
+  job.tmp_in_use = request.tmp_path;
   ++open_;
-  plans->emplace_back(kQueueTag, queue::PlanEnqueue(std::move(request)));
+  plans->emplace_back(kQueueTag + static_cast<uint32_t>(index), queue::PlanEnqueue(std::move(request)));
 }
 
-void MessageDelivery::OnQueueDone(const PlanResult& result, Plans* plans) {
-  if (result.ok()) {
-    queued_ = true;
-    queue_status_ = OkStatus();
-    return;
+void MessageDelivery::OnQueueDone(size_t index, const PlanResult& result, Plans* plans) {
+  Job& job = jobs_[index];
+  job.status = result.status();
+  job.queued = result.ok();
+  if (job.status.code() == StatusCode::kNotFound && !job.make_folders && message_.bytes != nullptr) {
+    PlanQueue(index, true, plans);
   }
-  if (result.status().code() == StatusCode::kNotFound && !queue_make_folders_ && message_.bytes != nullptr) {
-    return PlanQueue(std::move(queue_recipients_), true, plans);
+}
+
+Status MessageDelivery::QueueStatus() const {
+  for (const Job& job : jobs_) {
+    if (!job.status.ok()) return job.status;
   }
-  queue_status_ = result.status();
+  return OkStatus();
+}
+
+std::vector<std::string> MessageDelivery::queued_ids() const {
+  std::vector<std::string> ids;
+  for (const Job& job : jobs_) {
+    if (job.queued) ids.push_back(job.copy.id);
+  }
+  return ids;
 }
 
 // ---- the end ---------------------------------------------------------------------------------------------------------------
@@ -211,13 +250,13 @@ void MessageDelivery::OnQueueDone(const PlanResult& result, Plans* plans) {
 void MessageDelivery::WhenAllDone(Plans* plans) {
   switch (step_) {
     case Step::kDeliver:
-      if (failed_.empty() && queue_status_.ok()) {
+      if (failed_.empty() && QueueStatus().ok()) {
         finished_ = true;
         return;
       }
       return Rescue(plans);
     case Step::kRescue:
-      if (!queue_status_.ok()) return RevokeAll(plans);
+      if (!QueueStatus().ok()) return RevokeAll(plans);
       if (MayRevokeAgain()) return RevokeLocals(false, plans);
       finished_ = true;
       return;
@@ -231,22 +270,30 @@ void MessageDelivery::WhenAllDone(Plans* plans) {
 // The queue takes those whose Maildir failed. A queue file never changes: where one was written already, they get another.
 void MessageDelivery::Rescue(Plans* plans) {
   step_ = Step::kRescue;
-  if (!message_.rescue && queue_status_.ok()) return RevokeLocals(false, plans);
-  if (message_.bytes == nullptr) {  // spilled: it is nowhere but in files that belong to others
-    if (!failed_.empty()) queue_status_ = failed_.front().second;
-    return RevokeAll(plans);
+  if (!message_.rescue && QueueStatus().ok()) return RevokeLocals(false, plans);
+  if (message_.bytes == nullptr) return RevokeAll(plans);  // spilled: it is nowhere but in files that belong to others
+  for (const auto& [local, status] : failed_) {
+    if (message_.rescue) RescueJobFor(message_.locals[local]).copy.recipients.push_back(ForQueue(message_.locals[local]));
   }
-  std::vector<queue::QueuedRecipient> recipients;
-  if (queued_) {
-    queue_id_ = message_.envelope.id + "A";
-  } else {
-    recipients = message_.remotes;
+  for (size_t i = 0; i < jobs_.size(); ++i) {
+    if (!jobs_[i].queued) PlanQueue(i, true, plans);
   }
-  if (message_.rescue) {
-    for (const auto& [local, status] : failed_) recipients.push_back(ForQueue(message_.locals[local]));
-  }
-  PlanQueue(std::move(recipients), true, plans);
   RevokeLocals(false, plans);
+}
+
+// One that is still to be written and whose message is the same.
+MessageDelivery::Job& MessageDelivery::RescueJobFor(const LocalRecipient& local) {
+  const std::string delivered_to = DeliveredToFields(local.delivered_to);
+  for (Job& job : jobs_) {
+    if (!job.queued && job.copy.sender == local.sender && job.copy.delivered_to == delivered_to) return job;
+  }
+  std::string id = message_.envelope.id;
+  const auto taken = [&] {
+    return std::any_of(jobs_.begin(), jobs_.end(), [&id](const Job& job) { return job.copy.id == id; });
+  };
+  for (int number = 0; taken(); ++number) id = message_.envelope.id + "A" + (number == 0 ? "" : std::to_string(number));
+  jobs_.push_back({.copy = {.id = id, .sender = local.sender, .delivered_to = delivered_to}});
+  return jobs_.back();
 }
 
 // A file that could not be removed would be delivered beside the answer that it is not: removing is tried a few times.
@@ -270,14 +317,15 @@ void MessageDelivery::RevokeLocals(bool all, Plans* plans) {
 void MessageDelivery::RevokeAll(Plans* plans) {
   step_ = Step::kRevoke;
   revocation_failed_ = false;
-  status_ = queue_status_.ok() && !failed_.empty() ? failed_.front().second : queue_status_;
+  status_ = QueueStatus();
+  if (status_.ok() && !failed_.empty()) status_ = failed_.front().second;
   if (status_.ok()) status_ = Unavailable("delivery failed");
   RevokeLocals(true, plans);
-  if (!queue_tmp_in_use_.empty()) {
-    for (const std::string& id : {message_.envelope.id, message_.envelope.id + "A"}) {
-      ++open_;
-      plans->emplace_back(kRevokeTag, queue::PlanDequeue(message_.queue_directory, message_.folder, id, queue_tmp_in_use_));
-    }
+  for (Job& job : jobs_) {
+    job.queued = false;
+    if (job.tmp_in_use.empty()) continue;
+    ++open_;
+    plans->emplace_back(kRevokeTag, queue::PlanDequeue(message_.queue_directory, message_.folder, job.copy.id, job.tmp_in_use));
   }
   if (open_ == 0) finished_ = true;
 }

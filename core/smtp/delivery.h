@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,8 +28,22 @@ struct LocalRecipient {
   bool folders_last = false;        // the Maildir's name is durable (mailbox::DurableFolders)
   routing::Mailbox address;
   std::string original;             // as the client named it
+  std::optional<routing::Mailbox> sender;      // routing::Way: the Return-Path where it is not the message's
+  std::vector<routing::Mailbox> delivered_to;  // and what its aliases passed on
   std::string original_recipient;   // ORCPT
   uint8_t notify = 0;
+};
+
+// Recipients whose message differs from the others': an alias has passed it on (Delivered-To), or a list's owner sends it.
+// It is a message of its own in the queue, as local(8) makes one of what it passes on.
+struct QueueCopy {
+  std::string id;
+  std::optional<routing::Mailbox> sender;      // nullopt: the message's
+  std::string delivered_to;                    // fields in front of `received`, LF line ends
+  std::vector<queue::QueuedRecipient> recipients;
+  Path tmp_path;                               // spilled: as OutgoingMessage::queue_tmp_path
+  uint64_t tmp_bytes = 0;
+  queue::Checksum checksum;
 };
 
 struct OutgoingMessage {
@@ -37,7 +52,8 @@ struct OutgoingMessage {
   bool queue_folders_last = false;
   queue::Envelope envelope;                      // without recipients
   std::vector<LocalRecipient> locals;
-  std::vector<queue::QueuedRecipient> remotes;
+  std::vector<queue::QueuedRecipient> remotes;   // of the message as it came
+  std::vector<QueueCopy> copies;
   // Whose Maildir failed gets the message from the queue. False: he is told to the client as not reached (LMTP).
   bool rescue = true;
   std::string received;      // the trace field that queued messages begin with, LF line ends
@@ -47,6 +63,10 @@ struct OutgoingMessage {
   uint64_t queue_tmp_bytes = 0;
   queue::Checksum queue_checksum;
 };
+
+// The envelope of one copy; a Delivered-To field for each of them, LF line ends.
+queue::Envelope EnvelopeOf(const OutgoingMessage& message, const QueueCopy& copy);
+std::string DeliveredToFields(const std::vector<routing::Mailbox>& mailboxes);
 
 class MessageDelivery {
  public:
@@ -64,7 +84,9 @@ class MessageDelivery {
   // Recipients whose Maildir failed; where OutgoingMessage::rescue says so, their message waits in the queue now.
   const std::vector<std::pair<size_t, Status>>& rescued() const { return failed_; }
   bool reached(size_t local) const { return states_[local] == LocalState::kDelivered; }
-  bool anything_queued() const { return queued_; }
+  bool anything_queued() const { return !queued_ids().empty(); }
+  // Ids of the messages that lie in the queue now.
+  std::vector<std::string> queued_ids() const;
 
  private:
   enum class LocalState : uint8_t { kOpen, kDelivered, kFailed };
@@ -76,14 +98,23 @@ class MessageDelivery {
     std::vector<std::vector<Path>> stage_paths;  // of the plan under way, an operation each
     std::vector<StageKind> stage_kinds;
   };
+  // One message in the queue: the message as it came, a copy, or those whose Maildirs failed.
+  struct Job {
+    QueueCopy copy;
+    bool make_folders = false, queued = false;
+    Status status;
+    Path tmp_in_use;
+  };
   enum class Step : uint8_t { kDeliver, kRescue, kRevoke };
 
   void PlanGroup(size_t group, Plans* plans);
   void PlanSettle(size_t group, Plans* plans);
   void Commit(size_t group, FilePlan plan, Plans* plans);
   void OnGroupDone(size_t group, const PlanResult& result, Plans* plans);
-  void PlanQueue(std::vector<queue::QueuedRecipient> recipients, bool make_folders, Plans* plans);
-  void OnQueueDone(const PlanResult& result, Plans* plans);
+  void PlanQueue(size_t job, bool make_folders, Plans* plans);
+  void OnQueueDone(size_t job, const PlanResult& result, Plans* plans);
+  Status QueueStatus() const;
+  Job& RescueJobFor(const LocalRecipient& local);
   void WhenAllDone(Plans* plans);
   void Rescue(Plans* plans);
   bool MayRevokeAgain();
@@ -92,18 +123,15 @@ class MessageDelivery {
   Path TmpPath(const LocalRecipient& local) const;
   void Fail(size_t local, const Status& status);
 
-  static constexpr uint32_t kQueueTag = 1'000'000, kRevokeTag = 1'000'001;  // below: groups
+  static constexpr uint32_t kQueueTag = 1'000'000, kRevokeTag = 1'999'999;  // below: groups
   static constexpr int kRevocationsMax = 5;
 
   OutgoingMessage message_;
   std::vector<LocalState> states_;
   std::vector<Group> groups_;
   std::vector<std::pair<size_t, Status>> failed_;
-  std::vector<queue::QueuedRecipient> queue_recipients_;  // of the queue plan under way
-  Status queue_status_;
-  std::string queue_id_;
-  Path queue_tmp_in_use_;
-  bool queue_make_folders_ = false, queued_ = false, revocation_failed_ = false;
+  std::vector<Job> jobs_;
+  bool revocation_failed_ = false;
   int revocations_ = 0;
   uint32_t queue_attempt_ = 0;
   int open_ = 0;

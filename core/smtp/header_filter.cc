@@ -1,10 +1,10 @@
 #include "core/smtp/header_filter.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "core/message/header.h"
+#include "core/routing/address.h"
 
 namespace postern::smtp {
 namespace {
@@ -12,9 +12,6 @@ namespace {
 constexpr std::string_view kCrlf = "\r\n";
 // A name longer than this makes no field (message/header.h).
 constexpr size_t kNameBytesMax = message::kFieldNameBytesMax;
-
-// message_drop_headers' default.
-constexpr std::array<std::string_view, 4> kDropped{"bcc", "content-length", "resent-bcc", "return-path"};
 
 struct Name {
   std::string_view name;
@@ -104,10 +101,15 @@ void HeaderFilter::FlushField(std::string* out) {
   const std::string field = std::exchange(field_, {});
   const Name name = FieldName(field);
   const auto is = [&name](std::string_view other) { return EqualsIgnoringCase(name.name, other); };
-  for (const std::string_view dropped : kDropped) {
+  for (const std::string& dropped : options_.drop) {
     if (is(dropped)) return;
   }
   if (is("received")) ++received_count_;
+  if (is("delivered-to") && delivered_to_.size() < kDeliveredToMax) {
+    std::string value = message::Unfolded(std::string_view(field).substr(name.value_at));
+    std::erase_if(value, [](char c) { return c == '\r' || c == '\n'; });
+    delivered_to_.push_back(routing::LowerCase(Trimmed(std::move(value))));
+  }
   if (is("date")) has_date_ = true;
   if (is("from")) has_from_ = true;
   if (is("message-id") && !has_message_id_) {

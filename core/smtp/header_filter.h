@@ -11,13 +11,17 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace postern::smtp {
+
+inline constexpr size_t kDeliveredToMax = 1000;  // as many as local(8) looks at
 
 class HeaderFilter {
  public:
   struct Options {
     uint32_t field_bytes_max = 102400;  // header_size_limit
+    std::vector<std::string> drop{"bcc", "content-length", "resent-bcc", "return-path"};  // message_drop_headers
     // Of a client whose headers are completed (local_header_rewrite_clients); all empty: none is added.
     std::string message_id;  // "<id@host>"
     std::string date;        // a trace date
@@ -30,6 +34,8 @@ class HeaderFilter {
   void Finish(std::string* out);
 
   uint32_t received_count() const { return received_count_; }
+  // The addresses of Delivered-To fields, lower case, at most kDeliveredToMax: who has passed the message on already.
+  const std::vector<std::string>& delivered_to() const { return delivered_to_; }
   // As the message says it, or as it was added; empty: there is none.
   const std::string& message_id() const { return message_id_; }
 
@@ -46,6 +52,7 @@ class HeaderFilter {
   std::string line_;         // the line under way
   bool line_cut_ = false;    // more of it is thrown away
   uint32_t received_count_ = 0;
+  std::vector<std::string> delivered_to_;
   bool has_date_ = false, has_from_ = false, has_message_id_ = false;
   std::string message_id_;
 };

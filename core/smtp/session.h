@@ -151,6 +151,7 @@ class SmtpSession final : public Machine {
   std::optional<Reply> BdatRefusal(const BdatArguments& arguments) const;
   void BeginMessage(bool bdat, Context& context);
   void AddTargets(Incoming* incoming, const std::string& received, Context& context);
+  void AddToQueue(RemoteRecipient remote, OutgoingMessage* outgoing, Context& context);
   std::vector<Recipient> FinalRecipients(Context& context) const;
   std::string MaildirName(Context& context);
   std::string ReceivedField(Context& context) const;
@@ -163,6 +164,7 @@ class SmtpSession final : public Machine {
   void FinishMessage(Context& context);
   std::optional<Reply> BareLineFeedRefusal() const;
   std::optional<Reply> MessageRefusal(Context& context);
+  std::optional<Reply> LoopRefusal() const;
   void DropMessage(Context& context);
   void CommitAbort(FilePlan plan, Context& context);
 
@@ -185,6 +187,7 @@ class SmtpSession final : public Machine {
 
   bool client_is_trusted() const;  // mynetworks
   bool is_lmtp() const;
+  bool headers_are_completed() const;  // local_header_rewrite_clients
 
   ConnId conn_;
   Peer peer_;

@@ -115,20 +115,28 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
     for (LocalRecipient& local : recipient.locals) {
       if (!seen.insert(routing::LowerCase(local.address.Key())).second) continue;
       if (transaction_->actions.hold) {
-        outgoing.remotes.push_back({.address = local.address, .transport = "virtual", .original = local.original, .original_recipient = local.original_recipient, .notify = local.notify});
+        AddToQueue({.queued = {.address = local.address,
+                               .transport = "virtual",
+                               .original = local.original,
+                               .original_recipient = local.original_recipient,
+                               .notify = local.notify},
+                    .sender = local.sender,
+                    .delivered_to = local.delivered_to},
+                   &outgoing, context);
         continue;
       }
       std::string prefix;
-      message::AppendReturnPath(reverse_path, &prefix);
+      message::AppendReturnPath(local.sender ? local.sender->Quoted() : reverse_path, &prefix);
       if (config_->routing.enable_original_recipient) message::AppendXOriginalTo(local.original, &prefix);
       message::AppendDeliveredTo(local.address.Quoted(), &prefix);
-      local.target.prefix = WithoutCr(std::move(prefix)) + received;
+      local.target.prefix = WithoutCr(std::move(prefix)) + DeliveredToFields(local.delivered_to) + received;
       local.target.base = MaildirName(context);
       local.folders_last = directory_.durable_folders().Has(local.target.maildir);
       outgoing.locals.push_back(std::move(local));
     }
-    for (queue::QueuedRecipient& remote : recipient.remotes) {
-      if (seen.insert(routing::LowerCase(remote.address.Key())).second) outgoing.remotes.push_back(std::move(remote));
+    for (RemoteRecipient& remote : recipient.remotes) {
+      if (!seen.insert(routing::LowerCase(remote.queued.address.Key())).second) continue;
+      AddToQueue(std::move(remote), &outgoing, context);
     }
   }
   std::vector<FileOwner> owners;
@@ -143,14 +151,39 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
     targets[index].push_back({.tmp_path = local.target.maildir + "/tmp/" + local.target.base, .prefix = local.target.prefix});
   }
   for (size_t i = 0; i < owners.size(); ++i) incoming->writers.emplace_back(std::move(targets[i]), owners[i]);
+  std::vector<mailbox::MessageWriter::Target> queued;
+  const auto add = [&](const queue::Envelope& envelope, const std::string& fields) {
+    queued.push_back({.tmp_path = queue::FilePath(outgoing.queue_directory, queue::Folder::kTmp, envelope.id),
+                      .prefix = queue::FormatEnvelope(envelope) + fields + received});
+    return queued.back().tmp_path;
+  };
   if (!outgoing.remotes.empty()) {
-    queue::Envelope envelope = outgoing.envelope;
-    envelope.recipients = outgoing.remotes;
-    outgoing.queue_tmp_path = queue::FilePath(outgoing.queue_directory, queue::Folder::kTmp, outgoing.envelope.id);
-    incoming->writers.emplace_back(
-        std::vector<mailbox::MessageWriter::Target>{{.tmp_path = outgoing.queue_tmp_path, .prefix = queue::FormatEnvelope(envelope) + received}}, FileOwner{});
-    incoming->has_queue_writer = true;
+    const QueueCopy as_it_came{.id = outgoing.envelope.id, .recipients = outgoing.remotes};
+    outgoing.queue_tmp_path = add(EnvelopeOf(outgoing, as_it_came), "");
   }
+  for (QueueCopy& copy : outgoing.copies) copy.tmp_path = add(EnvelopeOf(outgoing, copy), copy.delivered_to);
+  if (queued.empty()) return;
+  incoming->queue_checksums.resize(queued.size());
+  incoming->writers.emplace_back(std::move(queued), FileOwner{});
+  incoming->has_queue_writer = true;
+}
+
+// To those whose message is the same.
+void SmtpSession::AddToQueue(RemoteRecipient remote, OutgoingMessage* outgoing, Context& context) {
+  if (!remote.sender && remote.delivered_to.empty()) {
+    outgoing->remotes.push_back(std::move(remote.queued));
+    return;
+  }
+  const std::string fields = DeliveredToFields(remote.delivered_to);
+  auto copy = std::find_if(outgoing->copies.begin(), outgoing->copies.end(), [&](const QueueCopy& other) {
+    return other.sender == remote.sender && other.delivered_to == fields;
+  });
+  if (copy == outgoing->copies.end()) {
+    outgoing->copies.push_back(
+        {.id = directory_.NextQueueId(context), .sender = std::move(remote.sender), .delivered_to = fields});
+    copy = outgoing->copies.end() - 1;
+  }
+  copy->recipients.push_back(std::move(remote.queued));
 }
 
 // The recipients, or the one that REDIRECT names, and those that BCC adds.
@@ -202,12 +235,11 @@ std::string SmtpSession::ReceivedField(Context& context) const {
   return WithoutCr(std::move(text));
 }
 
-// local_header_rewrite_clients: what a local client left out is put in, as cleanup does (RFC 6409 section 8).
+// Of a client that local_header_rewrite_clients names, and with always_add_missing_headers of every one, what was left out
+// is put in, as cleanup does (RFC 6409 section 8).
 HeaderFilter::Options SmtpSession::FilterOptions(Context& context) const {
-  HeaderFilter::Options options{.field_bytes_max = service_->header_size_limit};
-  const auto& own = config_->routing.own_addresses;
-  const bool local = client_is_trusted() || !sasl_user_.empty() || std::find(own.begin(), own.end(), peer_.remote.address) != own.end();
-  if (!local) return options;
+  HeaderFilter::Options options{.field_bytes_max = service_->header_size_limit, .drop = config_->routing.headers.drop};
+  if (!config_->routing.headers.always_add_missing_headers && !headers_are_completed()) return options;
   const message::CivilTime civil = message::ToCivilTime(context.now.wall.seconds());
   char stamp[48];
   std::snprintf(stamp, sizeof stamp, "%04d%02d%02d%02d%02d%02d", civil.year, civil.month, civil.day, civil.hour, civil.minute, civil.second);
@@ -215,6 +247,15 @@ HeaderFilter::Options SmtpSession::FilterOptions(Context& context) const {
   message::AppendTraceDate(WhenOf(context.now), "", &options.date);
   options.from = transaction_->null_sender ? "MAILER-DAEMON" : transaction_->sender_rewritten.Quoted();
   return options;
+}
+
+bool SmtpSession::headers_are_completed() const {
+  const config::LocalClients& clients = service_->local_header_clients;
+  const auto& own = config_->routing.own_addresses;
+  const IpAddress& client = peer_.remote.address;
+  return (clients.inet_interfaces && std::find(own.begin(), own.end(), client) != own.end()) ||
+         (clients.mynetworks && client_is_trusted()) || (clients.sasl_authenticated && !sasl_user_.empty()) ||
+         clients.addresses.Find(client.ToString()).has_value();
 }
 
 // ---- its bytes -------------------------------------------------------------------------------------------------------------
@@ -262,7 +303,11 @@ void SmtpSession::FlushWriters(Context& context) {
       const auto& append = std::get<Append>(op);
       first |= append.at_bytes == 0;
       if (!queue) continue;
-      for (size_t piece = 0; piece < append.bytes.piece_count(); ++piece) incoming.queue_checksum.Add(append.bytes.piece(piece));
+      const auto& targets = writer.targets();
+      const auto target = std::find_if(targets.begin(), targets.end(),
+                                       [&append](const auto& other) { return other.tmp_path == append.path; });
+      queue::Checksum& checksum = incoming.queue_checksums[static_cast<size_t>(target - targets.begin())];
+      for (size_t piece = 0; piece < append.bytes.piece_count(); ++piece) checksum.Add(append.bytes.piece(piece));
     }
     if (first) {
       std::vector<Stage> folders(1);
@@ -372,6 +417,10 @@ std::optional<Reply> SmtpSession::MessageRefusal(Context& context) {
     Log(context, "warning: " + QueueIdForLog() + ": too many hops", Severity::kWarning);
     return TooManyHops();
   }
+  if (auto refusal = LoopRefusal(); refusal) {
+    Log(context, "warning: " + QueueIdForLog() + ": " + EscapeForLog(refusal->text), Severity::kWarning);
+    return refusal;
+  }
   for (const auto& writer : incoming.writers) {
     if (writer.status().ok()) continue;
     Log(context, "warning: " + QueueIdForLog() + ": message write failed: " + EscapeForLog(Message(writer.status())), Severity::kWarning,
@@ -379,6 +428,20 @@ std::optional<Reply> SmtpSession::MessageRefusal(Context& context) {
     return writer.status().code() == StatusCode::kResourceExhausted ? NoStorage() : WriteError();
   }
   return Judge(MakeFacts(Phase::kEndOfMessage), context);
+}
+
+// A name of the local class has passed this message on before (local(8): "mail forwarding loop"). Deviation: it is refused
+// here, to all its recipients, instead of being sent back for the one.
+std::optional<Reply> SmtpSession::LoopRefusal() const {
+  const std::vector<std::string>& before = transaction_->incoming->filter.delivered_to();
+  if (before.empty()) return std::nullopt;
+  for (const Recipient& recipient : transaction_->recipients) {
+    for (const routing::Mailbox& passed : recipient.passed) {
+      if (std::find(before.begin(), before.end(), routing::LowerCase(passed.Quoted())) == before.end()) continue;
+      return Reply{554, "5.4.6", "Error: mail forwarding loop for " + passed.Key()};
+    }
+  }
+  return std::nullopt;
 }
 
 // The message will not be: what was written of it goes.

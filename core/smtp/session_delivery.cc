@@ -41,8 +41,17 @@ void SmtpSession::BeginCommit(Context& context) {
     if (first.spilled()) {
       for (LocalRecipient& local : outgoing.locals) local.target.spilled_path = local.target.maildir + "/tmp/" + local.target.base;
       if (incoming.has_queue_writer) {
-        outgoing.queue_tmp_bytes = incoming.writers.back().targets()[0].prefix.size() + outgoing.file_bytes;
-        outgoing.queue_checksum = incoming.queue_checksum;
+        // In the order of AddTargets.
+        const auto& targets = incoming.writers.back().targets();
+        size_t i = 0;
+        if (!outgoing.remotes.empty()) {
+          outgoing.queue_tmp_bytes = targets[i].prefix.size() + outgoing.file_bytes;
+          outgoing.queue_checksum = incoming.queue_checksums[i++];
+        }
+        for (QueueCopy& copy : outgoing.copies) {
+          copy.tmp_bytes = targets[i].prefix.size() + outgoing.file_bytes;
+          copy.checksum = incoming.queue_checksums[i++];
+        }
       }
     } else {
       outgoing.bytes = first.bytes();
@@ -93,6 +102,9 @@ void SmtpSession::FinishDelivery(Context& context) {
       directory_.AnnounceArrival("", locals[i].target.maildir, context);
     }
     if (delivery.anything_queued()) directory_.durable_folders().Add(queue::SpoolDir(delivery.message().queue_directory));
+    if (delivery.message().folder == queue::Folder::kIncoming) {
+      for (const std::string& id : delivery.queued_ids()) directory_.AnnounceQueued(id, context);
+    }
     const std::string& id = transaction_->queue_id;
     reply = {250, "2.0.0", committing.bdat ? "Ok: " + std::to_string(committing.message_bytes) + " bytes queued as " + id : "Ok: queued as " + id};
     error_count_ = junk_count_ = 0;
@@ -123,7 +135,8 @@ void SmtpSession::LogDelivery(const Committing& committing, Context& context) co
   const std::string from = transaction_->null_sender ? "" : EscapeForLog(transaction_->sender_rewritten.Quoted(), 255);
   const std::string message_id = EscapeForLog(transaction_->incoming->filter.message_id(), 255);
   LogAs("cleanup", context, id + ": message-id=" + (message_id.empty() ? "<>" : message_id), {{"email.message_id", message_id}});
-  const size_t count = message.locals.size() + message.remotes.size();
+  size_t count = message.locals.size() + message.remotes.size();
+  for (const QueueCopy& copy : message.copies) count += copy.recipients.size();
   LogAs("qmgr", context,
         id + ": from=<" + from + ">, size=" + std::to_string(message.received.size() + message.file_bytes) + ", nrcpt=" + std::to_string(count) +
             " (queue active)",

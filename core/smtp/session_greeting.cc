@@ -165,8 +165,13 @@ void SmtpSession::HandleEtrn(const Command& command, Context& context) {
   Facts facts = MakeFacts(Phase::kEtrn);
   facts.etrn_domain = domain;
   if (const auto refusal = Judge(facts, context)) return Answer(*refusal, context);
-  // Nothing is kept to be fetched.
-  Answer({459, "", "<" + std::string(domain) + ">: service unavailable"}, context);
+  // parent_domain_matches_subdomains names fast_flush_domains by default.
+  if (!config_->routing.fast_flush_domains.MatchesName(domain, true)) {
+    Log(context, "warning: reject: ETRN " + EscapeForLog(domain, 100) + "... from " + ClientForLog(), Severity::kWarning);
+    return Answer({459, "", "<" + std::string(domain) + ">: service unavailable"}, context);
+  }
+  directory_.FlushSite(routing::LowerCase(domain), context);
+  Answer({250, "", "Queuing started"}, context);
 }
 
 }  // namespace postern::smtp

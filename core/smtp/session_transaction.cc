@@ -19,6 +19,23 @@ std::optional<std::string_view> AfterKeyword(std::string_view arguments, std::st
   return arguments;
 }
 
+// Nothing is behind the recipient that mail could be given to.
+Reply NowhereReply(const Recipient& recipient, const routing::Resolution& resolution, const std::string& start) {
+  const auto& failures = resolution.undeliverable;
+  if (!failures.empty() && failures[0].status != "5.1.1") return {550, failures[0].status, start + failures[0].text};
+  // Of an alias that names nobody we say what Postfix says of its own name.
+  const bool local = !recipient.rewritten.domain.empty() && !failures.empty() && !failures[0].way.passed.empty();
+  return {550, "5.1.1", start + "User unknown in " + (local ? "local recipient table" : "virtual mailbox table")};
+}
+
+// RFC 3461 section 5.2.7.2 (b): the message goes on with what NOTIFY says but for SUCCESS; who expands the alias tells of
+// that. What remains of SUCCESS alone is NEVER.
+uint8_t NotifyBehind(uint8_t notify, bool expanded) {
+  if (!expanded || (notify & kNotifySuccess) == 0) return notify;
+  const auto rest = static_cast<uint8_t>(notify & ~kNotifySuccess);
+  return rest == 0 ? static_cast<uint8_t>(kNotifyNever) : rest;
+}
+
 }  // namespace
 
 void SmtpSession::ResetTransaction(Context& context) {
@@ -179,7 +196,6 @@ std::optional<Reply> SmtpSession::JudgeRecipient(Recipient* recipient, Context& 
 // Where the recipient leads, once and for all: nothing that comes later in the session changes it.
 std::optional<Reply> SmtpSession::ResolveRecipient(Recipient* recipient, Context& context) const {
   const std::string start = "<" + recipient->given.Key() + ">: Recipient address rejected: ";
-  const Reply unknown{550, "5.1.1", start + "User unknown in virtual mailbox table"};
   const routing::Mailbox* sender = transaction_->null_sender ? nullptr : &transaction_->sender_rewritten;
   auto resolution = routing::Resolve(recipient->rewritten, sender, config_->routing);
   if (!resolution.ok()) {
@@ -188,14 +204,22 @@ std::optional<Reply> SmtpSession::ResolveRecipient(Recipient* recipient, Context
   }
   // RFC 5321 section 4.5.1 has <postmaster> always be taken. Deviation: where it leads nowhere that is said at once,
   // instead of taking the message and sending it back.
-  if (resolution->destinations.empty()) return unknown;
+  if (resolution->destinations.empty()) return NowhereReply(*recipient, *resolution, start);
   const std::string original = recipient->given.Key();
   const std::string original_recipient = recipient->parameters.original_recipient.value_or("");
+  const uint8_t notify = NotifyBehind(recipient->parameters.notify, resolution->expanded);
+  // A list sends on its own account (RFC 3461 section 5.2.7.3): its members are the original recipients of that.
+  const auto original_of = [&](const routing::Mailbox& address, const routing::Way& way) {
+    return way.sender ? address.Key() : original;
+  };
   for (routing::Destination& destination : resolution->destinations) {
+    recipient->passed.insert(recipient->passed.end(), destination.way.passed.begin(), destination.way.passed.end());
     LocalRecipient local{.address = destination.address,
-                         .original = original,
-                         .original_recipient = original_recipient,
-                         .notify = recipient->parameters.notify};
+                         .original = original_of(destination.address, destination.way),
+                         .sender = destination.way.sender,
+                         .delivered_to = destination.way.delivered_to,
+                         .original_recipient = destination.way.sender ? "" : original_recipient,
+                         .notify = notify};
     if (const auto* maildir = std::get_if<routing::MaildirTarget>(&destination.target)) {
       local.target.maildir = maildir->maildir;
       local.owner = maildir->owner;
@@ -208,22 +232,27 @@ std::optional<Reply> SmtpSession::ResolveRecipient(Recipient* recipient, Context
       recipient->locals.push_back(std::move(local));
     } else {
       const auto& queue = std::get<routing::QueueTarget>(destination.target);
-      recipient->remotes.push_back({.address = destination.address,
-                                    .transport = queue.transport,
-                                    .nexthop = queue.nexthop,
-                                    .original = original,
-                                    .original_recipient = original_recipient,
-                                    .notify = recipient->parameters.notify});
+      recipient->remotes.push_back({.queued = {.address = destination.address,
+                                               .transport = queue.transport,
+                                               .nexthop = queue.nexthop,
+                                               .original = local.original,
+                                               .original_recipient = local.original_recipient,
+                                               .notify = notify},
+                                    .sender = destination.way.sender,
+                                    .delivered_to = destination.way.delivered_to});
     }
   }
   // Some of an alias's targets do not exist: whoever sent the message is to hear of it, the others get theirs.
-  for (const routing::Mailbox& address : resolution->unknown) {
-    recipient->remotes.push_back({.address = address,
-                                  .transport = "error",
-                                  .nexthop = "5.1.1 unknown user: \"" + address.Key() + "\"",
-                                  .original = original,
-                                  .original_recipient = original_recipient,
-                                  .notify = recipient->parameters.notify});
+  for (const routing::Undeliverable& failure : resolution->undeliverable) {
+    recipient->passed.insert(recipient->passed.end(), failure.way.passed.begin(), failure.way.passed.end());
+    recipient->remotes.push_back({.queued = {.address = failure.address,
+                                             .transport = "error",
+                                             .nexthop = failure.status + " " + failure.text,
+                                             .original = original_of(failure.address, failure.way),
+                                             .original_recipient = failure.way.sender ? "" : original_recipient,
+                                             .notify = notify},
+                                  .sender = failure.way.sender,
+                                  .delivered_to = failure.way.delivered_to});
   }
   return std::nullopt;
 }

@@ -17,6 +17,13 @@
 
 namespace postern::smtp {
 
+// One that goes through the queue, with the way it was come to (routing::Way).
+struct RemoteRecipient {
+  queue::QueuedRecipient queued;
+  std::optional<routing::Mailbox> sender;
+  std::vector<routing::Mailbox> delivered_to;
+};
+
 // A recipient that was answered 250.
 struct Recipient {
   routing::Mailbox given;
@@ -24,7 +31,8 @@ struct Recipient {
   RcptParameters parameters;
   // Where it leads: Maildirs of virtual(8) or of users, and the queue.
   std::vector<LocalRecipient> locals;      // without target.base and prefix
-  std::vector<queue::QueuedRecipient> remotes;
+  std::vector<RemoteRecipient> remotes;
+  std::vector<routing::Mailbox> passed;    // names of the local class on the way: a loop where the message knows one
 };
 
 // The message under way.
@@ -35,7 +43,7 @@ struct Incoming {
   HeaderFilter filter;
   std::vector<mailbox::MessageWriter> writers;  // one an owner; the queue's is the last one where has_queue_writer
   bool has_queue_writer = false;
-  queue::Checksum queue_checksum;               // of what was spilled
+  std::vector<queue::Checksum> queue_checksums;  // of what was spilled, a file of the queue's writer each
   OutgoingMessage outgoing;
   std::string unfolded, edited;                 // buffers between the three, kept to spare allocations
   bool discard = false;                         // read, but kept nowhere

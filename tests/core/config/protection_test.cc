@@ -77,11 +77,10 @@ INSTANTIATE_TEST_SUITE_P(
         Line{"sender_bcc_maps = texthash:/etc/postfix/access", kNo},
         Line{"recipient_bcc_maps = texthash:/etc/postfix/access", kNo}, Line{"always_bcc = archive@example.test", kNo},
         Line{"masquerade_domains = example.test", kNo}, Line{"smtp_generic_maps = texthash:/etc/postfix/access", kNo},
-        Line{"canonical_classes = envelope_sender", kNo},
+        Line{"canonical_classes = envelope_sender", kNo}, Line{"propagate_unmatched_extensions = virtal", "postfix-bad-value"},
         Line{"receive_override_options = no_address_mappings", kNo},
         Line{"relocated_maps = texthash:/etc/postfix/access", kNo},
         Line{"virtual_transport = maildrop", "transport-unsupported"},
-        Line{"mydestination = localhost", "local-delivery-unsupported"},
         Line{"smtpd_helo_restrictions = check_helo_access mysql:/etc/postfix/mysql.cf", "table-type-unsupported"},
         Line{"smtpd_helo_restrictions = check_helo_access texthash:/etc/postfix/gone", "table-unreadable"}));
 
@@ -136,7 +135,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = texthash:/etc/postfix/access",
                     "sender_dependent_default_transport_maps = texthash:/etc/postfix/access",
                     "sender_dependent_relayhost_maps = texthash:/etc/postfix/access", "smtp_fallback_relay = [b.example.test]",
-                    "parent_domain_matches_subdomains = fast_flush_domains mynetworks relay_domains smtpd_access_maps transport_maps", "mydestination =", "local_transport = error:no local mail\nmydestination = localhost"));
+                    "parent_domain_matches_subdomains = fast_flush_domains mynetworks relay_domains smtpd_access_maps transport_maps", "mydestination =", "local_transport = error:no local mail\nmydestination = localhost",
+                    "mydestination = localhost", "propagate_unmatched_extensions =", "expand_owner_alias = yes"));
 
 INSTANTIATE_TEST_SUITE_P(
     Settings, DovecotStops,

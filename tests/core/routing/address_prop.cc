@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <map>
 #include <set>
+#include <tuple>
 
 #include "core/routing/aliases.h"
 #include "core/routing/resolve.h"
@@ -55,6 +57,40 @@ RC_GTEST_PROP(AliasLaws, TerminateOnAnyTable, ()) {
     std::set<std::string> seen;
     for (const Mailbox& address : *finals) RC_ASSERT(seen.insert(address.Key()).second);
   }
+}
+
+// Any web of aliases of both kinds: the walk ends, nobody is found twice, and every address is either found or told of.
+RC_GTEST_PROP(AliasLaws, BothKindsTogetherTerminateAndFindEachOnce, ()) {
+  const auto edges = *rc::gen::container<std::vector<std::tuple<int, int, int>>>(
+      rc::gen::tuple(rc::gen::inRange(0, 5), rc::gen::inRange(0, 7), rc::gen::inRange(0, 4)));
+  std::string aliases, virtuals;
+  std::map<int, std::string> alias_rows, virtual_rows;
+  for (const auto& [from, to, kind] : edges) {
+    const std::string n = std::to_string(to);
+    const std::string target = kind == 0 ? "a" + n : kind == 1 ? "v" + n + "@alias.test" : "u" + n + "@far.example";
+    (kind == 3 ? virtual_rows : alias_rows)[from] += " " + target + ",";
+    if (kind == 3) virtual_rows[from] += " a" + n + "@local.test,";
+  }
+  for (const auto& [from, row] : alias_rows) aliases += "a" + std::to_string(from) + ":" + row + "\n";
+  for (const auto& [from, row] : virtual_rows) virtuals += "v" + std::to_string(from) + "@alias.test" + row + "\n";
+  config::Routing routing = TestRouting();
+  routing.myorigin = "local.test";
+  routing.mydestination = Names({"local.test"});
+  config::FindingList findings;
+  routing.alias_maps = {
+      .tables = {config::MakeTextTable("hash:/a", aliases, config::TableFormat::kAliases, "/a", &findings)}};
+  routing.virtual_alias_maps = Tables(virtuals);
+  const auto resolution = Resolve({"a0", "local.test"}, nullptr, routing);
+  if (!resolution.ok()) {  // a circle of virtual aliases alone
+    RC_ASSERT(resolution.status().code() == StatusCode::kUnavailable);
+    return;
+  }
+  std::set<std::string> seen;
+  for (const Destination& destination : resolution->destinations) {
+    RC_ASSERT(seen.insert(destination.address.Key()).second);
+    RC_ASSERT(destination.way.passed.size() >= destination.way.delivered_to.size());
+  }
+  RC_ASSERT(!resolution->destinations.empty() || !resolution->undeliverable.empty());
 }
 
 }  // namespace

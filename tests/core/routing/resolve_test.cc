@@ -37,7 +37,7 @@ std::string Describe(std::string_view text, const config::Routing& routing = Tes
     }
     all += " ";
   }
-  for (const Mailbox& unknown : resolution->unknown) all += "?" + unknown.Key();
+  for (const Undeliverable& unknown : resolution->undeliverable) all += "?" + unknown.address.Key();
   return all;
 }
 
@@ -70,7 +70,7 @@ TEST(Resolve, FindsMaildirsAndQueues) {
   EXPECT_EQ(Describe("<u2+x@example.test>"), "u2+x@example.test=/home/vmail/u2/Maildir:15000:15001 ");
   EXPECT_EQ(Describe("<x@far.example>"), "x@far.example=smtp>far.example ");
   EXPECT_EQ(Describe("<known@relay.test>"), "known@relay.test=relay>relay.test ");
-  EXPECT_EQ(Describe("<root@localhost.example.test>"), "root@localhost.example.test=local>mail.example.test ");
+  EXPECT_EQ(Describe("<root@localhost.example.test>"), "?root@localhost.example.test");  // no alias: nobody has a mailbox
   EXPECT_EQ(Describe("<gone@alias.test>"), "?nobody@example.test");
   EXPECT_EQ(Describe("<list@alias.test>"),
             "u1@example.test=/home/vmail/u1/Maildir:15000:15001 u2@example.test=/home/vmail/u2/Maildir:15000:15001 "

@@ -86,6 +86,7 @@ class FakeDirectory final : public mailbox::Directory {
   void Leave(std::string_view, std::string_view, const IpAddress&) override { --entered; }
   const mailbox::NodeFacts& node() const override { return node_; }
   uint32_t LogPid(ConnId) const override { return 7; }
+  void FlushSite(std::string_view domain, Context&) override { flushed.emplace_back(domain); }
   std::string NextQueueId(Context&) override {
     char text[16];
     std::snprintf(text, sizeof text, "%012X", 0xABC000u + ++ids);
@@ -93,6 +94,7 @@ class FakeDirectory final : public mailbox::Directory {
   }
 
   std::vector<Path> arrivals;
+  std::vector<std::string> flushed;  // sites that ETRN asked for
   uint32_t entered = 0, ids = 0;
 
  private:

@@ -1,0 +1,43 @@
+// What local(8), aliases(5), cleanup(8) and flush(8) are told by main.cf, as far as it decides who gets a message and what
+// its header becomes. Names are Postfix's.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config/alias_targets.h"
+#include "core/config/table.h"
+
+namespace postern::config {
+
+// The targets of one :include: file.
+using AliasListPtr = std::shared_ptr<const std::vector<AliasTarget>>;
+
+struct LocalDelivery {
+  // Files that aliases include, by path; what is not here could not be read. Read with the configuration and watched with
+  // it, so that a changed list counts at once.
+  std::map<std::string, AliasListPtr, std::less<>> alias_lists;
+  bool expand_owner_alias = false;    // the sender is what owner-NAME stands for, not owner-NAME itself
+  bool reset_owner_alias = false;     // an alias without owner-NAME forgets that of the alias it was named by
+  bool owner_request_special = true;  // owner-NAME and NAME-request are whole names where '-' is a delimiter
+};
+
+// propagate_unmatched_extensions: where "+ext" of "user+ext" goes on to the address that "user" stands for.
+struct ExtensionPropagation {
+  bool canonical = true, virtual_alias = true, alias = false, include = false;
+};
+
+struct HeaderSettings {
+  bool always_add_missing_headers = false;
+  std::vector<std::string> drop{"bcc", "content-length", "resent-bcc", "return-path"};  // message_drop_headers, lower case
+};
+
+// local_header_rewrite_clients: whose messages get the header fields that are missing.
+struct LocalClients {
+  bool inet_interfaces = false, mynetworks = false, sasl_authenticated = false;
+  TableList addresses;  // check_address_map: a client whose address has an answer
+};
+
+}  // namespace postern::config
