@@ -12,6 +12,7 @@
 #include "adapters/host/root.h"
 #include "cmd/check.h"
 #include "cmd/completion.h"
+#include "cmd/mail_commands.h"
 #include "cmd/map.h"
 #include "cmd/pw.h"
 #include "cmd/queue.h"
@@ -49,8 +50,7 @@ struct Options {
   std::string check_root;
   MapOptions map;
   PwOptions pw;
-  cmd::QueueListOptions queue;
-  std::string queue_root;
+  cmd::QueueOptions queue;
 };
 
 void AddFiles(CLI::App* app, std::string* postfix_dir, std::string* dovecot_file, std::string* root,
@@ -121,13 +121,28 @@ CLI::App* AddPw(CLI::App& app, PwOptions* options) {
   return pw;
 }
 
-CLI::App* AddQueue(CLI::App& app, Options* options) {
-  CLI::App* const queue = app.add_subcommand("queue", "what waits in the queue");
+CLI::App* AddQueue(CLI::App& app, cmd::QueueOptions* options) {
+  CLI::App* const queue = app.add_subcommand("queue", "see the queue, and say what shall become of its messages");
   queue->require_subcommand(1);
-  CLI::App* const list = queue->add_subcommand("list", "print every message that waits, as mailq does");
-  AddFiles(list, &options->queue.load.postfix_dir, &options->queue.load.dovecot_file, &options->queue_root,
-           &options->queue.load.port_offset);
-  list->add_flag("--json", options->queue.json, "one JSON object a line, as postqueue -j");
+  const auto add = [&](const char* name, const char* description) {
+    CLI::App* const verb = queue->add_subcommand(name, description);
+    verb->add_option("--postfix", options->place.postfix_dir, "the folder of main.cf")
+        ->type_name("DIR")
+        ->capture_default_str();
+    verb->add_option("--root", options->place.root, "the folder that every absolute path of the configuration is below")
+        ->type_name("DIR");
+    verb->add_flag("--json", options->json, "JSON, an object a line");
+    return verb;
+  };
+  add("list", "print every message that waits, as mailq does");
+  add("show", "print all that is known of messages")->add_option("id", options->ids)->required()->type_name("ID");
+  CLI::App* const flush = add("flush", "try messages now; without ID and --site all of them");
+  flush->add_option("id", options->ids)->type_name("ID");
+  flush->add_option("--site", options->site, "messages for this domain")->type_name("DOMAIN");
+  add("hold", "keep messages until they are released")->add_option("id", options->ids)->required()->type_name("ID");
+  add("release", "let held messages go on")->add_option("id", options->ids)->required()->type_name("ID");
+  add("requeue", "have messages begin anew")->add_option("id", options->ids)->required()->type_name("ID");
+  add("delete", "remove messages; nobody is told")->add_option("id", options->ids)->required()->type_name("ID");
   return queue;
 }
 
@@ -158,12 +173,9 @@ int Map(const MapOptions& options, bool query) {
   });
 }
 
-int QueueList(const Options& options) {
-  auto root = host::Root::Open(options.queue_root);
-  if (!root.ok()) return Print("", "postern: " + std::string(Message(root.status())) + "\n", kExitNoRoot);
-  host::HostFiles files(&*root);
+int Queue(const cmd::QueueOptions& options, const CLI::App& queue) {
   std::string out, errors;
-  const int status = cmd::RunQueueList(options.queue, files, *root, &out, &errors);
+  const int status = cmd::RunQueue(queue.get_subcommands().front()->get_name(), options, &out, &errors);
   return Print(out, errors, status);
 }
 
@@ -175,6 +187,11 @@ int Pw(const PwOptions& options) {
 }
 
 int Main(int argc, char** argv) {
+  // Known by these names to other programs, with options of their own.
+  const std::string_view path(argc > 0 ? argv[0] : "");
+  const std::string_view name = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
+  if (cmd::IsMailCommand(name)) return cmd::RunMailCommand(name, {argv + 1, argv + argc});
+  if (argc > 1 && cmd::IsMailCommand(argv[1])) return cmd::RunMailCommand(argv[1], {argv + 2, argv + argc});
   // postern-sim does it, and gets the words as they are; below it is described only, for --help and for completion.
   if (argc > 1 && std::string_view(argv[1]) == "replay") return RunReplay({argv + 2, argv + argc});
   CLI::App app{"Postern, a mail server for the configuration files of Postfix and Dovecot.", "postern"};
@@ -185,7 +202,7 @@ int Main(int argc, char** argv) {
   const CLI::App* const check = AddCheck(app, &options);
   const CLI::App* const map = AddMap(app, &options.map);
   const CLI::App* const pw = AddPw(app, &options.pw);
-  const CLI::App* const queue = AddQueue(app, &options);
+  const CLI::App* const queue = AddQueue(app, &options.queue);
   sim::ReplayOptions replay;
   sim::AddReplay(app, &replay);
   std::string shell;
@@ -199,7 +216,7 @@ int Main(int argc, char** argv) {
   if (check->parsed()) return Check(options);
   if (map->parsed()) return Map(options.map, map->got_subcommand("query"));
   if (pw->parsed()) return Pw(options.pw);
-  if (queue->parsed()) return QueueList(options);
+  if (queue->parsed()) return Queue(options.queue, *queue);
   if (completion->parsed()) return Print(cmd::CompletionScript(app, shell), "", 0);
   return kExitUsage;
 }

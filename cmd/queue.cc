@@ -1,193 +1,171 @@
 #include "cmd/queue.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <ctime>
-#include <memory>
-#include <vector>
+#include <array>
+#include <utility>
 
-#include "adapters/host/errno_status.h"
-#include "adapters/host/unique_fd.h"
+#include "cmd/queue_change.h"
+#include "cmd/showq.h"
 #include "core/boundary/log_event.h"
-#include "core/queue/journal.h"
-#include "core/queue/queue_file.h"
 #include "core/queue/queue_id.h"
+#include "core/routing/address.h"
 
 namespace postern::cmd {
 namespace {
 
-constexpr size_t kPieceBytes = 65536;
-constexpr size_t kHeadBytesMax = 64u << 20;  // an envelope is shorter
-
-struct Entry {
-  queue::Folder folder = queue::Folder::kIncoming;
-  std::string id;
-  queue::Envelope envelope;
-  uint64_t message_bytes = 0;
-  int64_t arrived_seconds = 0;
-  std::string error;  // why it can't be read
+struct Verb {
+  std::string_view name;
+  queue::RequestKind kind;
+  std::string_view done;
 };
+constexpr std::array<Verb, 4> kChanges{{
+    {"hold", queue::RequestKind::kHold, "held"},
+    {"release", queue::RequestKind::kRelease, "released"},
+    {"requeue", queue::RequestKind::kRequeue, "requeued"},
+    {"delete", queue::RequestKind::kDelete, "deleted"},
+}};
 
-// ---- reading ---------------------------------------------------------------------------------------------------------------
+constexpr std::string_view kUnanswered = "postern: the server does not answer; it will see the request when it does\n";
 
-// Up to `bytes` of a file from its beginning on.
-Status ReadHead(int fd, size_t bytes, std::string* text) {
-  while (text->size() < bytes) {
-    const size_t before = text->size();
-    text->resize(bytes);
-    const ssize_t got = pread(fd, text->data() + before, bytes - before, static_cast<off_t>(before));
-    text->resize(before + static_cast<size_t>(std::max<ssize_t>(got, 0)));
-    if (got < 0 && errno != EINTR) return host::StatusFromErrno(errno, "read");
-    if (got == 0) break;
+std::string Line(const Status& status) { return "postern: " + std::string(Message(status)) + "\n"; }
+
+int List(const Spool& spool, bool json, std::string* out, std::string* errors) {
+  std::vector<Entry> entries;
+  const Status status = spool.List(&entries);
+  if (!status.ok()) *errors += Line(status);
+  if (json) {
+    for (const Entry& entry : entries) *out += FormatQueueJson(entry, true);
+  } else if (status.ok() || !entries.empty()) {  // "empty" must not be said where it is not known
+    *out += FormatQueue(entries);
   }
-  return OkStatus();
+  return status.ok() ? 0 : 1;
 }
 
-StatusOr<queue::QueueHead> ReadEnvelope(int fd) {
-  std::string text;
-  for (size_t bytes = kPieceBytes;; bytes *= 2) {
-    POSTERN_RETURN_IF_ERROR(ReadHead(fd, bytes, &text));
-    auto head = queue::ParseQueueHead(text);
-    const bool more = text.size() == bytes && bytes < kHeadBytesMax;
-    if (head.ok() || head.status().code() != StatusCode::kNotFound || !more) return head;
-  }
+void AddFact(std::string_view name, std::string_view value, std::string* out) {
+  if (value.empty()) return;
+  *out += std::string(name) + ": " + EscapeForLog(value) + "\n";
 }
 
-// False: the file has gone in the meantime.
-bool ReadEntry(const host::Root& root, const std::string& queue_directory, Entry* entry) {
-  const Path path = queue::FilePath(queue_directory, entry->folder, entry->id);
-  host::UniqueFd fd(openat(root.dir_fd(), root.Relative(path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd.valid() && errno == ENOENT) return false;
-  struct stat facts {};
-  if (!fd.valid() || fstat(fd.get(), &facts) != 0) {
-    entry->error = std::string(Message(host::StatusFromErrno(errno, "open")));
-    return true;
+std::string Describe(const Entry& entry) {
+  const queue::Envelope& envelope = entry.envelope;
+  std::string out;
+  AddFact("id", entry.id, &out);
+  AddFact("folder", queue::FolderName(entry.folder), &out);
+  AddFact("error", entry.error, &out);
+  AddFact("size", std::to_string(entry.message_bytes), &out);
+  AddFact("arrived", std::to_string(entry.arrived_seconds), &out);
+  if (entry.error.empty()) AddFact("sender", envelope.null_sender ? "<>" : envelope.sender.Quoted(), &out);
+  AddFact("trace id", envelope.trace_id, &out);
+  AddFact("body", envelope.body, &out);
+  AddFact("smtputf8", envelope.smtputf8 ? "yes" : "", &out);
+  AddFact("ret", envelope.ret, &out);
+  AddFact("envelope id", envelope.envelope_id, &out);
+  AddFact("client", envelope.client_name.empty() ? "" : envelope.client_name + "[" + envelope.client_address + "]", &out);
+  AddFact("protocol", envelope.protocol, &out);
+  AddFact("helo", envelope.helo, &out);
+  AddFact("login", envelope.sasl_username, &out);
+  AddFact("delay told", envelope.delay_told ? "yes" : "", &out);
+  for (const queue::QueuedRecipient& recipient : envelope.recipients) {
+    std::string value = recipient.address.Quoted();
+    if (!recipient.original.empty() && recipient.original != value) value += " (was " + recipient.original + ")";
+    if (!recipient.transport.empty()) value += " by " + recipient.transport;
+    if (recipient.done) value += ", done";
+    if (!recipient.deferral.empty()) value += ", waits: " + recipient.deferral_status + " " + recipient.deferral;
+    AddFact("recipient", value, &out);
   }
-  entry->arrived_seconds = facts.st_mtime;
-  entry->message_bytes = static_cast<uint64_t>(facts.st_size);
-  auto head = ReadEnvelope(fd.get());
-  if (!head.ok()) {
-    entry->error = std::string(Message(head.status()));
-    return true;
-  }
-  const uint64_t around = head->message_at_bytes + queue::kTrailerBytes;
-  if (entry->message_bytes < around) {
-    entry->error = "cut off";
-    return true;
-  }
-  entry->message_bytes -= around;
-  entry->envelope = std::move(head->envelope);
-  entry->arrived_seconds = entry->envelope.arrived_us / 1'000'000;
-  const Path journal_path = queue::FilePath(queue_directory, queue::Folder::kJournal, entry->id);
-  host::UniqueFd journal(openat(root.dir_fd(), root.Relative(journal_path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  std::string text;
-  if (journal.valid() && ReadHead(journal.get(), kHeadBytesMax, &text).ok()) queue::ApplyJournal(text, &entry->envelope);
-  return true;
+  return out;
 }
 
-Status ReadFolder(const host::Root& root, const std::string& queue_directory, queue::Folder folder, std::vector<Entry>* entries) {
-  const Path path = queue::FolderPath(queue_directory, folder);
-  const int fd = openat(root.dir_fd(), root.Relative(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return errno == ENOENT ? OkStatus() : host::StatusFromErrno(errno, root.Whole(path));
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(fdopendir(fd), closedir);
-  if (directory == nullptr) return host::StatusFromErrno(errno, root.Whole(path));
-  while (const dirent* item = readdir(directory.get())) {
-    Entry entry{.folder = folder, .id = item->d_name};
-    if (!queue::IsQueueId(entry.id)) continue;  // what is not ours
-    if (ReadEntry(root, queue_directory, &entry)) entries->push_back(std::move(entry));
+int Show(const Spool& spool, const QueueOptions& options, std::string* out, std::string* errors) {
+  std::vector<Entry> entries;
+  int status = 0;
+  if (const Status listed = spool.List(&entries); !listed.ok()) {
+    *errors += Line(listed);
+    status = 1;
   }
-  return OkStatus();
-}
-
-// ---- writing ---------------------------------------------------------------------------------------------------------------
-
-std::string SenderOf(const Entry& entry) { return entry.envelope.null_sender ? "MAILER-DAEMON" : entry.envelope.sender.Quoted(); }
-
-// As postqueue -p: what people and check_mailq read.
-std::string FormatText(const std::vector<Entry>& entries) {
-  if (entries.empty()) return "Mail queue is empty\n";
-  std::string text = "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------\n";
-  uint64_t bytes = 0;
-  for (const Entry& entry : entries) {
-    bytes += entry.message_bytes;
-    const char mark = entry.folder == queue::Folder::kIncoming ? '*' : entry.folder == queue::Folder::kHold ? '!' : ' ';
-    const auto when = static_cast<time_t>(entry.arrived_seconds);
-    struct tm parts {};
-    char time[32] = "", line[128];
-    if (localtime_r(&when, &parts) != nullptr) std::strftime(time, sizeof time, "%a %b %d %H:%M:%S", &parts);
-    std::string id = entry.id;
-    if (mark != ' ') id += mark;
-    std::snprintf(line, sizeof line, "%-11s %7llu %20.20s ", id.c_str(), static_cast<unsigned long long>(entry.message_bytes), time);
-    text += line;
-    text += entry.error.empty() ? EscapeForLog(SenderOf(entry)) : "(unreadable: " + EscapeForLog(entry.error) + ")";
-    text += '\n';
-    for (const queue::QueuedRecipient& recipient : entry.envelope.recipients) {
-      if (!recipient.done) text += std::string(41, ' ') + EscapeForLog(recipient.address.Quoted()) + "\n";
+  for (const std::string& id : options.ids) {
+    const auto entry = std::find_if(entries.begin(), entries.end(), [&id](const Entry& each) { return each.id == id; });
+    if (entry == entries.end()) {
+      *errors += "postern: no message " + id + " in the queue\n";
+      status = 1;
+    } else {
+      if (!options.json && !out->empty()) *out += "\n";
+      *out += options.json ? FormatQueueJson(*entry, true) : Describe(*entry);
     }
-    text += '\n';
   }
-  text += "-- " + std::to_string((bytes + 1023) / 1024) + " Kbytes in " + std::to_string(entries.size()) + " Request" +
-          (entries.size() == 1 ? "" : "s") + ".\n";
-  return text;
+  return status;
 }
 
-// As postqueue -j, and what only we know.
-std::string FormatJson(const Entry& entry) {
-  nlohmann::ordered_json object = {{"queue_name", std::string(queue::FolderName(entry.folder))},
-                                   {"queue_id", entry.id},
-                                   {"arrival_time", entry.arrived_seconds},
-                                   {"message_size", entry.message_bytes},
-                                   {"forced_expire", false}};
-  if (!entry.error.empty()) {
-    object["error"] = entry.error;
+int Flush(const Spool& spool, const QueueOptions& options, std::string* out, std::string* errors) {
+  std::vector<queue::Request> requests;
+  for (const std::string& id : options.ids) {
+    if (id != "ALL" && !spool.Where(id)) {
+      *errors += "postern: no message " + id + " in the queue\n";
+      return 1;
+    }
+    if (id == "ALL") {
+      requests.push_back({.kind = queue::RequestKind::kFlushAll});
+    } else {
+      requests.push_back({.kind = queue::RequestKind::kFlushMessage, .id = id});
+    }
+  }
+  if (!options.site.empty()) {
+    requests.push_back({.kind = queue::RequestKind::kFlushSite, .site = routing::LowerCase(options.site)});
+  }
+  if (requests.empty()) requests.push_back({.kind = queue::RequestKind::kFlushAll});
+  const auto answer = spool.Ask(requests);
+  if (!answer.ok()) return *errors += Line(answer.status()), 1;
+  if (*answer == Spool::Answer::kNone) return *errors += kUnanswered, 1;
+  const bool here = *answer == Spool::Answer::kHere;
+  if (options.json) {
+    *out += std::string("{\"server\": ") + (here ? "false" : "true") + "}\n";
   } else {
-    object["sender"] = SenderOf(entry);
-    nlohmann::ordered_json recipients = nlohmann::ordered_json::array();
-    for (const queue::QueuedRecipient& recipient : entry.envelope.recipients) {
-      if (recipient.done) continue;
-      recipients.push_back({{"orig_address", recipient.original}, {"address", recipient.address.Quoted()}, {"transport", recipient.transport}});
-    }
-    object["recipients"] = std::move(recipients);
-    object["trace_id"] = entry.envelope.trace_id;
+    *out += here ? "no server runs: tried when one is started\n" : "tried now\n";
   }
-  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return 0;
+}
+
+int Change(const Spool& spool, const Verb& verb, const QueueOptions& options, std::string* out, std::string* errors) {
+  QueueChange change{.kind = verb.kind};
+  for (const std::string& id : options.ids) {
+    if (id == "ALL") {
+      change.all = true;
+    } else {
+      change.ids.push_back(id);
+    }
+  }
+  if (change.all && !change.ids.empty()) return *errors += "postern: ALL stands alone\n", 1;
+  const auto result = ChangeQueue(spool, change);
+  if (!result.ok()) return *errors += Line(result.status()), 1;
+  int status = 0;
+  for (const std::string& id : change.ids) {
+    if (std::find(result->changed.begin(), result->changed.end(), id) != result->changed.end()) continue;
+    *errors += "postern: " + id + " was not " + std::string(verb.done) + ": no such message, or not where it could be\n";
+    status = 1;
+  }
+  for (const std::string& id : result->changed) {
+    *out += options.json ? "{\"queue_id\": \"" + id + "\", \"" + std::string(verb.done) + "\": true}\n"
+                         : id + " " + std::string(verb.done) + "\n";
+  }
+  if (result->unanswered) return *errors += kUnanswered, 1;
+  return status;
 }
 
 }  // namespace
 
-int RunQueueList(const QueueListOptions& options, config::FileSource& files, const host::Root& root, std::string* out,
-                 std::string* errors) {
-  const config::Loaded loaded = config::Load(files, options.load);
-  if (loaded.config == nullptr) {
-    *errors += "postern: the configuration has errors, see `postern check`\n";
-    return 1;
+int RunQueue(std::string_view verb, const QueueOptions& options, std::string* out, std::string* errors) {
+  auto root = host::Root::Open(options.place.root);
+  if (!root.ok()) return *errors += Line(root.status()), 66;  // EX_NOINPUT
+  const auto settings = ReadSpoolSettings(*root, options.place.postfix_dir);
+  if (!settings.ok()) return *errors += Line(settings.status()), 1;
+  const Spool spool(&*root, settings->queue_directory);
+  if (verb == "list") return List(spool, options.json, out, errors);
+  if (verb == "show") return Show(spool, options, out, errors);
+  if (verb == "flush") return Flush(spool, options, out, errors);
+  for (const Verb& each : kChanges) {
+    if (each.name == verb) return Change(spool, each, options, out, errors);
   }
-  std::vector<Entry> entries;
-  int status = 0;
-  for (const queue::Folder folder :
-       {queue::Folder::kIncoming, queue::Folder::kDeferred, queue::Folder::kHold, queue::Folder::kCorrupt}) {
-    const Status read = ReadFolder(root, loaded.config->routing.queue_directory, folder, &entries);
-    if (read.ok()) continue;
-    *errors += "postern: " + std::string(Message(read)) + "\n";
-    status = 1;
-  }
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return a.arrived_seconds != b.arrived_seconds ? a.arrived_seconds < b.arrived_seconds : a.id < b.id;
-  });
-  if (!options.json) {
-    // "empty" must not be said where it is not known.
-    if (status == 0 || !entries.empty()) *out += FormatText(entries);
-    return status;
-  }
-  for (const Entry& entry : entries) *out += FormatJson(entry);
-  return status;
+  return 1;
 }
 
 }  // namespace postern::cmd

@@ -1,22 +1,22 @@
-// `postern queue`: what waits in the queue, for people and for programs.
+// `postern queue`: what waits in the queue and what shall become of it, for people and for programs.
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "adapters/host/root.h"
-#include "core/config/load.h"
+#include "cmd/spool.h"
 
 namespace postern::cmd {
 
-struct QueueListOptions {
-  config::LoadOptions load;
-  bool json = false;  // an object a line, as `postqueue -j`; otherwise as `mailq`
+struct QueueOptions {
+  MailPlace place;
+  bool json = false;             // objects, one a line
+  std::vector<std::string> ids;  // of messages; ALL
+  std::string site;              // flush --site
 };
 
-// Lists the queue files below the configured queue directory, oldest first, and appends the list to `*out`. A file that
-// can't be read is listed as such: it is somebody's mail. Exit status: 0; 1 where the configuration does not load or a
-// folder can't be read, which `*errors` explains. Only beginnings of files are read: their checksums are not looked at.
-int RunQueueList(const QueueListOptions& options, config::FileSource& files, const host::Root& root, std::string* out,
-                 std::string* errors);
+// `verb`: list, show, flush, hold, release, requeue, delete. Appends to `*out` and `*errors`. Exit status: 0; 1 where
+// something could not be done or read, or the server does not answer, which `*errors` explains.
+int RunQueue(std::string_view verb, const QueueOptions& options, std::string* out, std::string* errors);
 
 }  // namespace postern::cmd

@@ -42,8 +42,10 @@ class LocalMessage {
   void Feed(std::string_view bytes, std::string* out);
   void Finish(std::string* out);
   bool ended() const { return ended_; }
+  // All recipients of the header are known.
+  bool header_ended() const { return part_ == Part::kBody || ended_; }
 
-  // After Finish(), with -t. kInvalidArgument: an address in the header is none, or a field is too long.
+  // After the header, with -t. kInvalidArgument: an address in the header is none, or a field is too long.
   const Status& status() const { return status_; }
   const std::vector<routing::Mailbox>& recipients() const { return resent_ ? resent_recipients_ : recipients_; }
 

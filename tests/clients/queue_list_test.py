@@ -35,7 +35,7 @@ class QueueList(unittest.TestCase):
         self.assertEqual([entry['sender'] for entry in entries], [ALICE, 'MAILER-DAEMON'])
         self.assertEqual({entry['queue_id'] for entry in entries}, set(files))
         for entry in entries:
-            self.assertEqual(entry['queue_name'], 'incoming')
+            self.assertEqual(entry['queue_name'], 'active')
             whole = files[entry['queue_id']].read_bytes()
             self.assertEqual(entry['message_size'], int(whole.splitlines()[-1].split()[1]))
             self.assertEqual(whole[whole.index(b'\nmessage\n') + 9:-47].count(b'Subject:'), 1)
@@ -44,15 +44,15 @@ class QueueList(unittest.TestCase):
         self.assertEqual(lines[0], '-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------')
         first = entries[0]
         # As postqueue -p writes it, for a short queue id.
-        self.assertRegex(lines[1], r'^%s +%d  \w{3} \w{3} \d\d \d\d:\d\d:\d\d %s$' % (first['queue_id'], first['message_size'], re.escape(ALICE)))
+        self.assertRegex(lines[1], r'^%s\* +%d \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d  %s$' % (first['queue_id'], first['message_size'], re.escape(ALICE)))
         self.assertEqual(lines[2:5], [' ' * 41 + 'a@far.example.org', ' ' * 41 + 'b@far.example.com', ''])
-        self.assertEqual(lines[-1], '-- %d Kbytes in 2 Requests.' % -(-sum(e['message_size'] for e in entries) // 1024))
+        self.assertEqual(lines[-1], '-- %d Kbytes in 2 Requests.' % (sum(e['message_size'] for e in entries) // 1024))
 
     def test_what_is_done_is_not_listed_and_what_is_broken_is(self):
         self.queue('one', ['a@far.example.org', 'b@far.example.com'])
         self.host.stop()
         (file,) = self.host.queue_files()
-        file.with_name(file.name + '.log').write_text('done 0\ndone 1')  # the second line is torn
+        (file.parent.parent / 'journal' / file.name).write_text('done 0\ndone 1')  # the second line is torn
         (entry,) = [json.loads(line) for line in self.ask('--json').stdout.splitlines()]
         self.assertEqual([r['address'] for r in entry['recipients']], ['b@far.example.com'])
         hold = file.parent.parent / 'hold'
