@@ -32,8 +32,10 @@
 #include "adapters/record/recorder.h"
 #include "adapters/record/recording_files.h"
 #include "adapters/workers/resolver.h"
+#include "cmd/spool.h"
 #include "core/auth/sasl.h"
 #include "core/config/load.h"
+#include "core/queue/queue_file.h"
 #include "core/shard/shard.h"
 
 namespace postern {
@@ -49,6 +51,8 @@ constexpr size_t kFileTasksMax = 100'000;
 // Editors and certificate tools change several files one after another: the configuration is read when it has been still.
 constexpr int64_t kSettleMs = 500;
 constexpr int64_t kSettleMsMax = 5'000;
+// A command that works on the queue while no server runs has its lock for a moment.
+constexpr int kLockTriesMax = 20, kLockTryMs = 100;
 
 // ---- small pieces --------------------------------------------------------------------------------------------------------
 
@@ -177,6 +181,7 @@ class Server {
   using TlsTable = std::shared_ptr<const loop::TlsByListener>;
 
   int LoadFirst();
+  bool LockQueue();
   bool OpenAll();
   bool BindListeners();
   bool MakeLoops();
@@ -195,6 +200,7 @@ class Server {
   host::FileStates states_;           // by the last load
   std::shared_ptr<const config::Config> config_;
   uint64_t generation_ = 0;
+  host::UniqueFd queue_lock_;  // held as long as the process lives
   host::NodeStart node_;
   std::string host_name_;
   host::Clock clock_;
@@ -224,7 +230,7 @@ int Server::Run() {
   const host::UniqueFd signals(signalfd(-1, &handled, SFD_NONBLOCK | SFD_CLOEXEC));
 
   if (const int status = LoadFirst(); status != 0) return status;
-  if (!OpenAll() || !BindListeners() || !MakeLoops()) return 1;
+  if (!LockQueue() || !OpenAll() || !BindListeners() || !MakeLoops()) return 1;
 
   std::vector<std::thread> threads;
   std::vector<char> clean(loops_.size(), 0);
@@ -293,6 +299,22 @@ std::shared_ptr<const config::Config> Server::Numbered(const config::Config& con
   auto numbered = std::make_shared<config::Config>(config);
   numbered->generation = generation_;
   return numbered;
+}
+
+// Two servers would deliver every message twice. The folders of the queue are made here, too: sendmail works from now on.
+bool Server::LockQueue() {
+  const std::string& directory = config_->routing.queue_directory;
+  Status status = cmd::RunPlan(*root_, queue::PlanFolders(directory));
+  for (int tries = 0; status.ok() && tries < kLockTriesMax; ++tries) {
+    auto lock = cmd::LockSpool(*root_, directory);
+    status = lock.status();
+    if (lock.ok()) return queue_lock_ = *std::move(lock), true;
+    if (status.code() != StatusCode::kUnavailable || tries + 1 == kLockTriesMax) break;
+    status = OkStatus();
+    poll(nullptr, 0, kLockTryMs);
+  }
+  Say(root_->Whole(queue::SpoolDir(directory)) + ": " + std::string(Message(status)));
+  return false;
 }
 
 bool Server::OpenAll() {
