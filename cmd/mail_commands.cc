@@ -50,8 +50,8 @@ int RunMailCommand(std::string_view name, std::vector<std::string> args) {
 }
 
 int Fatal(std::string_view program, std::string_view text, int status) {
-  std::fprintf(stderr, "%.*s: fatal: %.*s\n", static_cast<int>(program.size()), program.data(), static_cast<int>(text.size()),
-               text.data());
+  std::fprintf(stderr, "%.*s: fatal: %.*s\n", static_cast<int>(program.size()), program.data(),
+               static_cast<int>(text.size()), text.data());
   return status;
 }
 
@@ -67,9 +67,7 @@ OptionScan::OptionScan(std::string program, std::vector<std::string> args) : wor
   optind = 0;  // glibc: begin anew
 }
 
-int OptionScan::Next(const char* letters) {
-  return getopt(static_cast<int>(words_.size()), pointers_.data(), letters);
-}
+int OptionScan::Next(const char* letters) { return getopt(static_cast<int>(words_.size()), pointers_.data(), letters); }
 
 std::string OptionScan::value() const { return optarg == nullptr ? "" : optarg; }
 

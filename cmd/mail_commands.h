@@ -1,5 +1,5 @@
-// The commands that other programs know a mail system by: sendmail, mailq, newaliases, postqueue and postsuper, with the
-// options, output and exit statuses of Postfix 3.7's. They are this program under another name (links that the
+// The commands that other programs know a mail system by: sendmail, mailq, newaliases, postqueue and postsuper, with
+// the options, output and exit statuses of Postfix 3.7's. They are this program under another name (links that the
 // installation makes), or its subcommands: `postern sendmail -t`.
 //
 // Before their own options all take --root DIR and --postfix DIR; MAIL_CONFIG in the environment does for the latter.
@@ -14,8 +14,8 @@
 namespace postern::cmd {
 
 // sysexits.h, by their meaning
-inline constexpr int kExUsage = 64, kExDataErr = 65, kExUnavailable = 69, kExSoftware = 70, kExTempFail = 75, kExNoPerm = 77,
-                     kExConfig = 78;
+inline constexpr int kExUsage = 64, kExDataErr = 65, kExUnavailable = 69, kExSoftware = 70, kExTempFail = 75,
+                     kExNoPerm = 77, kExConfig = 78;
 
 bool IsMailCommand(std::string_view name);
 // `args` without the program's name. The exit status. Reads standard input, writes standard output and error.
@@ -35,9 +35,9 @@ class OptionScan {
   OptionScan(std::string program, std::vector<std::string> args);
   // The next option of `letters`, -1 after the last one, '?' for what is none (getopt has said so).
   int Next(const char* letters);
-  std::string value() const;               // of the option
-  const char* peek() const;                // the next word, nullptr after the last
-  void Skip();                             // over it
+  std::string value() const;              // of the option
+  const char* peek() const;               // the next word, nullptr after the last
+  void Skip();                            // over it
   std::vector<std::string> rest() const;  // after -1
 
  private:

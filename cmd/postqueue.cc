@@ -65,10 +65,14 @@ int RunPostqueue(MailPlace place, std::vector<std::string> args) {
   if (opened.status != 0) return opened.status;
   const Spool spool(&*opened.root, opened.settings.queue_directory);
   switch (mode) {
-    case 'f': return Flush(spool, {.kind = queue::RequestKind::kFlushAll}, word);
-    case 'i': return Flush(spool, {.kind = queue::RequestKind::kFlushMessage, .id = word}, word);
-    case 's': return Flush(spool, {.kind = queue::RequestKind::kFlushSite, .site = routing::LowerCase(word)}, word);
-    default: return Show(spool, mode == 'j');
+    case 'f':
+      return Flush(spool, {.kind = queue::RequestKind::kFlushAll}, word);
+    case 'i':
+      return Flush(spool, {.kind = queue::RequestKind::kFlushMessage, .id = word}, word);
+    case 's':
+      return Flush(spool, {.kind = queue::RequestKind::kFlushSite, .site = routing::LowerCase(word)}, word);
+    default:
+      return Show(spool, mode == 'j');
   }
 }
 

@@ -16,7 +16,8 @@ namespace {
 constexpr std::string_view kProgram = "postsuper";
 constexpr std::string_view kUsage =
     "usage: postsuper [-c config_dir] [-d queue_id (delete)] [-h queue_id (hold)] [-H queue_id (un-hold)] [-p (purge "
-    "temporary files)] [-r queue_id (requeue)] [-s (structure fix)] [-S (redundant structure fix)] [-v (verbose)] [queue...]";
+    "temporary files)] [-r queue_id (requeue)] [-s (structure fix)] [-S (redundant structure fix)] [-v (verbose)] "
+    "[queue...]";
 
 struct Verb {
   int option;
@@ -35,10 +36,11 @@ constexpr std::array<Verb, 4> kVerbs{{
 // "deferred"; what Postfix calls active is in incoming.
 bool ParseFolders(const std::vector<std::string>& names, std::vector<queue::Folder>* folders) {
   for (const std::string& name : names) {
-    bool known = name == "active" || name == "defer" || name == "bounce" || name == "trace" || name == "flush" || name == "saved";
+    bool known = name == "active" || name == "defer" || name == "bounce" || name == "trace" || name == "flush" ||
+                 name == "saved";
     if (name == "active") folders->push_back(queue::Folder::kIncoming);
-    for (const auto folder : {queue::Folder::kMaildrop, queue::Folder::kIncoming, queue::Folder::kDeferred, queue::Folder::kHold,
-                              queue::Folder::kCorrupt}) {
+    for (const auto folder : {queue::Folder::kMaildrop, queue::Folder::kIncoming, queue::Folder::kDeferred,
+                              queue::Folder::kHold, queue::Folder::kCorrupt}) {
       if (name != queue::FolderName(folder)) continue;
       folders->push_back(folder);
       known = true;
@@ -66,7 +68,8 @@ int Change(const Spool& spool, const Verb& verb, QueueChange change) {
 }  // namespace
 
 int RunPostsuper(MailPlace place, std::vector<std::string> args) {
-  if (geteuid() != 0 && place.root.empty()) return Fatal(kProgram, "use of this command is reserved for the superuser", 1);
+  if (geteuid() != 0 && place.root.empty())
+    return Fatal(kProgram, "use of this command is reserved for the superuser", 1);
   OptionScan scan{std::string(kProgram), std::move(args)};
   std::array<QueueChange, kVerbs.size()> changes;
   std::array<bool, kVerbs.size()> wanted{};
@@ -83,7 +86,8 @@ int RunPostsuper(MailPlace place, std::vector<std::string> args) {
       if (value == "ALL") {
         changes[i].all = true;
       } else if (value == "-") {
-        for (std::string line; std::getline(std::cin, line);) changes[i].ids.push_back(line.substr(0, line.find_last_not_of(" \t\r") + 1));
+        for (std::string line; std::getline(std::cin, line);)
+          changes[i].ids.push_back(line.substr(0, line.find_last_not_of(" \t\r") + 1));
       } else {
         changes[i].ids.push_back(value);
       }

@@ -60,7 +60,8 @@ std::string Describe(const Entry& entry) {
   AddFact("smtputf8", envelope.smtputf8 ? "yes" : "", &out);
   AddFact("ret", envelope.ret, &out);
   AddFact("envelope id", envelope.envelope_id, &out);
-  AddFact("client", envelope.client_name.empty() ? "" : envelope.client_name + "[" + envelope.client_address + "]", &out);
+  AddFact("client", envelope.client_name.empty() ? "" : envelope.client_name + "[" + envelope.client_address + "]",
+          &out);
   AddFact("protocol", envelope.protocol, &out);
   AddFact("helo", envelope.helo, &out);
   AddFact("login", envelope.sasl_username, &out);
@@ -140,7 +141,8 @@ int Change(const Spool& spool, const Verb& verb, const QueueOptions& options, st
   int status = 0;
   for (const std::string& id : change.ids) {
     if (std::find(result->changed.begin(), result->changed.end(), id) != result->changed.end()) continue;
-    *errors += "postern: " + id + " was not " + std::string(verb.done) + ": no such message, or not where it could be\n";
+    *errors +=
+        "postern: " + id + " was not " + std::string(verb.done) + ": no such message, or not where it could be\n";
     status = 1;
   }
   for (const std::string& id : result->changed) {

@@ -14,21 +14,29 @@ using queue::RequestKind;
 bool Applies(RequestKind kind, Folder folder) {
   switch (folder) {
     case Folder::kIncoming:
-    case Folder::kDeferred: return kind != RequestKind::kRelease;
-    case Folder::kHold: return kind != RequestKind::kHold;
+    case Folder::kDeferred:
+      return kind != RequestKind::kRelease;
+    case Folder::kHold:
+      return kind != RequestKind::kHold;
     case Folder::kMaildrop:
-    case Folder::kCorrupt: return kind == RequestKind::kDelete;
-    default: return false;
+    case Folder::kCorrupt:
+      return kind == RequestKind::kDelete;
+    default:
+      return false;
   }
 }
 
 // Was it carried out, if the message is in `now` after it was answered?
 bool Seen(RequestKind kind, std::optional<Folder> now) {
   switch (kind) {
-    case RequestKind::kDelete: return !now;
-    case RequestKind::kHold: return now == Folder::kHold;
-    case RequestKind::kRelease: return now != Folder::kHold;
-    default: return true;
+    case RequestKind::kDelete:
+      return !now;
+    case RequestKind::kHold:
+      return now == Folder::kHold;
+    case RequestKind::kRelease:
+      return now != Folder::kHold;
+    default:
+      return true;
   }
 }
 
@@ -39,7 +47,8 @@ StatusOr<ChangeResult> ChangeQueue(const Spool& spool, const QueueChange& change
   if (const auto seen = spool.Ids(Folder::kIncoming); !seen.ok()) return seen.status();
   std::vector<std::string> candidates = change.ids;
   if (change.all) {
-    for (const Folder folder : {Folder::kMaildrop, Folder::kIncoming, Folder::kDeferred, Folder::kHold, Folder::kCorrupt}) {
+    for (const Folder folder :
+         {Folder::kMaildrop, Folder::kIncoming, Folder::kDeferred, Folder::kHold, Folder::kCorrupt}) {
       const auto ids = spool.Ids(folder);
       if (!ids.ok()) return ids.status();
       candidates.insert(candidates.end(), ids->begin(), ids->end());
@@ -51,7 +60,9 @@ StatusOr<ChangeResult> ChangeQueue(const Spool& spool, const QueueChange& change
     if (!folder || !Applies(change.kind, *folder)) continue;
     // What can't be read is kept for people: ALL is not meant for it.
     if (change.all && *folder == Folder::kCorrupt && change.folders.empty()) continue;
-    if (!change.folders.empty() && std::find(change.folders.begin(), change.folders.end(), *folder) == change.folders.end()) continue;
+    if (!change.folders.empty() &&
+        std::find(change.folders.begin(), change.folders.end(), *folder) == change.folders.end())
+      continue;
     if (std::find(meant.begin(), meant.end(), id) == meant.end()) meant.push_back(id);
   }
   ChangeResult result;

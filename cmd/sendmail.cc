@@ -35,13 +35,14 @@ struct Options {
   queue::LocalMessage::Options message;
   std::vector<std::string> recipients;
   std::optional<std::string> full_name;
-  char mode = 'm';                         // of -b
+  char mode = 'm';  // of -b
   std::optional<std::string> flush_id, flush_site;
   bool flush = false;
   int status = -1;  // >= 0: leave with it at once
 };
 
-// ---- options ---------------------------------------------------------------------------------------------------------------
+// ---- options
+// ---------------------------------------------------------------------------------------------------------------
 
 // RFC 3461 section 4.1; nullopt: nonsense.
 std::optional<uint8_t> ParseNotify(const std::string& text) {
@@ -52,7 +53,11 @@ std::optional<uint8_t> ParseNotify(const std::string& text) {
     while (!word.empty() && word.front() == ' ') word.remove_prefix(1);
     while (!word.empty() && word.back() == ' ') word.remove_suffix(1);
     const std::string name = routing::LowerCase(word);
-    const uint8_t bit = name == "never" ? kNever : name == "success" ? kSuccess : name == "failure" ? kFailure : name == "delay" ? kDelay : 0;
+    const uint8_t bit = name == "never"     ? kNever
+                        : name == "success" ? kSuccess
+                        : name == "failure" ? kFailure
+                        : name == "delay"   ? kDelay
+                                            : 0;
     if (bit == 0) return std::nullopt;
     notify |= bit;
     at = end + 1;
@@ -87,24 +92,32 @@ int SetMode(const std::string& mode, Options* options) {
   switch (options->mode) {
     case 'm':
     case 'p':
-    case 'i': return -1;
+    case 'i':
+      return -1;
     case 'h':  // host status, which Postfix doesn't keep either
-    case 'H': return 0;
+    case 'H':
+      return 0;
     case 's':
-      return Fatal(kProgram,
-                   "-bs is not supported: have the program speak SMTP to port 25 of localhost, or call sendmail with -t -i",
+      return Fatal(
+          kProgram,
+          "-bs is not supported: have the program speak SMTP to port 25 of localhost, or call sendmail with -t -i",
+          kExUnavailable);
+    case 'v':
+      return Fatal(kProgram, "-bv is not supported: `postern map query` tells what tables say of an address",
                    kExUnavailable);
-    case 'v': return Fatal(kProgram, "-bv is not supported: `postern map query` tells what tables say of an address", kExUnavailable);
     case 'd':
     case 'l':
-    case 'D': return Fatal(kProgram, "the server is started with `postern serve`", kExUnavailable);
-    default: return FatalUsage("unsupported: -b" + mode.substr(0, 1));
+    case 'D':
+      return Fatal(kProgram, "the server is started with `postern serve`", kExUnavailable);
+    default:
+      return FatalUsage("unsupported: -b" + mode.substr(0, 1));
   }
 }
 
 // -q...
 int SetFlush(const std::string& what, Options* options) {
-  if (!what.empty() && std::isdigit(static_cast<unsigned char>(what[0])) != 0) return 0;  // a queue run every so often: the server's
+  if (!what.empty() && std::isdigit(static_cast<unsigned char>(what[0])) != 0)
+    return 0;  // a queue run every so often: the server's
   options->flush = true;
   if (what.empty()) return -1;
   if (what[0] == 'I') return options->flush_id = what.substr(1), -1;
@@ -122,8 +135,10 @@ int Take(int option, const std::string& value, Options* options) {
         return FatalUsage("-B option needs 8BITMIME or 7BIT");
       }
       return -1;
-    case 'F': return options->full_name = value, -1;
-    case 'I': return options->mode = 'i', -1;
+    case 'F':
+      return options->full_name = value, -1;
+    case 'I':
+      return options->mode = 'i', -1;
     case 'N':
       if (const auto notify = ParseNotify(value)) {
         submission.notify = *notify;
@@ -150,16 +165,20 @@ int Take(int option, const std::string& value, Options* options) {
       return FatalUsage("unsupported: -X" + value.substr(0, 1));
     case 'f':
     case 'r':
-      return SetSender(value, &submission) ? -1 : FatalUsage("-" + std::string(1, static_cast<char>(option)) +
-                                                             " option specified malformed sender: " + value);
-    case 'i': return options->message.dot_ends = false, -1;
+      return SetSender(value, &submission) ? -1
+                                           : FatalUsage("-" + std::string(1, static_cast<char>(option)) +
+                                                        " option specified malformed sender: " + value);
+    case 'i':
+      return options->message.dot_ends = false, -1;
     case 'o':
       if (value.substr(0, 1) == "i") options->message.dot_ends = false;
       if (value.substr(0, 1) == "7") submission.body = "7BIT";
       if (value.substr(0, 1) == "8") submission.body = "8BITMIME";
       return -1;
-    case 't': return options->message.extract_recipients = true, -1;
-    default: return -1;  // of Sendmail's own, without meaning here: as Postfix's does
+    case 't':
+      return options->message.extract_recipients = true, -1;
+    default:
+      return -1;  // of Sendmail's own, without meaning here: as Postfix's does
   }
 }
 
@@ -192,7 +211,8 @@ Options ParseOptions(std::vector<std::string> args, MailPlace* place) {
   return options;
 }
 
-// ---- who calls -------------------------------------------------------------------------------------------------------------
+// ---- who calls
+// -------------------------------------------------------------------------------------------------------------
 
 // The user database's full name: up to a comma, '&' stands for the login name with a capital letter (passwd(5) of BSD).
 std::string FullNameOf(const passwd& user) {
@@ -226,7 +246,8 @@ void SetCaller(Options* options) {
   }
 }
 
-// ---- the file --------------------------------------------------------------------------------------------------------------
+// ---- the file
+// --------------------------------------------------------------------------------------------------------------
 
 std::string RandomHex(size_t digits) {
   unsigned char bytes[16] = {};
@@ -249,7 +270,8 @@ class MaildropWriter {
     id_ = RandomHex(12);
     if (id_.empty()) return Unavailable("the operating system gives no random bytes");
     tmp_path_ = folder_ + "/tmp-" + id_;
-    fd_.Reset(openat(root_->dir_fd(), root_->Relative(tmp_path_), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    fd_.Reset(
+        openat(root_->dir_fd(), root_->Relative(tmp_path_), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     return fd_.valid() ? OkStatus() : host::StatusFromErrno(errno, "create " + root_->Whole(tmp_path_));
   }
 
@@ -303,7 +325,8 @@ class MaildropWriter {
   uint64_t message_bytes_ = 0;
 };
 
-// ---- a message -------------------------------------------------------------------------------------------------------------
+// ---- a message
+// -------------------------------------------------------------------------------------------------------------
 
 std::string By() { return CallerName() + ": "; }
 
@@ -377,7 +400,10 @@ int Submit(const Spool& spool, const SpoolSettings& settings, Options options) {
   while (!message.ended()) {
     const ssize_t got = read(STDIN_FILENO, piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Fatal(kProgram, By() + "error reading input: " + std::string(Message(host::StatusFromErrno(errno, "read"))), kExDataErr);
+    if (got < 0)
+      return Fatal(kProgram,
+                   By() + "error reading input: " + std::string(Message(host::StatusFromErrno(errno, "read"))),
+                   kExDataErr);
     if (got == 0) break;
     message.Feed(std::string_view(piece).substr(0, static_cast<size_t>(got)), &text);
     if (const int status = write(false); status >= 0) return status;

@@ -1,10 +1,9 @@
 #include "cmd/showq.h"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "core/boundary/log_event.h"
@@ -66,8 +65,8 @@ std::string FormatQueue(const std::vector<Entry>& entries) {
     std::string id = entry.id;
     if (MarkOf(entry.folder) != ' ') id += MarkOf(entry.folder);
     char line[160];
-    std::snprintf(line, sizeof line, "%-11s %7llu %20.20s ", id.c_str(), static_cast<unsigned long long>(entry.message_bytes),
-                  ArrivalTime(entry.arrived_seconds).c_str());
+    std::snprintf(line, sizeof line, "%-11s %7llu %20.20s ", id.c_str(),
+                  static_cast<unsigned long long>(entry.message_bytes), ArrivalTime(entry.arrived_seconds).c_str());
     text += line;
     text += entry.error.empty() ? EscapeForLog(SenderOf(entry)) : "(unreadable: " + EscapeForLog(entry.error) + ")";
     text += '\n';
@@ -79,10 +78,12 @@ std::string FormatQueue(const std::vector<Entry>& entries) {
 }
 
 std::string FormatQueueJson(const Entry& entry, bool own) {
-  std::string text = "{\"queue_name\": " + Json(std::string(QueueName(entry.folder))) + ", \"queue_id\": " + Json(entry.id) +
+  std::string text = "{\"queue_name\": " + Json(std::string(QueueName(entry.folder))) +
+                     ", \"queue_id\": " + Json(entry.id) +
                      ", \"arrival_time\": " + std::to_string(entry.arrived_seconds) +
-                     ", \"message_size\": " + std::to_string(entry.message_bytes) + ", \"forced_expire\": false, \"sender\": " +
-                     Json(entry.error.empty() ? SenderOf(entry) : "") + ", \"recipients\": [";
+                     ", \"message_size\": " + std::to_string(entry.message_bytes) +
+                     ", \"forced_expire\": false, \"sender\": " + Json(entry.error.empty() ? SenderOf(entry) : "") +
+                     ", \"recipients\": [";
   bool comma = false;
   for (const queue::QueuedRecipient& recipient : entry.envelope.recipients) {
     if (recipient.done) continue;

@@ -90,11 +90,16 @@ std::vector<Folder> FoldersOf(RequestKind kind) {
   switch (kind) {
     case RequestKind::kFlushAll:
     case RequestKind::kFlushMessage:
-    case RequestKind::kFlushSite: return {Folder::kDeferred};
-    case RequestKind::kHold: return {Folder::kIncoming, Folder::kDeferred};
-    case RequestKind::kRelease: return {Folder::kHold};
-    case RequestKind::kRequeue: return {Folder::kIncoming, Folder::kDeferred, Folder::kHold};
-    case RequestKind::kDelete: return {kMailFolders.begin(), kMailFolders.end()};
+    case RequestKind::kFlushSite:
+      return {Folder::kDeferred};
+    case RequestKind::kHold:
+      return {Folder::kIncoming, Folder::kDeferred};
+    case RequestKind::kRelease:
+      return {Folder::kHold};
+    case RequestKind::kRequeue:
+      return {Folder::kIncoming, Folder::kDeferred, Folder::kHold};
+    case RequestKind::kDelete:
+      return {kMailFolders.begin(), kMailFolders.end()};
   }
   return {};
 }
@@ -106,7 +111,8 @@ int64_t NowMs() {
 
 }  // namespace
 
-// ---- settings ----------------------------------------------------------------------------------------------------------
+// ---- settings
+// ----------------------------------------------------------------------------------------------------------
 
 StatusOr<SpoolSettings> ReadSpoolSettings(const host::Root& root, const std::string& postfix_dir) {
   host::HostFiles files(&root);
@@ -124,7 +130,8 @@ StatusOr<SpoolSettings> ReadSpoolSettings(const host::Root& root, const std::str
   return settings;
 }
 
-// ---- reading -----------------------------------------------------------------------------------------------------------
+// ---- reading
+// -----------------------------------------------------------------------------------------------------------
 
 bool Spool::ReadEntry(Entry* entry) const {
   const host::UniqueFd fd = OpenAt(*root_, queue::FilePath(queue_directory_, entry->folder, entry->id), O_RDONLY);
@@ -149,9 +156,11 @@ bool Spool::ReadEntry(Entry* entry) const {
   entry->message_bytes -= around;
   entry->envelope = std::move(head->envelope);
   entry->arrived_seconds = entry->envelope.arrived_us / 1'000'000;
-  const host::UniqueFd journal = OpenAt(*root_, queue::FilePath(queue_directory_, Folder::kJournal, entry->id), O_RDONLY);
+  const host::UniqueFd journal =
+      OpenAt(*root_, queue::FilePath(queue_directory_, Folder::kJournal, entry->id), O_RDONLY);
   std::string text;
-  if (journal.valid() && ReadHead(journal.get(), kHeadBytesMax, &text).ok()) queue::ApplyJournal(text, &entry->envelope);
+  if (journal.valid() && ReadHead(journal.get(), kHeadBytesMax, &text).ok())
+    queue::ApplyJournal(text, &entry->envelope);
   return true;
 }
 
@@ -197,7 +206,8 @@ std::optional<Folder> Spool::Where(const std::string& id) const {
   return std::nullopt;
 }
 
-// ---- asking ------------------------------------------------------------------------------------------------------------
+// ---- asking
+// ------------------------------------------------------------------------------------------------------------
 
 StatusOr<host::UniqueFd> LockSpool(const host::Root& root, std::string_view queue_directory) {
   const Path path = queue::SpoolDir(queue_directory) + "/lock";
@@ -234,7 +244,8 @@ StatusOr<Spool::Answer> Spool::Ask(const std::vector<queue::Request>& requests) 
     if (lock.status().code() != StatusCode::kUnavailable) return lock.status();
     if (!std::exchange(written, true)) {
       for (const Path& name : names) {
-        const host::UniqueFd file(openat(root_->dir_fd(), root_->Relative(name), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+        const host::UniqueFd file(
+            openat(root_->dir_fd(), root_->Relative(name), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
         if (!file.valid()) return host::StatusFromErrno(errno, "create " + root_->Whole(name));
       }
     }
@@ -246,7 +257,8 @@ StatusOr<Spool::Answer> Spool::Ask(const std::vector<queue::Request>& requests) 
   }
 }
 
-// ---- doing it here -----------------------------------------------------------------------------------------------------
+// ---- doing it here
+// -----------------------------------------------------------------------------------------------------
 
 Status RunPlan(const host::Root& root, const FilePlan& plan) {
   const mode_t before = umask(0);
@@ -276,7 +288,8 @@ StatusOr<bool> Spool::WaitsFor(Folder folder, const std::string& id, const std::
   if (!ReadEntry(&entry)) return false;
   for (const queue::QueuedRecipient& recipient : entry.envelope.recipients) {
     if (recipient.done) continue;
-    if (routing::LowerCase(recipient.address.domain) == site || routing::LowerCase(recipient.nexthop) == site) return true;
+    if (routing::LowerCase(recipient.address.domain) == site || routing::LowerCase(recipient.nexthop) == site)
+      return true;
   }
   return false;
 }
@@ -311,7 +324,8 @@ Status Spool::CarryOutOn(const queue::Request& request, Folder folder, const std
   const auto move_to = [&](Folder to) {
     if (to == folder) return;
     plan.stages.push_back({Rename{.from = path, .to = queue::FilePath(queue_directory_, to, id)}});
-    plan.stages.push_back({SyncDir{queue::FolderPath(queue_directory_, to)}, SyncDir{queue::FolderPath(queue_directory_, folder)}});
+    plan.stages.push_back(
+        {SyncDir{queue::FolderPath(queue_directory_, to)}, SyncDir{queue::FolderPath(queue_directory_, folder)}});
   };
   switch (request.kind) {
     case RequestKind::kFlushAll:
@@ -319,9 +333,13 @@ Status Spool::CarryOutOn(const queue::Request& request, Folder folder, const std
     case RequestKind::kFlushSite:
       plan.stages.push_back({SetMtime{.path = path, .mtime_seconds = time(nullptr)}});
       break;
-    case RequestKind::kHold: move_to(Folder::kHold); break;
+    case RequestKind::kHold:
+      move_to(Folder::kHold);
+      break;
     case RequestKind::kRelease:
-    case RequestKind::kRequeue: move_to(Folder::kIncoming); break;
+    case RequestKind::kRequeue:
+      move_to(Folder::kIncoming);
+      break;
     case RequestKind::kDelete:
       // The journal goes last: without it the message would begin anew.
       plan.stages = {{Unlink{path}},

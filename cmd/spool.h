@@ -44,8 +44,9 @@ class Spool {
   Spool(const host::Root* root, std::string queue_directory)
       : root_(root), queue_directory_(std::move(queue_directory)) {}
 
-  // Appends the messages of every folder in which messages wait, the oldest first. Only beginnings of files are read: their
-  // checksums are not looked at. What goes away meanwhile is left out; the first error is returned, and the rest read.
+  // Appends the messages of every folder in which messages wait, the oldest first. Only beginnings of files are read:
+  // their checksums are not looked at. What goes away meanwhile is left out; the first error is returned, and the rest
+  // read.
   Status List(std::vector<Entry>* entries) const;
   // The ids of one folder, sorted.
   StatusOr<std::vector<std::string>> Ids(queue::Folder folder) const;
@@ -57,7 +58,8 @@ class Spool {
     kHere,    // no server runs: it was done here
     kNone,    // the server does not answer; it finds the requests when it does again
   };
-  // Has the queue asked for all of it, and waits for the server at most ten seconds. kPermissionDenied: not for this user.
+  // Has the queue asked for all of it, and waits for the server at most ten seconds. kPermissionDenied: not for this
+  // user.
   StatusOr<Answer> Ask(const std::vector<queue::Request>& requests) const;
 
   const host::Root& root() const { return *root_; }

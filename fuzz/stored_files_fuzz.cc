@@ -17,6 +17,7 @@
 #include "core/mailbox/subscriptions.h"
 #include "core/mailbox/uidlist.h"
 #include "core/queue/journal.h"
+#include "core/queue/maildrop.h"
 #include "core/queue/queue_file.h"
 #include "fuzz/fuzz.h"
 
@@ -226,6 +227,8 @@ void Run(postern::fuzz::Input input) {
       const std::string_view text = input.Rest();
       (void)queue::ParseQueueFile(text);
       (void)queue::ParseQueueHead(text);
+      (void)queue::ParseMaildropFile(text);
+      (void)queue::ParseMaildropHead(text);
       return;
     }
   }

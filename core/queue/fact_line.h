@@ -8,8 +8,8 @@
 
 namespace postern::queue {
 
-// A text as one word, as xtext (RFC 3461 section 4): what is not printable ASCII, '+' and '=' as "+XX"; "-" for the empty
-// one ("+2D" for a dash alone), so that every word is at least a byte long.
+// A text as one word, as xtext (RFC 3461 section 4): what is not printable ASCII, '+' and '=' as "+XX"; "-" for the
+// empty one ("+2D" for a dash alone), so that every word is at least a byte long.
 std::string Word(std::string_view text);
 // nullopt where it is none.
 std::optional<std::string> Unword(std::string_view word);

@@ -44,8 +44,9 @@ bool IsFromLine(std::string_view line) {
 
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-// Cuts an address list (RFC 5322 section 3.4) into its addresses. The parser that IMAP's envelopes are made with forgives
-// what it can't read; here that would be mail which goes nowhere and nobody is told of, so this one gives nothing up.
+// Cuts an address list (RFC 5322 section 3.4) into its addresses. The parser that IMAP's envelopes are made with
+// forgives what it can't read; here that would be mail which goes nowhere and nobody is told of, so this one gives
+// nothing up.
 class ListCutter {
  public:
   explicit ListCutter(std::string_view list) : list_(list) {}

@@ -5,8 +5,9 @@
 //      +--------------------+-------- a lone "." (without -i) -------------------+--> ended: the rest is not read
 //
 // As Postfix's sendmail and cleanup do it: "From " lines before the header are dropped (mbox), CR before LF is dropped
-// (sendmail_fix_line_endings), the last line gets its end. With -t the recipients are those of To, Cc and Bcc, or of the
-// Resent- fields alone where there are any (RFC 5322 section 3.6.6), and Bcc fields are taken out: nobody shall read them.
+// (sendmail_fix_line_endings), the last line gets its end. With -t the recipients are those of To, Cc and Bcc, or of
+// the Resent- fields alone where there are any (RFC 5322 section 3.6.6), and Bcc fields are taken out: nobody shall
+// read them.
 //
 // Any bytes go in, in pieces of any size; memory is one header field of kFieldBytesMax.
 #pragma once
@@ -21,8 +22,8 @@
 
 namespace postern::queue {
 
-// One argument of the command or one field's value: a list of addresses with names, comments and groups (RFC 5322 section
-// 3.4). Names without a domain stay without one. kInvalidArgument: something in it is no address.
+// One argument of the command or one field's value: a list of addresses with names, comments and groups (RFC 5322
+// section 3.4). Names without a domain stay without one. kInvalidArgument: something in it is no address.
 Status AppendRecipients(std::string_view list, std::vector<routing::Mailbox>* recipients);
 
 class LocalMessage {
@@ -63,7 +64,7 @@ class LocalMessage {
   bool line_began_ = false;  // and its beginning was passed on already
   bool strip_cr_ = true;
   bool first_line_ = true;
-  std::string field_;        // whole lines of the field under way
+  std::string field_;  // whole lines of the field under way
   bool ended_ = false;
   bool resent_ = false;
   Status status_;

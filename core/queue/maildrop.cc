@@ -16,7 +16,7 @@ constexpr unsigned kNotifyMax = 15;
 
 struct TextFact {
   std::string_view name;
-  std::string Submission::* field;
+  std::string Submission::*field;
 };
 constexpr std::array<TextFact, 5> kTextFacts{{
     {"login", &Submission::login},

@@ -7,13 +7,13 @@
 //   login alice                           and the name that goes with it
 //   sender a@b.example                    "-": the null reverse-path; no such line: the login name at myorigin
 //   full_name Alice+20Miller              for a From field that is missing
-//   body 8BITMIME   ret HDRS   envid ...   smtputf8 1   notify 4      as of ESMTP; notify as smtp::Notify, for all recipients
-//   recipient u1@example.test             one line each; a name without a domain is completed by the server
+//   body 8BITMIME   ret HDRS   envid ...   smtputf8 1   notify 4      as of ESMTP; notify as smtp::Notify, for all
+//   recipients recipient u1@example.test             one line each; a name without a domain is completed by the server
 //   message
 //   ...
 //
-// The file is written as maildrop/tmp-*, flushed, and named maildrop/ID (queue_id.h) when it is whole. Everybody may make
-// files there: nothing in one is believed before it was looked at, and everything in it is bounded.
+// The file is written as maildrop/tmp-*, flushed, and named maildrop/ID (queue_id.h) when it is whole. Everybody may
+// make files there: nothing in one is believed before it was looked at, and everything in it is bounded.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@
 namespace postern::queue {
 
 inline constexpr size_t kMaildropRecipientsMax = 100'000;
-inline constexpr size_t kMaildropTextBytesMax = 1000;         // of each text
-inline constexpr size_t kMaildropHeadBytesMax = 16u << 20;    // of all before the message
+inline constexpr size_t kMaildropTextBytesMax = 1000;       // of each text
+inline constexpr size_t kMaildropHeadBytesMax = 16u << 20;  // of all before the message
 
 enum class SenderKind : uint8_t { kCaller, kNull, kGiven };
 

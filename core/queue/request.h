@@ -1,4 +1,5 @@
-// What people ask of the queue: the name of an empty file in <spool>/requests, which the server carries out and unlinks.
+// What people ask of the queue: the name of an empty file in <spool>/requests, which the server carries out and
+// unlinks.
 //
 //   flush                    everything is tried now                     postqueue -f
 //   flush-4A1B2C3D4E5F       this message                                postqueue -i

@@ -44,8 +44,8 @@ TEST(Journal, TheLastReasonCounts) {
 }
 
 TEST(Journal, WhoIsDoneHasNoReasonToWait) {
-  for (const std::string& journal : {FormatDeferred(0, "4.4.1", "slow") + FormatDone(0),
-                                     FormatDone(0) + FormatDeferred(0, "4.4.1", "slow")}) {
+  for (const std::string& journal :
+       {FormatDeferred(0, "4.4.1", "slow") + FormatDone(0), FormatDone(0) + FormatDeferred(0, "4.4.1", "slow")}) {
     const Envelope envelope = After(journal);
     EXPECT_TRUE(envelope.recipients[0].done);
     EXPECT_EQ(envelope.recipients[0].deferral, "");
@@ -54,9 +54,10 @@ TEST(Journal, WhoIsDoneHasNoReasonToWait) {
 }
 
 TEST(Journal, ReasonsOfRemoteHostsStayOneLineWhateverTheyAre) {
-  const std::string text = "451 4.7.1 say\r\n\"no\" + = \xff\x00x";
+  const std::string text = "451 4.7.1 say\r\n\"no\" + = \xff\x7fx";
   const std::string line = FormatDeferred(1, "", text);
   EXPECT_EQ(line.find('\n'), line.size() - 1);
+  EXPECT_EQ(line.find('\x7f'), std::string::npos);
   EXPECT_EQ(After(line).recipients[1].deferral, text);
   EXPECT_EQ(After(FormatDeferred(1, "-", "-")).recipients[1].deferral, "-");
   EXPECT_EQ(After(FormatDeferred(1, "4.0.0", std::string(5000, 'x'))).recipients[1].deferral.size(), kDeferralBytesMax);
@@ -77,10 +78,10 @@ TEST(Journal, GoesOnAfterATornLineWithALineEnd) {
 }
 
 TEST(Journal, NobodyIsDoneByALineThatIsNone) {
-  for (const std::string line : {"done\n", "done \n", "done 3\n", "done -1\n", "done +1\n", "done 1 \n", "done 1 2\n", "Done 1\n",
-                                 " done 1\n", "done 18446744073709551616\n", "done 1\r\n", "done 0x1\n", "\n", "delay-told \n",
-                                 "deferred 1\n", "deferred 1 4.4.1\n", "deferred 1 4.4.1 a+2\n", "deferred 9 4.4.1 a\n",
-                                 "deferred 1 4.4.1 \n"}) {
+  for (const std::string line :
+       {"done\n", "done \n", "done 3\n", "done -1\n", "done +1\n", "done 1 \n", "done 1 2\n", "Done 1\n", " done 1\n",
+        "done 18446744073709551616\n", "done 1\r\n", "done 0x1\n", "\n", "delay-told \n", "deferred 1\n",
+        "deferred 1 4.4.1\n", "deferred 1 4.4.1 a+2\n", "deferred 9 4.4.1 a\n", "deferred 1 4.4.1 \n"}) {
     EXPECT_EQ(After(line), ThreeRecipients()) << line;
   }
 }

@@ -1,7 +1,6 @@
 // However the input is cut into pieces, the same message and the same recipients come out, and it is never longer than
 // the input and one line end.
 #include <gtest/gtest.h>
-
 #include <rapidcheck/gtest.h>
 
 #include "core/queue/local_message.h"
@@ -12,8 +11,8 @@ namespace {
 // Lines of a few kinds, so that headers, dots and CRs meet.
 std::string Input() {
   const auto lines = *rc::gen::container<std::vector<std::string>>(rc::gen::oneOf(
-      rc::gen::element<std::string>("From x", ">From y", ".", "..", "To: a@x.example", "Bcc: b@x.example,", " c@x.example",
-                                    "Resent-To: d@x.example", "To: <", "", "text", "\r", "\t", "To:"),
+      rc::gen::element<std::string>("From x", ">From y", ".", "..", "To: a@x.example", "Bcc: b@x.example,",
+                                    " c@x.example", "Resent-To: d@x.example", "To: <", "", "text", "\r", "\t", "To:"),
       rc::gen::string<std::string>()));
   std::string text;
   for (const std::string& line : lines) text += line + *rc::gen::element<std::string>("\n", "\r\n", "\r", "");

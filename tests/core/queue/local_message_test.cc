@@ -52,6 +52,7 @@ TEST(LocalMessage, MboxLinesBeforeTheHeaderGo) {
   EXPECT_EQ(Make("From alice Mon\n>From bob\nSubject: x\n\nFrom here on\n").text, "Subject: x\n\nFrom here on\n");
   EXPECT_EQ(Make("Subject: x\nFrom y\n").text, "Subject: x\nFrom y\n");
   EXPECT_EQ(Make("From: x\n").text, "From: x\n");
+  EXPECT_EQ(Make("From here").text, "From here\n");  // all there is, and no line: Postfix keeps it, too
 }
 
 TEST(LocalMessage, LineEndsAreMended) {
@@ -69,10 +70,14 @@ TEST(LocalMessage, RecipientsAreThoseOfTheHeader) {
             (Names{"a@x.example", "b@x.example", "c@x.example"}));
   EXPECT_EQ(Recipients("To: undisclosed-recipients:;\nBcc: a@x.example"), (Names{"a@x.example"}));
   EXPECT_EQ(Recipients("To: root, postmaster"), (Names{"root", "postmaster"}));
-  EXPECT_EQ(Recipients("To: \"odd one\"@x.example, <@relay.example:r@x.example>"), (Names{"\"odd one\"@x.example", "r@x.example"}));
+  EXPECT_EQ(Recipients("To: \"odd one\"@x.example, <@relay.example:r@x.example>"),
+            (Names{"\"odd one\"@x.example", "r@x.example"}));
+  EXPECT_EQ(Recipients("To: A <\"a>b\"@x.example>, <\"c,d\"@x.example>"),
+            (Names{"\"a>b\"@x.example", "\"c,d\"@x.example"}));
   EXPECT_EQ(Recipients("To: a@[192.0.2.1], b@[IPv6:2001:db8::1]"), (Names{"a@[192.0.2.1]", "b@[IPv6:2001:db8::1]"}));
   EXPECT_EQ(Recipients("To: a (x (y) \\) z) @ x . example , < b @ x.example >"), (Names{"a@x.example", "b@x.example"}));
-  EXPECT_EQ(Recipients("To: \"<n@x.example>,\" <a@x.example>, , \"a;b:c\" <b@x.example>"), (Names{"a@x.example", "b@x.example"}));
+  EXPECT_EQ(Recipients("To: \"<n@x.example>,\" <a@x.example>, , \"a;b:c\" <b@x.example>"),
+            (Names{"a@x.example", "b@x.example"}));
   EXPECT_EQ(Recipients("Subject: x\nReply-To: n@x.example\nX-To: n@x.example"), Names{});
 }
 
@@ -89,16 +94,19 @@ TEST(LocalMessage, ResentFieldsCountAlone) {
 
 TEST(LocalMessage, NobodySeesWhoWasBlindlyCopied) {
   const LocalMessage::Options extract{.extract_recipients = true};
-  EXPECT_EQ(Make("To: a@x.example\nbCC: b@x.example,\n c@x.example\nResent-Bcc: d@x.example\nX: y\n\nBcc: body\n", extract).text,
-            "To: a@x.example\nX: y\n\nBcc: body\n");
+  EXPECT_EQ(
+      Make("To: a@x.example\nbCC: b@x.example,\n c@x.example\nResent-Bcc: d@x.example\nX: y\n\nBcc: body\n", extract)
+          .text,
+      "To: a@x.example\nX: y\n\nBcc: body\n");
   EXPECT_EQ(Make("Bcc: b@x.example", extract).text, "");
   EXPECT_EQ(Make("Bcc: b@x.example\n.\nrest", extract).text, "");
   EXPECT_EQ(Make("Bcc: b@x.example\n.\nrest", extract).recipients, Names{"b@x.example"});
 }
 
 TEST(LocalMessage, WhatIsNoAddressIsSaid) {
-  for (const char* field : {"To: a@x.example, <", "Cc: a b c", "To: <>", "To: a@x..example", "To: @x.example",
-                            "To: a@x.example b@x.example", "To: a@x.example (b", "To: \"a", "To: <a@x.example> b", "To: <a@x.example"}) {
+  for (const char* field :
+       {"To: a@x.example, <", "Cc: a b c", "To: <>", "To: a@x..example", "To: @x.example",
+        "To: a@x.example b@x.example", "To: a@x.example (b", "To: \"a", "To: <a@x.example> b", "To: <a@x.example"}) {
     const Made made = Make(std::string(field) + "\n\nbody\n", {.extract_recipients = true});
     EXPECT_EQ(made.status.code(), StatusCode::kInvalidArgument) << field;
   }

@@ -68,9 +68,10 @@ TEST(Maildrop, CutOffOrChangedItIsNothing) {
 TEST(Maildrop, WhatTheCommandNeverWritesIsRefused) {
   const std::string start = "POSTERN-MAILDROP 1\n", end = "recipient a@x.example\nmessage\n";
   ASSERT_TRUE(ParseMaildropFile(Seal(start + end)).ok());
-  for (const char* line : {"uid -1\n", "uid 4294967296\n", "body BINARYMIME\n", "ret ALL\n", "notify 16\n", "notify 3\n", "smtputf8 2\n",
-                           "unknown x\n", "recipient -\n", "recipient a@b@@\n", "recipient\n", "sender a+0Ab\n", "sender a@b c\n",
-                           "login +\n", "arrived x\n", "\n", "trace 1\n"}) {
+  for (const char* line :
+       {"uid -1\n", "uid 4294967296\n", "body BINARYMIME\n", "ret ALL\n", "notify 16\n", "notify 3\n", "smtputf8 2\n",
+        "unknown x\n", "recipient -\n", "recipient a@b@@\n", "recipient\n", "sender a+0Ab\n", "sender a@b c\n",
+        "login +\n", "arrived x\n", "\n", "trace 1\n"}) {
     EXPECT_EQ(ParseMaildropFile(Seal(start + line + end)).status().code(), StatusCode::kInvalidArgument) << line;
   }
   EXPECT_EQ(ParseMaildropFile(Seal(start + "message\n")).status().code(), StatusCode::kInvalidArgument);
@@ -79,7 +80,9 @@ TEST(Maildrop, WhatTheCommandNeverWritesIsRefused) {
 
 TEST(Maildrop, EverythingIsBounded) {
   const std::string start = "POSTERN-MAILDROP 1\n", end = "recipient a@x.example\nmessage\n";
-  const auto with = [&](const std::string& lines) { return ParseMaildropFile(Seal(start + lines + end)).status().code(); };
+  const auto with = [&](const std::string& lines) {
+    return ParseMaildropFile(Seal(start + lines + end)).status().code();
+  };
   EXPECT_EQ(with("login " + std::string(kMaildropTextBytesMax, 'x') + "\n"), StatusCode::kOk);
   EXPECT_EQ(with("login " + std::string(kMaildropTextBytesMax + 1, 'x') + "\n"), StatusCode::kInvalidArgument);
   std::string recipients;

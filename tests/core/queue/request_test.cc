@@ -29,10 +29,31 @@ TEST(Request, EveryNameIsRead) {
 
 TEST(Request, OtherNamesSayNothing) {
   // What is deleted by a slip of the pen is not to be had back.
-  for (const std::string name : {"", "flush-", "flush-ALL", "flush-site-", "flush-site-Example.org", "flush-site-a b", "flush-site-../x",
-                                 "flush-site-a/b", "flush-site-.", "delete", "delete-", "delete-all", "delete-ALL ", "delete-ALLX",
-                                 "delete-4a1b2c", "delete-4A1B2", "Delete-ALL", " delete-ALL", "delete--ALL", ".delete-ALL",
-                                 "delete-ALL~", "hold-ALL-deferred", "expire-4A1B2C", "tmp-1", "flushX"}) {
+  for (const std::string name : {"",
+                                 "flush-",
+                                 "flush-ALL",
+                                 "flush-site-",
+                                 "flush-site-Example.org",
+                                 "flush-site-a b",
+                                 "flush-site-../x",
+                                 "flush-site-a/b",
+                                 "flush-site-.",
+                                 "delete",
+                                 "delete-",
+                                 "delete-all",
+                                 "delete-ALL ",
+                                 "delete-ALLX",
+                                 "delete-4a1b2c",
+                                 "delete-4A1B2",
+                                 "Delete-ALL",
+                                 " delete-ALL",
+                                 "delete--ALL",
+                                 ".delete-ALL",
+                                 "delete-ALL~",
+                                 "hold-ALL-deferred",
+                                 "expire-4A1B2C",
+                                 "tmp-1",
+                                 "flushX"}) {
     EXPECT_EQ(ParseRequest(name), std::nullopt) << name;
   }
   EXPECT_EQ(ParseRequest(std::string("delete-ALL\0", 11)), std::nullopt);
