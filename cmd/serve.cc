@@ -411,7 +411,8 @@ bool Server::MakeLoops() {
                        .config = config_,
                        .node = {.host_name = MaildirHostName(host_name_),
                                 .pid = static_cast<uint32_t>(getpid()),
-                                .start_counter = node_.start_counter}};
+                                .start_counter = node_.start_counter},
+                       .delivers = i == 0};
     RAND_priv_bytes(shard.key.data(), static_cast<int>(shard.key.size()));
     if (!options_.record.empty()) {
       auto recorder = record::Recorder::Open(options_.record, shard);

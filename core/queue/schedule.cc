@@ -351,4 +351,13 @@ void Schedule::TryDeadAgain() {
   while (!dead_.empty()) Revive(dead_.begin()->second);
 }
 
+bool Schedule::IsBusy(const Destination& destination) const {
+  const auto transport = transport_by_name_.find(destination.transport);
+  if (transport == transport_by_name_.end()) return false;
+  const auto found = destination_by_name_.find(Key{transport->second, destination.nexthop, destination.recipient});
+  if (found == destination_by_name_.end()) return false;
+  const ActiveDestination& active = destinations_[found->second];
+  return active.HasWaiting() || active.under_way_count > 1;
+}
+
 }  // namespace postern::queue

@@ -176,6 +176,8 @@ class Schedule {
   std::optional<Delivery> Next(Instant now);
   // `reason` counts with kUnreachable only. kNotFound: no such delivery is under way.
   StatusOr<ScheduleReport> Finished(DeliveryId id, Verdict verdict, Instant now, UnreachableReason reason = {});
+  // Will more of it follow soon: does something wait for the destination, or is more than one delivery under way?
+  bool IsBusy(const Destination& destination) const;
   // When a rate delay ends; nullopt: none.
   std::optional<Instant> NextWakeup() const;
 

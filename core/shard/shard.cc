@@ -12,6 +12,7 @@
 #include "core/auth/sasl.h"
 #include "core/imap/session.h"
 #include "core/mailbox/location.h"
+#include "core/outbound/queue_manager.h"
 #include "core/pop3/session.h"
 #include "core/smtp/session.h"
 
@@ -19,8 +20,11 @@ namespace postern {
 namespace {
 
 // Machines that have no connection count down from here.
-constexpr uint64_t kFirstAccountMachine = UINT64_MAX - 1;
+constexpr uint64_t kFirstAccountMachine = UINT64_MAX - 2;
 constexpr MachineId kShardMachine{UINT64_MAX};
+constexpr MachineId kQueueMachine{UINT64_MAX - 1};
+// The shard that delivers, where one does.
+constexpr ShardId kDeliveringShard{0};
 
 // An account stays open a while after its last session: a client that polls finds it ready.
 constexpr Duration kAccountLinger = Seconds(60);
@@ -67,17 +71,21 @@ class Shard::Impl final : public mailbox::Directory {
         config_(std::move(options.config)),
         node_(std::move(options.node)),
         entropy_(options.key),
-        auth_sockets_{config_, std::max<uint32_t>(node_.pid, 1), auth::PenaltyTable()} {}
+        auth_sockets_{config_, std::max<uint32_t>(node_.pid, 1), auth::PenaltyTable()} {
+    if (options.delivers) queue_ = std::make_unique<outbound::QueueManager>(kQueueMachine, config_, *this);
+  }
 
   void Step(Now now, const Event& event, Effects& out) {
     const std::shared_ptr<const config::Config> held = config_;  // a step sees one configuration
     Context context{.now = now, .entropy = entropy_, .config = *held, .out = out};
+    if (queue_ != nullptr) queue_->Start(context);  // with the first step
     Dispatch(event, context);
     Settle(context);
   }
 
   uint64_t StateDigest() const {
     StableDigest digest;
+    if (queue_ != nullptr) queue_->AddTo(digest);
     std::vector<MachineId> ids;
     for (const auto& [id, session] : sessions_) ids.push_back(id);
     std::sort(ids.begin(), ids.end());
@@ -95,7 +103,7 @@ class Shard::Impl final : public mailbox::Directory {
   size_t session_count() const { return sessions_.size(); }
 
   bool quiet() const {
-    if (!sessions_.empty()) return false;
+    if (!sessions_.empty() || (queue_ != nullptr && !queue_->ended())) return false;
     for (const auto& [user, account] : accounts_) {
       if (!account->machine.ended()) return false;
     }
@@ -160,6 +168,22 @@ class Shard::Impl final : public mailbox::Directory {
     if (found != entered_.end() && --found->second == 0) entered_.erase(found);
   }
 
+  void AnnounceQueued(const std::string& id, Context& context) override {
+    if (queue_ != nullptr) {
+      queue_->OnQueued(id, context);
+    } else if (id_ != kDeliveringShard) {
+      context.out.Put(Post{.to = kDeliveringShard, .letter = postern::Queued{id}});
+    }
+  }
+
+  void FlushSite(std::string_view domain, Context& context) override {
+    if (queue_ != nullptr) {
+      queue_->FlushSite(std::string(domain), context);
+    } else if (id_ != kDeliveringShard) {
+      context.out.Put(Post{.to = kDeliveringShard, .letter = postern::FlushSite{std::string(domain)}});
+    }
+  }
+
   const mailbox::NodeFacts& node() const override { return node_; }
 
   uint32_t LogPid(ConnId conn) const override { return static_cast<uint32_t>(static_cast<uint64_t>(conn) % 4194303 + 1); }
@@ -200,10 +224,14 @@ class Shard::Impl final : public mailbox::Directory {
       if (stopping_) StepMachine(MachineOf(adopted->conn), Shutdown{}, context);
     } else if (const auto* posted = std::get_if<Posted>(&event)) {
       if (const auto* arrived = std::get_if<postern::Arrived>(&posted->letter)) ArrivedAt(arrived->mailbox_dir, context);
+      if (const auto* queued = std::get_if<postern::Queued>(&posted->letter)) AnnounceQueued(queued->id, context);
+      if (const auto* site = std::get_if<postern::FlushSite>(&posted->letter)) FlushSite(site->domain, context);
     } else if (const auto* changed = std::get_if<ConfigChanged>(&event)) {
       config_ = auth_sockets_.config = changed->config;
+      if (queue_ != nullptr) queue_->Reconfigure(config_, context);
     } else if (std::holds_alternative<Shutdown>(event)) {
       stopping_ = true;
+      if (queue_ != nullptr) queue_->Step(event, context);
       std::vector<MachineId> ids;
       for (const auto& [id, session] : sessions_) ids.push_back(id);
       std::sort(ids.begin(), ids.end());
@@ -220,6 +248,10 @@ class Shard::Impl final : public mailbox::Directory {
     } else if (const auto account = by_machine_.find(id); account != by_machine_.end()) {
       touched_.push_back(account->second);
       account->second->machine.Step(event, context);
+    } else if (queue_ != nullptr && (id == kQueueMachine || queue_->Knows(static_cast<ConnId>(id)))) {
+      queue_->Step(event, context);
+    } else if (const auto* connected = std::get_if<ConnectDone>(&event)) {
+      if (connected->status.ok()) context.out.Put(Close{.conn = connected->conn, .kind = CloseKind::kNow});  // its asker is gone
     } else if (id == kShardMachine) {
       if (const auto* timer = std::get_if<TimerFired>(&event)) CloseAccount(MachineId{timer->op.tag});
     }
@@ -339,6 +371,7 @@ class Shard::Impl final : public mailbox::Directory {
   std::shared_ptr<const config::Config> config_;
   mailbox::NodeFacts node_;
   Entropy entropy_;
+  std::unique_ptr<outbound::QueueManager> queue_;  // where this shard delivers
   auth::AuthSocketShared auth_sockets_;
 
   absl::flat_hash_map<MachineId, Session> sessions_;

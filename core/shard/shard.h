@@ -26,6 +26,8 @@ struct ShardOptions {
   std::shared_ptr<const config::Config> config;
   Entropy::Key key{};
   mailbox::NodeFacts node;
+  // This shard takes the queue's messages to where they go; one of a process does.
+  bool delivers = false;
 };
 
 class Shard {

@@ -1,35 +1,12 @@
 // From the end of a message to its answer.
-#include <cstdio>
 #include <utility>
 
 #include "core/base/ascii.h"
 #include "core/boundary/planted.h"
+#include "core/smtp/delay_text.h"
 #include "core/smtp/session.h"
 
 namespace postern::smtp {
-namespace {
-
-// Two significant digits, at most two decimals: "0.05", "1.1", "12" (Postfix's delay= and delays=).
-std::string DelayText(Duration duration) {
-  const double seconds = ToSeconds(duration);
-  if (seconds < 0.005) return "0";
-  char text[32];
-  if (seconds >= 10) {
-    std::snprintf(text, sizeof text, "%.0f", seconds);
-  } else if (seconds >= 1) {
-    std::snprintf(text, sizeof text, "%.1f", seconds);
-  } else {
-    std::snprintf(text, sizeof text, seconds < 0.1 ? "%.2f" : "%.2g", seconds);
-  }
-  std::string result = text;
-  if (result.find('.') != std::string::npos) {
-    while (result.back() == '0') result.pop_back();
-    if (result.back() == '.') result.pop_back();
-  }
-  return result;
-}
-
-}  // namespace
 
 void SmtpSession::BeginCommit(Context& context) {
   Incoming& incoming = *transaction_->incoming;

@@ -62,6 +62,7 @@ Status ParseHeader(std::string_view line, ShardRecord* record) {
   record->shard.node.host_name = words.Text();
   record->shard.node.pid = words.Number<uint32_t>();
   record->shard.node.start_counter = words.Number<uint64_t>();
+  record->shard.delivers = record->shard.id == ShardId{0};
   record->stand_in_password = words.Text();
   record->generation = words.Number<uint64_t>();
   if (!words.ok || !key || key->size() != record->shard.key.size()) return InvalidArgument("line 2 is broken");

@@ -96,8 +96,11 @@ void World::Start() {
         .shard_count = shard_count_,
         .config = config_,
         .key = KeyOf(seed_, process_, i),
-        .node = {.host_name = "sim.example.test", .pid = static_cast<uint32_t>(4000 + process_ % 7), .start_counter = process_}}));
+        .node = {.host_name = "sim.example.test", .pid = static_cast<uint32_t>(4000 + process_ % 7), .start_counter = process_},
+        .delivers = delivers_ && i == 0}));
   }
+  // A process looks at its queue by itself.
+  if (delivers_) AfterForProcess(0, [this] { StepShard(0, ConfigChanged{config_}); });
 }
 
 void World::Crash(bool power_loss) {

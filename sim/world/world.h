@@ -84,6 +84,8 @@ class World {
   Zones& zones() { return zones_; }
 
   // ---- for the workload ----
+  // The first shard takes the queue's mail to where it goes, from the next process on.
+  void LetMailGoOut() { delivers_ = true; }
   // A whole file, as another program leaves it (`sendmail`, `postqueue`): whoever watches its folder is told.
   void Plant(const Path& path, std::string bytes);
   // For tests of the world itself, in place of a machine: performs as if the shard had put it into a step's effects; and an
@@ -194,7 +196,7 @@ class World {
   std::vector<std::unique_ptr<Shard>> shards_;
   uint64_t process_ = 0;        // counts starts
   uint64_t crash_count_ = 0, power_loss_count_ = 0;
-  bool stopping_ = false;
+  bool stopping_ = false, delivers_ = false;
   std::map<ConnId, Connection> connections_;
   uint64_t next_conn_ = 1;
   std::map<IpAddress, std::shared_ptr<RemoteHost>> remote_hosts_;

@@ -1,0 +1,475 @@
+#include "core/outbound/queue_manager.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/notice/settings_from_config.h"
+#include "core/queue/request.h"
+#include "core/queue/schedule_settings.h"
+
+namespace postern::outbound {
+namespace {
+
+// Tag spaces: the manager's own operations have the highest bit; a courier's are its number and 16 bits.
+constexpr uint64_t kOwn = UINT64_C(1) << 63;
+constexpr uint64_t kWakeup = kOwn, kRequests = kOwn | 1, kFirstOwn = 16;
+// Ids of incoming/ that are listed; the others are found by reading the folder again.
+constexpr size_t kIncomingListedMax = 20'000;
+constexpr size_t kStatsAtOnce = 500;
+
+std::string CourierKey(const queue::Destination& destination, const queue::Envelope& envelope,
+                       const config::Config& config) {
+  std::string key = destination.transport + "\n" + destination.nexthop;
+  // A connection that one sender logged in on is not for another's mail.
+  if (config.smtp_client.sasl.sender_dependent) key += "\n" + (envelope.null_sender ? "" : envelope.sender.Key());
+  return key;
+}
+
+}  // namespace
+
+QueueManager::QueueManager(MachineId machine, std::shared_ptr<const config::Config> config,
+                           mailbox::Directory& directory)
+    : machine_(machine),
+      config_(std::move(config)),
+      directory_(directory),
+      names_(directory.node(), static_cast<uint16_t>(0x8000 | static_cast<uint16_t>(directory.self()))),
+      retry_settings_(queue::RetryFromConfig(*config_)),
+      notice_settings_(notice::FromConfig(*config_)),
+      templates_(notice::TemplatesFromConfig(*config_)),
+      schedule_(std::make_unique<queue::Schedule>(queue::FromConfig(*config_))),
+      retry_({.queue_run_delay = config_->queue.queue_run_delay}) {}
+
+void QueueManager::Start(Context& context) {
+  if (std::exchange(started_, true)) return;
+  CommitPlan(
+      queue::PlanFolders(Queue()),
+      [this](const Event&, Context& later) {
+        ScanSpool(later);
+        ScanJournals(later);
+        WatchRequests(later);
+        Pump(later);
+      },
+      context);
+}
+
+// Settings of the schedule are those of the start; what a delivery asks of the configuration is the newest.
+void QueueManager::Reconfigure(std::shared_ptr<const config::Config> config, Context& context) {
+  config_ = std::move(config);
+  retry_settings_ = queue::RetryFromConfig(*config_);
+  notice_settings_ = notice::FromConfig(*config_);
+  templates_ = notice::TemplatesFromConfig(*config_);
+  for (const auto& [key, number] : std::exchange(idle_couriers_, {})) {  // made by settings that have passed
+    couriers_.at(number)->Retire(context);
+    AfterCourier(number, context);
+  }
+}
+
+void QueueManager::OnQueued(const std::string& id, Context& context) {
+  if (active_.contains(id) || incoming_known_.contains(id)) return;
+  if (incoming_.size() >= kIncomingListedMax) {
+    incoming_overflowed_ = true;
+    return;
+  }
+  incoming_known_.insert(id);
+  incoming_.push_back(id);
+  Pump(context);
+}
+
+void QueueManager::FlushSite(const std::string& domain, Context& context) {
+  // Which messages go there is not indexed: all that wait are due, as with Postfix where fast_flush_domains lacks the
+  // domain.
+  (void)domain;
+  retry_.FlushAll();
+  schedule_->TryDeadAgain();
+  Pump(context);
+}
+
+void QueueManager::Step(const Event& event, Context& context) {
+  uint64_t tag = 0;
+  std::optional<ConnId> conn;
+  if (const auto* e = std::get_if<Received>(&event)) conn = e->conn;
+  if (const auto* e = std::get_if<Drained>(&event)) conn = e->conn;
+  if (const auto* e = std::get_if<TlsReady>(&event)) conn = e->conn;
+  if (const auto* e = std::get_if<PeerClosed>(&event)) conn = e->conn;
+  if (conn) {
+    const auto found = courier_of_conn_.find(*conn);
+    if (found == courier_of_conn_.end()) return;
+    const uint64_t number = found->second;
+    if (std::holds_alternative<PeerClosed>(event)) courier_of_conn_.erase(found);
+    couriers_.at(number)->OnEvent(event, context);
+    AfterCourier(number, context);
+    return Pump(context);
+  }
+  if (std::holds_alternative<Shutdown>(event)) {
+    stopping_ = true;
+    for (const auto& [key, number] : std::exchange(idle_couriers_, {})) {
+      couriers_.at(number)->Retire(context);
+      AfterCourier(number, context);
+    }
+    return;
+  }
+  if (const auto* e = std::get_if<TimerFired>(&event)) tag = e->op.tag;
+  if (const auto* e = std::get_if<PlanDone>(&event)) tag = e->op.tag;
+  if (const auto* e = std::get_if<ReadDone>(&event)) tag = e->op.tag;
+  if (const auto* e = std::get_if<ScanDone>(&event)) tag = e->op.tag;
+  if (const auto* e = std::get_if<StatDone>(&event)) tag = e->op.tag;
+  if (const auto* e = std::get_if<DirChanged>(&event)) tag = e->op.tag;
+  if (const auto* e = std::get_if<Answer>(&event)) tag = e->op.tag;
+  if (const auto* e = std::get_if<ConnectDone>(&event)) tag = e->op.tag;
+  if (tag == kWakeup) {
+    wakeup_.reset();
+  } else if (tag == kRequests) {
+    ReadRequests(context);
+  } else if ((tag & kOwn) != 0) {
+    auto continuation = continuations_.extract(tag);
+    if (continuation.empty()) return;
+    continuation.mapped()(event, context);
+  } else {
+    const uint64_t number = tag / Courier::kTagsCount;
+    const auto courier = couriers_.find(number);
+    const auto* connected = std::get_if<ConnectDone>(&event);
+    if (courier == couriers_.end()) {
+      if (connected != nullptr && connected->status.ok())
+        context.out.Put(Close{.conn = connected->conn, .kind = CloseKind::kNow});
+      return;
+    }
+    if (connected != nullptr && connected->status.ok()) courier_of_conn_[connected->conn] = number;
+    courier->second->OnEvent(event, context);
+    AfterCourier(number, context);
+  }
+  Pump(context);
+}
+
+void QueueManager::AddTo(StableDigest& digest) const {
+  for (const auto& [id, active] : active_) {
+    digest.Add(id);
+    digest.Add(active.journal_bytes);
+  }
+  digest.Add(deliveries_.size());
+  digest.Add(couriers_.size());
+  digest.Add(incoming_.size());
+  digest.Add(retry_.size());
+}
+
+// ---- what goes on now ----------------------------------------------------------------------------------------------
+
+void QueueManager::Pump(Context& context) {
+  if (pumping_ || stopping_ || !started_) return;
+  pumping_ = true;
+  std::optional<std::string> due;
+  while (true) {
+    if (!due) due = retry_.Take(context.now.mono);
+    const auto source = schedule_->WantsMessage(!incoming_.empty(), due.has_value());
+    if (!source) break;
+    std::string id;
+    if (*source == queue::QueueSource::kIncoming) {
+      id = std::move(incoming_.front());
+      incoming_.pop_front();
+      incoming_known_.erase(id);
+    } else {
+      id = *std::exchange(due, std::nullopt);
+    }
+    if (active_.contains(id)) continue;
+    schedule_->ReadingBegins(*source);
+    Activate(id, *source == queue::QueueSource::kIncoming ? queue::Folder::kIncoming : queue::Folder::kDeferred,
+             context);
+  }
+  if (due) retry_.Put(*due, context.now.mono);
+  if (incoming_.empty() && incoming_overflowed_ && !scanning_incoming_) ScanSpool(context);
+  if (retry_.WantsScan(context.now.mono) && !scanning_deferred_) ScanDeferred(context);
+  while (auto delivery = schedule_->Next(context.now.mono)) StartDelivery(*std::move(delivery), context);
+  pumping_ = false;
+  SetWakeup(context);
+}
+
+void QueueManager::SetWakeup(Context& context) {
+  std::optional<Instant> next = schedule_->NextWakeup();
+  if (const auto retry = retry_.NextWakeup(); retry && (!next || *retry < *next)) next = retry;
+  if (!next || (wakeup_ && *wakeup_ <= *next)) return;
+  // Never at once again: what is due but has no room waits for room.
+  next = std::max(*next, context.now.mono + Milliseconds(100));
+  if (wakeup_ && *wakeup_ <= *next) return;
+  wakeup_ = next;
+  context.out.Put(SetTimer{.op = {machine_, kWakeup}, .at = *next});
+}
+
+void QueueManager::StartDelivery(queue::Delivery delivery, Context& context) {
+  const queue::DeliveryId id = delivery.id;
+  deliveries_[id] = delivery;
+  const queue::Destination& destination = delivery.group.destination;
+  auto hop = ParseNextHop({.name = destination.transport, .nexthop = destination.nexthop}, *config_);
+  if (!hop.ok()) {
+    return SettleAtOnce(
+        delivery, {.action = VerdictHop::Action::kDefer, .status = "4.3.5", .text = std::string(Message(hop.status()))},
+        context);
+  }
+  if (const auto* verdict = std::get_if<VerdictHop>(&*hop)) return SettleAtOnce(delivery, *verdict, context);
+  if (std::holds_alternative<MailboxHop>(*hop)) return DeliverToMailbox(delivery, context);
+  StartCourier(delivery, *std::move(hop), context);
+}
+
+void QueueManager::StartCourier(const queue::Delivery& delivery, NextHop hop, Context& context) {
+  const Active& active = active_.at(delivery.message);
+  const queue::Envelope& envelope = active.cargo->envelope;
+  std::string key = CourierKey(delivery.group.destination, envelope, *config_);
+  uint64_t number = 0;
+  if (const auto idle = idle_couriers_.find(key); idle != idle_couriers_.end()) {
+    number = idle->second;
+    idle_couriers_.erase(idle);
+  } else {
+    number = next_courier_++;
+    couriers_[number] = std::make_unique<Courier>(machine_, number * Courier::kTagsCount, std::move(hop), config_);
+    courier_key_[number] = std::move(key);
+  }
+  const Duration age = queue::AgeOf({envelope.arrived_us}, context.now.wall);
+  couriers_.at(number)->Begin({.delivery = delivery.id,
+                               .cargo = active.cargo,
+                               .recipients = delivery.group.recipients,
+                               .waited_long_enough = age >= retry_settings_.minimal_backoff_time,
+                               .keep_open = schedule_->IsBusy(delivery.group.destination)},
+                              context);
+  AfterCourier(number, context);
+}
+
+void QueueManager::AfterCourier(uint64_t number, Context& context) {
+  const auto found = couriers_.find(number);
+  if (found == couriers_.end()) return;
+  Courier& courier = *found->second;
+  if (auto result = courier.TakeResult()) {
+    const auto delivery = deliveries_.find(result->load.delivery);
+    if (delivery != deliveries_.end()) {
+      const queue::Delivery done = delivery->second;
+      OnCarried(done, result->carried, result->verdict, std::move(result->reason), context, result->began,
+                result->connected);
+    }
+  }
+  if (courier.idle()) {
+    const std::string& key = courier_key_.at(number);
+    const auto [begin, end] = idle_couriers_.equal_range(key);
+    if (std::none_of(begin, end, [number](const auto& each) { return each.second == number; }))
+      idle_couriers_.emplace(key, number);
+    return;
+  }
+  if (!courier.ended()) return;
+  const auto [begin, end] = idle_couriers_.equal_range(courier_key_.at(number));
+  const auto idle = std::find_if(begin, end, [number](const auto& each) { return each.second == number; });
+  if (idle != end) idle_couriers_.erase(idle);
+  courier_key_.erase(number);
+  couriers_.erase(found);
+}
+
+void QueueManager::SettleAtOnce(const queue::Delivery& delivery, const VerdictHop& verdict, Context& context) {
+  std::vector<Carried> carried;
+  for (const uint32_t recipient : delivery.group.recipients) {
+    const Fate fate = verdict.action == VerdictHop::Action::kBounce  ? Fate::kFailed
+                      : verdict.action == VerdictHop::Action::kDefer ? Fate::kDeferred
+                                                                     : Fate::kSent;
+    carried.push_back({recipient, {.fate = fate, .status = verdict.status, .relay = "none", .text = verdict.text}});
+  }
+  OnCarried(delivery, carried, queue::Verdict::kRecipients, {}, context, context.now.mono, context.now.mono);
+}
+
+void QueueManager::OnCarried(const queue::Delivery& delivery, const std::vector<Carried>& carried,
+                             queue::Verdict verdict, queue::UnreachableReason reason, Context& context, Instant began,
+                             Instant connected) {
+  (void)began;
+  (void)connected;
+  deliveries_.erase(delivery.id);
+  const std::string_view agent = routing::AgentOf(delivery.group.destination.transport, config_->routing);
+  for (const Carried& each : carried) SettleRecipient(delivery.message, each.recipient, each.done, agent, context);
+  auto report = schedule_->Finished(delivery.id, verdict, context.now.mono, std::move(reason));
+  if (!report.ok()) return;
+  const bool finished =
+      std::find(report->finished.begin(), report->finished.end(), delivery.message) != report->finished.end();
+  if (!finished) WriteJournal(delivery.message, context);
+  Take(*report, context);
+}
+
+void QueueManager::Take(const queue::ScheduleReport& report, Context& context) {
+  for (const queue::DeferredGroup& deferred : report.deferred) {
+    for (const uint32_t recipient : deferred.group.recipients) {
+      SettleRecipient(deferred.message, recipient,
+                      {.fate = Fate::kDeferred,
+                       .status = deferred.reason.status,
+                       .relay = "none",
+                       .text = "delivery temporarily suspended: " + deferred.reason.text},
+                      "error", context);
+    }
+  }
+  for (const std::string& id : report.finished) FinishMessage(id, context);
+}
+
+// ---- the spool's folders -------------------------------------------------------------------------------------------
+
+void QueueManager::ScanSpool(Context& context) {
+  scanning_incoming_ = true;
+  incoming_overflowed_ = false;
+  const OpId op = Ask([this](const Event& event, Context& later) {
+    scanning_incoming_ = false;
+    const auto* scan = std::get_if<ScanDone>(&event);
+    if (scan == nullptr || !scan->status.ok()) return;
+    std::vector<std::string> ids;
+    for (const DirEntry& entry : scan->entries) {
+      if (!entry.is_dir && queue::IsQueueId(entry.name)) ids.push_back(entry.name);
+    }
+    std::sort(ids.begin(), ids.end());  // ids grow with time
+    for (const std::string& id : ids) {
+      found_by_scan_.insert(id);
+      OnQueued(id, later);
+    }
+  });
+  context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), queue::Folder::kIncoming)});
+}
+
+// Journals whose message is gone: a crash came between the two.
+void QueueManager::ScanJournals(Context& context) {
+  const OpId op = Ask([this](const Event& event, Context& later) {
+    auto ids = std::make_shared<std::vector<std::string>>();
+    const auto* scan = std::get_if<ScanDone>(&event);
+    for (size_t i = 0; scan != nullptr && i < scan->entries.size(); ++i) {
+      if (!scan->entries[i].is_dir && queue::IsQueueId(scan->entries[i].name)) ids->push_back(scan->entries[i].name);
+    }
+    std::sort(ids->begin(), ids->end());
+    DropOrphans(std::move(ids), 0, later);
+  });
+  context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), queue::Folder::kJournal)});
+}
+
+void QueueManager::DropOrphans(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context) {
+  if (from >= ids->size()) return;
+  static constexpr queue::Folder kFolders[] = {queue::Folder::kIncoming, queue::Folder::kDeferred,
+                                               queue::Folder::kHold};
+  const size_t end = std::min(from + kStatsAtOnce / std::size(kFolders), ids->size());
+  std::vector<Path> paths;
+  for (size_t i = from; i < end; ++i) {
+    for (const queue::Folder folder : kFolders) paths.push_back(queue::FilePath(Queue(), folder, (*ids)[i]));
+  }
+  const OpId op = Ask([this, ids, from, end](const Event& event, Context& later) {
+    const auto* stat = std::get_if<StatDone>(&event);
+    FilePlan plan{.stages = {{}}};
+    for (size_t i = from; stat != nullptr && i < end; ++i) {
+      const auto* files = &stat->files[(i - from) * std::size(kFolders)];
+      const bool orphan = std::all_of(files, files + std::size(kFolders), [](const FileFacts& file) {
+        return file.status.code() == StatusCode::kNotFound;
+      });
+      if (orphan && !active_.contains((*ids)[i])) plan.stages[0].push_back(Unlink{JournalPath((*ids)[i])});
+    }
+    if (!plan.stages[0].empty())
+      CommitPlan(
+          std::move(plan), [](const Event&, Context&) {}, later);
+    DropOrphans(ids, end, later);
+  });
+  context.out.Put(Stat{.op = op, .paths = std::move(paths)});
+}
+
+void QueueManager::ScanDeferred(Context& context) {
+  scanning_deferred_ = true;
+  retry_.ScanBegins(context.now.mono);
+  const OpId op = Ask([this](const Event& event, Context& later) {
+    auto ids = std::make_shared<std::vector<std::string>>();
+    if (const auto* scan = std::get_if<ScanDone>(&event)) {
+      for (const DirEntry& entry : scan->entries) {
+        if (!entry.is_dir && queue::IsQueueId(entry.name) && !active_.contains(entry.name)) ids->push_back(entry.name);
+      }
+    }
+    std::sort(ids->begin(), ids->end());
+    StatDeferred(std::move(ids), 0, later);
+  });
+  context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), queue::Folder::kDeferred)});
+}
+
+// The files' times say when they are due; asked for some at a time.
+void QueueManager::StatDeferred(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context) {
+  if (from >= ids->size()) {
+    scanning_deferred_ = false;
+    retry_.ScanDone();
+    return;
+  }
+  const size_t end = std::min(from + kStatsAtOnce, ids->size());
+  std::vector<Path> paths;
+  for (size_t i = from; i < end; ++i) paths.push_back(queue::FilePath(Queue(), queue::Folder::kDeferred, (*ids)[i]));
+  const OpId op = Ask([this, ids, from, end](const Event& event, Context& later) {
+    const auto* stat = std::get_if<StatDone>(&event);
+    for (size_t i = from; stat != nullptr && i < end && i - from < stat->files.size(); ++i) {
+      const FileFacts& file = stat->files[i - from];
+      if (!file.status.ok() || active_.contains((*ids)[i])) continue;
+      const Duration wait = queue::RemainingWait(retry_settings_, {file.mtime_ns / 1000}, later.now.wall);
+      retry_.Found((*ids)[i], later.now.mono + wait);
+    }
+    StatDeferred(ids, end, later);
+  });
+  context.out.Put(Stat{.op = op, .paths = std::move(paths)});
+}
+
+// ---- what people ask for -------------------------------------------------------------------------------------------
+
+void QueueManager::WatchRequests(Context& context) {
+  context.out.Put(Watch{.op = {machine_, kRequests}, .dirs = {queue::FolderPath(Queue(), queue::Folder::kRequests)}});
+  ReadRequests(context);
+}
+
+void QueueManager::ReadRequests(Context& context) {
+  if (std::exchange(reading_requests_, true)) return;
+  const OpId op = Ask([this](const Event& event, Context& later) {
+    reading_requests_ = false;
+    const auto* scan = std::get_if<ScanDone>(&event);
+    if (scan == nullptr || !scan->status.ok()) return;
+    std::vector<std::string> names;
+    for (const DirEntry& entry : scan->entries) names.push_back(entry.name);
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) CarryOut(name, later);
+  });
+  context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), queue::Folder::kRequests)});
+}
+
+void QueueManager::CarryOut(const std::string& name, Context& context) {
+  const auto request = queue::ParseRequest(name);
+  if (!request) return;
+  const auto acknowledge = [this, name](Context& later) {
+    CommitPlan(
+        {.stages = {{Unlink{queue::FolderPath(Queue(), queue::Folder::kRequests) + "/" + name}}}},
+        [](const Event&, Context&) {}, later);
+  };
+  switch (request->kind) {
+    case queue::RequestKind::kFlushAll:
+    case queue::RequestKind::kFlushSite:
+      FlushSite(request->site, context);
+      return acknowledge(context);
+    case queue::RequestKind::kFlushMessage:
+      if (!active_.contains(request->id) && !retry_.Flush(request->id)) retry_.Put(request->id, context.now.mono);
+      return acknowledge(context);
+    case queue::RequestKind::kHold:
+    case queue::RequestKind::kRelease:
+    case queue::RequestKind::kRequeue:
+    case queue::RequestKind::kDelete:
+      return Rearrange(*request, acknowledge, context);
+  }
+}
+
+// ---- operations ----------------------------------------------------------------------------------------------------
+
+OpId QueueManager::Ask(Continuation then) {
+  const uint64_t tag = kOwn | (kFirstOwn + next_tag_++);
+  continuations_[tag] = std::move(then);
+  return {machine_, tag};
+}
+
+void QueueManager::CommitPlan(FilePlan plan, Continuation then, Context& context) {
+  ++open_plans_;
+  const OpId op = Ask([this, then = std::move(then)](const Event& event, Context& later) {
+    --open_plans_;
+    then(event, later);
+  });
+  context.out.Put(Commit{.op = op, .plan = std::move(plan)});
+}
+
+void QueueManager::Log(Context& context, Severity severity, std::string_view agent, std::string text,
+                       std::vector<std::pair<std::string, std::string>> fields) {
+  context.out.Log({.severity = severity,
+                   .tag = "postfix/" + std::string(agent),
+                   .pid = 1,
+                   .text = std::move(text),
+                   .fields = std::move(fields)});
+}
+
+}  // namespace postern::outbound

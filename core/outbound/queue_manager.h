@@ -1,0 +1,177 @@
+// The queue manager: takes messages from the spool, has them delivered, and sees each of their recipients to its end:
+// delivered, or told of as failed, or waiting for another try (qmgr(8), with trivial-rewrite(8)'s and bounce(8)'s
+// part).
+//
+//                 letter, scan                  all recipients settled
+//   incoming/ID ---------------> active (memory) -----------------------> notices durable --> unlinked, with its
+//   journal
+//                                 ^        |
+//            due, flush           |        | some are left
+//   deferred/ID ------------------+        +--> too old: told of as failed
+//        ^                                 +--> journal says why, file renamed to deferred/, its mtime the next try
+//        +-----------------------------------------+
+//
+// What a crash leaves: the queue file stays in its folder until its last recipient is settled, so it is found and gone
+// on with. What of it was done says journal/ID, where a message has several recipients. Neither the journal nor the
+// unlinking is flushed, as with Postfix: a power loss may repeat the deliveries of the last seconds, never lose one. A
+// failed recipient is marked as done only once its notice is durable.
+//
+// Owner: the shard that delivers (number 0). One machine; couriers (courier.h) are parts of it.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/boundary/machine.h"
+#include "core/config/settings.h"
+#include "core/mailbox/account.h"
+#include "core/mailbox/names.h"
+#include "core/notice/decide.h"
+#include "core/notice/templates.h"
+#include "core/outbound/courier.h"
+#include "core/queue/queue_file.h"
+#include "core/queue/queue_id.h"
+#include "core/queue/request.h"
+#include "core/queue/retry.h"
+#include "core/queue/retry_queue.h"
+#include "core/queue/schedule.h"
+#include "core/routing/resolve.h"
+#include "core/smtp/delivery.h"
+
+namespace postern::outbound {
+
+class QueueManager final : public Machine {
+ public:
+  // Begins with Start().
+  QueueManager(MachineId machine, std::shared_ptr<const config::Config> config, mailbox::Directory& directory);
+
+  void Start(Context& context);
+  // A message lies in incoming/.
+  void OnQueued(const std::string& id, Context& context);
+  void FlushSite(const std::string& domain, Context& context);
+  void Reconfigure(std::shared_ptr<const config::Config> config, Context& context);
+
+  void Step(const Event& event, Context& context) override;
+  // Are the events of this connection for it?
+  bool Knows(ConnId conn) const { return courier_of_conn_.contains(conn); }
+  bool ended() const override { return stopping_ && deliveries_.empty() && open_plans_ == 0; }
+  void AddTo(StableDigest& digest) const override;
+
+ private:
+  struct Active {
+    std::shared_ptr<Cargo> cargo;
+    queue::Folder folder = queue::Folder::kIncoming;
+    std::vector<notice::Outcome> outcomes;  // of this try
+    std::set<uint32_t> failed;              // recipients that failed and are not told of yet
+    std::string journal;                    // lines to be written
+    uint64_t journal_bytes = 0;             // written
+    bool journal_busy = false;
+    bool finishing = false;  // the try is over
+    queue::RetryDecision decision;
+    bool delay_told = false;  // once the notices are durable
+  };
+  using Continuation = std::function<void(const Event&, Context&)>;
+  // queue_manager.cc: what goes on when.
+  void Pump(Context& context);
+  void StartDelivery(queue::Delivery delivery, Context& context);
+  void StartCourier(const queue::Delivery& delivery, NextHop hop, Context& context);
+  void SettleAtOnce(const queue::Delivery& delivery, const VerdictHop& verdict, Context& context);
+  void AfterCourier(uint64_t number, Context& context);
+  void OnCarried(const queue::Delivery& delivery, const std::vector<Carried>& carried, queue::Verdict verdict,
+                 queue::UnreachableReason reason, Context& context, Instant began, Instant connected);
+  void Take(const queue::ScheduleReport& report, Context& context);
+  void ScanSpool(Context& context);
+  void ScanJournals(Context& context);
+  void DropOrphans(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context);
+  void ScanDeferred(Context& context);
+  void StatDeferred(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context);
+  void SetWakeup(Context& context);
+  void WatchRequests(Context& context);
+  void ReadRequests(Context& context);
+  void CarryOut(const std::string& name, Context& context);
+
+  // queue_requests.cc
+  void Rearrange(const queue::Request& request, std::function<void(Context&)> then, Context& context);
+  void RearrangeOne(const queue::Request& request, const std::string& id, std::function<void(Context&)> then,
+                    Context& context);
+
+  // queue_message.cc: one message's life.
+  void Activate(const std::string& id, queue::Folder folder, Context& context);
+  void OnHead(const std::string& id, queue::Folder folder, const ReadDone& read, bool whole, Context& context);
+  void Admit(const std::string& id, Context& context);
+  void MoveToCorrupt(const std::string& id, queue::Folder folder, std::string_view why, Context& context);
+  void SettleRecipient(const std::string& id, uint32_t recipient, const RecipientDone& done, std::string_view agent,
+                       Context& context);
+  void FinishMessage(const std::string& id, Context& context);
+  void AfterNotices(const std::string& id, bool told, Context& context);
+  void Remove(const std::string& id, Context& context);
+  void Defer(const std::string& id, const queue::RetryDecision& decision, Context& context);
+  void DeferAgain(const std::string& id, const queue::RetryDecision& decision, Context& context);
+  void Forget(const std::string& id);
+  void Later(Duration after, std::function<void(Context&)> then, Context& context);
+  void WriteJournal(const std::string& id, Context& context);
+  Path JournalPath(std::string_view id) const;
+  bool MayHaveTwin(const std::string& id, queue::Folder folder) const;
+  Path TwinPath(std::string_view id, queue::Folder folder) const;
+
+  // queue_notices.cc: telling people.
+  void Tell(const std::string& id, std::vector<notice::Notice> notices, Context& context);
+  void WriteNotice(const std::string& about, const notice::Notice& notice, const std::optional<std::string>& message,
+                   std::function<void(bool told, Context&)> done, Context& context);
+  void CommitDelivery(std::shared_ptr<smtp::MessageDelivery> delivery, smtp::MessageDelivery::Plans plans,
+                      std::function<void(bool told, Context&)> done, Context& context);
+
+  // queue_mailbox.cc: mail in the queue for mailboxes of this host.
+  void DeliverToMailbox(const queue::Delivery& delivery, Context& context);
+  void DeliverBytes(const queue::Delivery& delivery, SharedBytes message, Context& context);
+  void WriteToMaildir(smtp::LocalRecipient local, SharedBytes message, bool make_folders,
+                      std::function<void(const Status&, Context&)> done, Context& context);
+  StatusOr<smtp::LocalRecipient> LocalRecipientOf(const queue::Envelope& envelope,
+                                                  const routing::Destination& destination, std::string_view original,
+                                                  Context& context);
+
+  OpId Ask(Continuation then);
+  void CommitPlan(FilePlan plan, Continuation then, Context& context);
+  void Log(Context& context, Severity severity, std::string_view agent, std::string text,
+           std::vector<std::pair<std::string, std::string>> fields = {});
+  std::string Queue() const { return config_->routing.queue_directory; }
+  uint64_t cached_bytes_max() const { return 32u << 20; }
+
+  const MachineId machine_;
+  std::shared_ptr<const config::Config> config_;
+  mailbox::Directory& directory_;
+  mailbox::UniqueNames names_;
+  queue::RetrySettings retry_settings_;
+  notice::Settings notice_settings_;
+  notice::Templates templates_;
+  std::unique_ptr<queue::Schedule> schedule_;
+  queue::RetryQueue retry_;
+
+  std::deque<std::string> incoming_;      // ids, in the order of coming
+  std::set<std::string> incoming_known_;  // those, to take each once
+  std::set<std::string> found_by_scan_;   // not told of in this life
+  bool incoming_overflowed_ = false;      // more lie on disk than are listed
+  bool scanning_incoming_ = false;
+  std::map<std::string, Active> active_;
+  std::map<queue::DeliveryId, queue::Delivery> deliveries_;  // under way
+  std::map<uint64_t, std::unique_ptr<Courier>> couriers_;
+  std::map<uint64_t, std::string> courier_key_;  // transport and next hop, for reuse
+  std::multimap<std::string, uint64_t> idle_couriers_;
+  absl::flat_hash_map<ConnId, uint64_t> courier_of_conn_;
+  uint64_t next_courier_ = 1;
+  std::map<uint64_t, Continuation> continuations_;
+  uint64_t next_tag_ = 1;  // below Courier::kTagsCount * 1 no courier has tags: see Tag spaces in the source
+  size_t open_plans_ = 0;
+  uint64_t cached_bytes_ = 0;
+  std::optional<Instant> wakeup_;
+  bool stopping_ = false, started_ = false, pumping_ = false, scanning_deferred_ = false, reading_requests_ = false;
+};
+
+}  // namespace postern::outbound

@@ -1,0 +1,175 @@
+// Goal: mail that waits in the queue goes out, comes back as a notice, or waits, whatever the other side and the disk
+// do. Method: queue files laid into incoming/, the shard that delivers, remote hosts with every behaviour, kills and
+// power losses; at the end the hosts' books, the sender's Maildir and the spool have to account for every recipient.
+#include <gtest/gtest.h>
+
+#include "core/queue/queue_file.h"
+#include "sim/campaign/setting.h"
+#include "sim/world/world.h"
+
+namespace postern::sim {
+namespace {
+
+const IpAddress kRelay = *IpAddress::Parse("203.0.113.25");
+constexpr std::string_view kSpool = "/var/spool/postfix";
+
+std::string QueueFileText(const std::string& id, int recipients, const std::string& sender = "alice@example.test") {
+  queue::Envelope envelope{.id = id, .arrived_us = INT64_C(1'700'000'000'000'000), .null_sender = sender.empty()};
+  if (!sender.empty()) envelope.sender = *routing::ParseMailbox(sender);
+  for (int i = 0; i < recipients; ++i) {
+    const std::string address = "u" + std::to_string(i) + "@far.example";
+    envelope.recipients.push_back({.address = *routing::ParseMailbox(address),
+                                   .transport = "smtp",
+                                   .nexthop = "far.example",
+                                   .original = address});
+  }
+  const std::string message = "Subject: " + id + "\n\nbody of " + id + "\n";
+  std::string text = queue::FormatEnvelope(envelope) + message;
+  queue::Checksum checksum;
+  checksum.Add(text);
+  return text + queue::FormatTrailer(message.size(), checksum);
+}
+
+class QueueManagerTest : public ::testing::Test {
+ protected:
+  void Begin(uint64_t seed, std::optional<RemoteBehaviour> behaviour, Faults faults = {}) {
+    auto setting = std::make_shared<config::Config>(*MakeSetting(config::MailFsync::kOptimized));
+    setting->routing.relayhost = "[203.0.113.25]";
+    world_ = std::make_unique<World>(seed, setting, uint16_t{2}, faults);
+    world_->LetMailGoOut();
+    if (behaviour) {
+      host_ = std::make_shared<RemoteHost>("mx.far.example", *behaviour, seed);
+      world_->AddRemoteHost(kRelay, host_);
+    }
+    for (const Stage& stage : queue::PlanFolders(kSpool).stages) {
+      for (const FileOp& op : stage) ASSERT_TRUE(world_->disk().Apply(op, 0).ok());
+    }
+  }
+  void Lay(const std::string& id, int recipients, const std::string& sender = "alice@example.test") {
+    const Path path = queue::FilePath(kSpool, queue::Folder::kIncoming, id);
+    const std::vector<FileOp> ops = {Create{.path = path, .bytes = Chain(QueueFileText(id, recipients, sender))},
+                                     SyncFile{path}, SyncDir{queue::FolderPath(kSpool, queue::Folder::kIncoming)}};
+    for (const FileOp& op : ops) ASSERT_TRUE(world_->disk().Apply(op, 0).ok());
+  }
+  void Run(int64_t seconds) { ASSERT_TRUE(world_->RunUntil(world_->now().mono + Seconds(seconds), 3'000'000)); }
+
+  size_t Count(queue::Folder folder) const {
+    const auto entries = world_->disk().List(queue::FolderPath(kSpool, folder));
+    return entries.ok() ? entries->size() : 0;
+  }
+  size_t Waiting() const { return Count(queue::Folder::kIncoming) + Count(queue::Folder::kDeferred); }
+  // Notices in the sender's mailbox, their text together.
+  std::vector<std::string> Notices() const {
+    std::vector<std::string> texts;
+    const std::string dir = MaildirOf("alice@example.test") + "/new";
+    const auto entries = world_->disk().List(dir);
+    for (size_t i = 0; entries.ok() && i < entries->size(); ++i)
+      texts.push_back(*world_->disk().ReadFile(dir + "/" + (*entries)[i].name));
+    return texts;
+  }
+
+  std::shared_ptr<RemoteHost> host_;  // outlives the world's links to it
+  std::unique_ptr<World> world_;
+};
+
+TEST_F(QueueManagerTest, AMessageReachesItsHostOnceAndLeavesNothingBehind) {
+  Begin(1, RemoteBehaviour{});
+  Lay("ABCDEF000001", 3);
+  world_->Start();
+  Run(60);
+  ASSERT_EQ(host_->taken().size(), 3u);
+  EXPECT_EQ(*host_->taken()[0].message, "Subject: ABCDEF000001\r\n\r\nbody of ABCDEF000001\r\n");
+  EXPECT_EQ(host_->taken()[0].sender, "alice@example.test");
+  EXPECT_EQ(Waiting(), 0u);
+  EXPECT_EQ(Count(queue::Folder::kJournal), 0u);
+  EXPECT_TRUE(Notices().empty());
+}
+
+TEST_F(QueueManagerTest, WhatIsRefusedComesBackOnce) {
+  Begin(2, RemoteBehaviour{.kind = RemoteKind::kAnswersBadly, .stage = RemoteStage::kRcpt, .code = 550});
+  Lay("ABCDEF000002", 2);
+  Lay("ABCDEF000003", 1, "");  // a notice that fails is told to nobody
+  world_->Start();
+  Run(60);
+  EXPECT_TRUE(host_->taken().empty());
+  ASSERT_EQ(Notices().size(), 1u);
+  EXPECT_NE(Notices()[0].find("Final-Recipient: rfc822; u1@far.example"), std::string::npos);
+  EXPECT_EQ(Waiting(), 0u);
+  EXPECT_EQ(Count(queue::Folder::kJournal), 0u);
+}
+
+TEST_F(QueueManagerTest, NobodyThereMeansLaterThenDelivered) {
+  Begin(3, std::nullopt);
+  Lay("ABCDEF000004", 1);
+  world_->Start();
+  Run(60);
+  EXPECT_EQ(Count(queue::Folder::kDeferred), 1u);
+  EXPECT_EQ(Count(queue::Folder::kJournal), 1u);
+  host_ = std::make_shared<RemoteHost>("mx.far.example", RemoteBehaviour{}, 3);
+  world_->AddRemoteHost(kRelay, host_);
+  Run(100);
+  EXPECT_TRUE(host_->taken().empty()) << "not before minimal_backoff_time";
+  Run(4000);
+  EXPECT_EQ(host_->taken().size(), 1u);
+  EXPECT_EQ(Waiting() + Count(queue::Folder::kJournal), 0u);
+}
+
+TEST_F(QueueManagerTest, WhatGrowsTooOldComesBack) {
+  Begin(4, std::nullopt);
+  Lay("ABCDEF000005", 1);
+  world_->Start();
+  Run(6 * 86400);
+  EXPECT_EQ(Waiting() + Count(queue::Folder::kJournal), 0u);
+  ASSERT_EQ(Notices().size(), 1u);
+  EXPECT_NE(Notices()[0].find("Status: 4.4.1"), std::string::npos);
+}
+
+// Every kind of host, with processes that are killed and power that fails: nobody is forgotten, nobody gets a message
+// twice without a reason, nothing stays behind.
+TEST_F(QueueManagerTest, EveryRecipientIsAccountedFor) {
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed, "queue manager test");
+    const RemoteBehaviour behaviour = DrawBehaviour(random);
+    SCOPED_TRACE(ToString(behaviour.kind));
+    Begin(seed, behaviour, {.split_reads = 100, .connection_breaks = seed % 3 == 0 ? 5u : 0u});
+    for (int i = 0; i < 5; ++i) Lay("ABCDEF10000" + std::to_string(i), 1 + i % 3);
+    world_->Start();
+    for (int crash = 0; crash < 3; ++crash) {
+      Run(static_cast<int64_t>(random.Below(crash == 0 ? 3 : 4000)));
+      world_->Crash(random.Chance(400));
+      Run(30);
+    }
+    host_->Heal();
+    Run(30'000);
+    EXPECT_EQ(Waiting(), 0u);
+    EXPECT_EQ(Count(queue::Folder::kJournal), 0u);
+    EXPECT_TRUE(host_->complaints().empty()) << host_->complaints().front();
+    const std::vector<std::string> notices = Notices();
+    for (int i = 0; i < 5; ++i) {
+      for (int r = 0; r < 1 + i % 3; ++r) {
+        const std::string address = "u" + std::to_string(r) + "@far.example";
+        const std::string subject = "Subject: ABCDEF10000" + std::to_string(i);
+        size_t taken = 0, told = 0;
+        for (const Taken& each : host_->taken())
+          taken += each.recipient == address && each.message->starts_with(subject);
+        for (const std::string& notice : notices) {
+          told += notice.find(subject) != std::string::npos &&
+                  notice.find("Final-Recipient: rfc822; " + address) != std::string::npos;
+        }
+        // Whoever was told that it was taken does not send it again in this life.
+        std::map<uint64_t, size_t> known;
+        for (const Taken& each : host_->taken()) {
+          if (each.recipient == address && each.message->starts_with(subject) && each.reply_told) ++known[each.process];
+        }
+        for (const auto& [process, times] : known) EXPECT_EQ(times, 1u) << address << " of " << subject;
+        EXPECT_GE(taken + told, 1u) << address << " of " << subject << " is forgotten";
+      }
+    }
+    if (HasFailure()) return;
+    world_.reset();
+  }
+}
+
+}  // namespace
+}  // namespace postern::sim
