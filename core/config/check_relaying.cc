@@ -1,4 +1,4 @@
-// Mail for other hosts: access tables that let strangers relay, and what becomes of mail that was taken.
+// Mail for other hosts: access tables that let strangers relay.
 //
 // A table's answer "OK" ends its list (access(5)). Before the rule that refuses foreign recipients it says "relay for
 // this client". What a client says of itself (sender, HELO, the name of its address in its own DNS) anybody can say.
@@ -73,9 +73,7 @@ class RelayChecker {
     for (const Listener& listener : host_->config->listeners) {
       if (listener.protocol != Protocol::kSmtp || !seen.insert(listener.smtp.get()).second) continue;
       CheckTables(*listener.smtp);
-      NoteSenders(*listener.smtp);
     }
-    CheckQueue();
   }
 
  private:
@@ -197,32 +195,8 @@ class RelayChecker {
     return main_.PlaceOf(list);
   }
 
-  // ---- mail that goes no further ----
-
-  void NoteSenders(const SmtpService& service) {
-    const auto accepts = [&service](ClientKind client) {
-      return JudgeAccess(service, client, RecipientKind::kForeign).accepted;
-    };
-    users_send_ = users_send_ || (service.sasl_auth_enable && accepts(ClientKind::kLoggedIn));
-    networks_send_ = networks_send_ || (!service.mynetworks.empty() && accepts(ClientKind::kTrusted));
-  }
-
-  void CheckQueue() {
-    std::string who;
-    const auto add = [&who](std::string_view one) { who += (who.empty() ? "" : ", ") + std::string(one); };
-    if (users_send_) add("users who logged in");
-    if (networks_send_) add("clients in mynetworks");
-    if (!host_->config->routing.relay_domains.empty()) add("anyone for relay_domains");
-    if (who.empty()) return;
-    host_->findings.Warning("outbound-mail-kept", main_.PlaceOf("smtpd_relay_restrictions"),
-                            "mail for other hosts is taken (from " + who +
-                                ") and kept in the queue: this version does not send it on",
-                            "let users send through another server for now; `postern queue list` shows what waits");
-  }
-
   HostConfiguration* host_;
   const PostfixParameters main_;
-  bool users_send_ = false, networks_send_ = false;
 };
 
 }  // namespace

@@ -79,7 +79,6 @@ TEST(Reference, AsWrittenStartsAndWarns) {
                                       "security 10-ssl.conf:2 certificate-untrusted",         // 21
                                       "security auth-static.conf.ext:3 password-scheme-weak",  // 9
                                       "users:0 users-file-readable",                          // 33
-                                      "main.cf:0 outbound-mail-kept",                         // of this version
                                       "security main.cf:0 outbound-without-tls",              // 20
                                       "main.cf:0 message-size-small",                         // 28
                                       "main.cf:8 myhostname-in-no-class",                     // 14
@@ -137,7 +136,6 @@ TEST(Reference, WorkingHasNoSecurityWarningButTheCertificate) {
   EXPECT_EQ(Lines(loaded, false), (std::vector<std::string>{
                                       "security 10-ssl.conf:2 certificate-untrusted",  // of Dovecot
                                       "users:0 users-file-readable",                   // the recipe gives it no mode
-                                      "main.cf:0 outbound-mail-kept",                  // of this version
                                       "main.cf:8 myhostname-in-no-class",              // nobody writes there
                                       "security main.cf:26 certificate-untrusted"}));  // of Postfix
   EXPECT_EQ(Lines(loaded, true), (std::vector<std::string>{

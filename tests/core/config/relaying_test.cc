@@ -120,31 +120,5 @@ TEST(AccessTable, TheMendNamesBothRules) {
   }
 }
 
-// ---- mail that goes no further --------------------------------------------------------------------------------------
-
-// The finding's text; empty: not found.
-std::string Kept(const std::vector<Edit>& edits) {
-  MemoryFiles files = SoundHost();
-  Apply(edits, &files);
-  const Loaded loaded = Load(files, {});
-  for (const Finding& finding : loaded.findings) {
-    if (finding.id != "outbound-mail-kept") continue;
-    EXPECT_EQ(finding.severity, FindingSeverity::kWarning);
-    EXPECT_NE(loaded.config, nullptr);
-    return finding.what;
-  }
-  return "";
-}
-
-TEST(OutboundMail, IsSaidToBeKeptWhereSomebodyMaySend) {
-  EXPECT_NE(Kept({}).find("(from users who logged in, clients in mynetworks)"), std::string::npos);
-  const Edit nobody_logs_in{kMaster, "", "smtp inet n - n - - smtpd\n"};
-  EXPECT_NE(Kept({nobody_logs_in}).find("(from clients in mynetworks)"), std::string::npos);
-  const Edit all_refused{kMain, "relayhost", "smtpd_relay_restrictions = reject_unauth_destination\nrelayhost"};
-  EXPECT_EQ(Kept({all_refused}), "");
-  const Edit relays{kMain, "relayhost", "relay_domains = friend.test\nrelayhost"};
-  EXPECT_NE(Kept({all_refused, relays}).find("(from anyone for relay_domains)"), std::string::npos);
-}
-
 }  // namespace
 }  // namespace postern::config
