@@ -9,16 +9,16 @@
 namespace postern::queue {
 namespace {
 
-constexpr std::string_view kMagic = "POSTERN-MAILDROP 1\n";
-constexpr std::string_view kMessageMark = "message";
+constexpr std::string_view kMaildropMagic = "POSTERN-MAILDROP 1\n";
+constexpr std::string_view kMaildropMark = "message";
 constexpr uint8_t kNotifyNever = 1;  // smtp::Notify, a later room's
 constexpr unsigned kNotifyMax = 15;
 
-struct TextFact {
+struct SubmissionFact {
   std::string_view name;
   std::string Submission::*field;
 };
-constexpr std::array<TextFact, 5> kTextFacts{{
+constexpr std::array<SubmissionFact, 5> kSubmissionFacts{{
     {"login", &Submission::login},
     {"full_name", &Submission::full_name},
     {"body", &Submission::body},
@@ -45,7 +45,7 @@ Status ParseText(std::string_view name, const std::string& text, Submission* sub
     submission->recipients.push_back(*std::move(mailbox));
     return OkStatus();
   }
-  for (const TextFact& fact : kTextFacts) {
+  for (const SubmissionFact& fact : kSubmissionFacts) {
     if (fact.name != name) continue;
     if (text.size() > kMaildropTextBytesMax) return BadValue(name);
     submission->*fact.field = text;
@@ -86,7 +86,7 @@ Status Judge(const Submission& submission) {
 }  // namespace
 
 std::string FormatSubmission(const Submission& submission) {
-  std::string text(kMagic);
+  std::string text(kMaildropMagic);
   const auto add = [&text](std::string_view name, std::string_view value) {
     text += name;
     text += ' ';
@@ -95,7 +95,7 @@ std::string FormatSubmission(const Submission& submission) {
   };
   add("arrived", std::to_string(submission.arrived_us));
   add("uid", std::to_string(submission.uid));
-  for (const TextFact& fact : kTextFacts) {
+  for (const SubmissionFact& fact : kSubmissionFacts) {
     if (!(submission.*fact.field).empty()) add(fact.name, Word(submission.*fact.field));
   }
   if (submission.sender_kind == SenderKind::kNull) add("sender", Word(""));
@@ -103,14 +103,14 @@ std::string FormatSubmission(const Submission& submission) {
   if (submission.smtputf8) add("smtputf8", "1");
   if (submission.notify != 0) add("notify", std::to_string(submission.notify));
   for (const routing::Mailbox& recipient : submission.recipients) add("recipient", Word(recipient.Quoted()));
-  text += kMessageMark;
+  text += kMaildropMark;
   return text += '\n';
 }
 
 StatusOr<MaildropHead> ParseMaildropHead(std::string_view text) {
   text = text.substr(0, kMaildropHeadBytesMax);
-  const std::string_view start = text.substr(0, kMagic.size());
-  if (start != kMagic.substr(0, start.size())) return DataLoss("no maildrop file of version 1");
+  const std::string_view start = text.substr(0, kMaildropMagic.size());
+  if (start != kMaildropMagic.substr(0, start.size())) return DataLoss("no maildrop file of version 1");
   MaildropHead head;
   for (size_t at = start.size();;) {
     const size_t end = text.find('\n', at);
@@ -119,7 +119,7 @@ StatusOr<MaildropHead> ParseMaildropHead(std::string_view text) {
     }
     const std::string_view line = text.substr(at, end - at);
     at = end + 1;
-    if (line == kMessageMark) {
+    if (line == kMaildropMark) {
       head.message_at_bytes = at;
       break;
     }
@@ -130,7 +130,7 @@ StatusOr<MaildropHead> ParseMaildropHead(std::string_view text) {
 }
 
 StatusOr<MaildropFile> ParseMaildropFile(std::string_view text) {
-  if (text.substr(0, kMagic.size()) != kMagic) return DataLoss("no maildrop file of version 1");
+  if (text.substr(0, kMaildropMagic.size()) != kMaildropMagic) return DataLoss("no maildrop file of version 1");
   const auto sealed = ParseSealed(text);
   if (!sealed.ok()) return sealed.status();
   auto parsed = ParseMaildropHead(sealed->head);
