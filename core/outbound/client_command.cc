@@ -16,7 +16,7 @@ bool IsAscii(std::string_view text) {
 
 // "<local@domain>"; the null path is the caller's. nullopt: our own server would not read the same address out of it, or
 // it holds a control character, which is nobody's address.
-std::optional<std::string> Path(const routing::Mailbox& mailbox) {
+std::optional<std::string> PathText(const routing::Mailbox& mailbox) {
   std::string path = "<" + mailbox.Quoted() + ">";
   if (mailbox.local.empty() || std::any_of(path.begin(), path.end(), IsControl)) return std::nullopt;
   std::string_view rest = path;
@@ -82,7 +82,7 @@ std::string NotifyWords(uint8_t notify) {
 }  // namespace
 
 std::optional<std::string> MailCommand(const Job& job, const ServerFeatures& features, bool announce_size) {
-  const auto path = job.null_sender ? std::string("<>") : Path(job.sender);
+  const auto path = job.null_sender ? std::string("<>") : PathText(job.sender);
   if (!path) return std::nullopt;
   std::string command = "MAIL FROM:" + *path;
   if (features.size && announce_size) command += " SIZE=" + std::to_string(job.size_bytes);
@@ -117,7 +117,7 @@ std::optional<std::string> MailCommand(const Job& job, const ServerFeatures& fea
 
 std::optional<std::string> RcptCommand(const Job& job, size_t recipient, const ServerFeatures& features) {
   const JobRecipient& to = job.recipients[recipient];
-  const auto path = Path(to.address);
+  const auto path = PathText(to.address);
   if (!path) return std::nullopt;
   std::string command = "RCPT TO:" + *path;
   if (features.dsn) {
