@@ -10,15 +10,15 @@
 namespace postern::cmd {
 namespace {
 
-constexpr std::string_view kProgram = "postqueue";
-constexpr std::string_view kUsage =
+constexpr std::string_view kPostqueue = "postqueue";
+constexpr std::string_view kPostqueueUsage =
     "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site";
 
 int Show(const Spool& spool, bool json) {
   std::vector<Entry> entries;
   const Status status = spool.List(&entries);
   if (status.code() == StatusCode::kPermissionDenied && entries.empty()) {
-    return Fatal(kProgram, "User " + CallerName() + " is not allowed to view the mail queue", kExNoPerm);
+    return Fatal(kPostqueue, "User " + CallerName() + " is not allowed to view the mail queue", kExNoPerm);
   }
   std::string text;
   // "empty" must not be said where it is not known.
@@ -27,19 +27,19 @@ int Show(const Spool& spool, bool json) {
     if (json) text += FormatQueueJson(entry, false);
   }
   std::fwrite(text.data(), 1, text.size(), stdout);
-  return status.ok() ? 0 : Fatal(kProgram, Message(status), kExUnavailable);
+  return status.ok() ? 0 : Fatal(kPostqueue, Message(status), kExUnavailable);
 }
 
 int Flush(const Spool& spool, const queue::Request& request, const std::string& word) {
-  if (queue::FormatRequest(request).empty()) return Fatal(kProgram, "Invalid request: \"" + word + "\"", kExUsage);
+  if (queue::FormatRequest(request).empty()) return Fatal(kPostqueue, "Invalid request: \"" + word + "\"", kExUsage);
   const auto answer = spool.Ask({request});
   if (!answer.ok() && answer.status().code() == StatusCode::kPermissionDenied) {
-    return Fatal(kProgram, "User " + CallerName() + " is not allowed to flush the mail queue", kExNoPerm);
+    return Fatal(kPostqueue, "User " + CallerName() + " is not allowed to flush the mail queue", kExNoPerm);
   }
-  if (!answer.ok()) return Fatal(kProgram, Message(answer.status()), kExUnavailable);
-  if (*answer == Spool::Answer::kHere) Warn(kProgram, "Mail system is down -- it will be tried when that is started");
+  if (!answer.ok()) return Fatal(kPostqueue, Message(answer.status()), kExUnavailable);
+  if (*answer == Spool::Answer::kHere) Warn(kPostqueue, "Mail system is down -- it will be tried when that is started");
   if (*answer == Spool::Answer::kNone) {
-    return Fatal(kProgram, "the mail system does not answer; it will see the request when it does", kExUnavailable);
+    return Fatal(kPostqueue, "the mail system does not answer; it will see the request when it does", kExUnavailable);
   }
   return 0;
 }
@@ -47,7 +47,7 @@ int Flush(const Spool& spool, const queue::Request& request, const std::string& 
 }  // namespace
 
 int RunPostqueue(MailPlace place, std::vector<std::string> args) {
-  OptionScan scan{std::string(kProgram), std::move(args)};
+  OptionScan scan{std::string(kPostqueue), std::move(args)};
   int mode = 0;
   std::string word;
   for (int option = 0; (option = scan.Next("c:fi:jps:v")) != -1;) {
@@ -56,12 +56,12 @@ int RunPostqueue(MailPlace place, std::vector<std::string> args) {
       place.postfix_dir = scan.value();
       continue;
     }
-    if (option == '?' || mode != 0) return Fatal(kProgram, kUsage, kExUnavailable);
+    if (option == '?' || mode != 0) return Fatal(kPostqueue, kPostqueueUsage, kExUnavailable);
     mode = option;
     word = scan.value();
   }
-  if (mode == 0 || !scan.rest().empty()) return Fatal(kProgram, kUsage, kExUnavailable);
-  const OpenedSpool opened = OpenSpool(kProgram, place, kExUnavailable);
+  if (mode == 0 || !scan.rest().empty()) return Fatal(kPostqueue, kPostqueueUsage, kExUnavailable);
+  const OpenedSpool opened = OpenSpool(kPostqueue, place, kExUnavailable);
   if (opened.status != 0) return opened.status;
   const Spool spool(&*opened.root, opened.settings.queue_directory);
   switch (mode) {

@@ -13,20 +13,20 @@
 namespace postern::cmd {
 namespace {
 
-constexpr std::string_view kProgram = "postsuper";
-constexpr std::string_view kUsage =
+constexpr std::string_view kPostsuper = "postsuper";
+constexpr std::string_view kPostsuperUsage =
     "usage: postsuper [-c config_dir] [-d queue_id (delete)] [-h queue_id (hold)] [-H queue_id (un-hold)] [-p (purge "
     "temporary files)] [-r queue_id (requeue)] [-s (structure fix)] [-S (redundant structure fix)] [-v (verbose)] "
     "[queue...]";
 
-struct Verb {
+struct PostsuperVerb {
   int option;
   queue::RequestKind kind;
   const char* of_one;
   const char* of_all;
 };
 // In the order in which they are reported.
-constexpr std::array<Verb, 4> kVerbs{{
+constexpr std::array<PostsuperVerb, 4> kVerbs{{
     {'d', queue::RequestKind::kDelete, "removed", "Deleted"},
     {'r', queue::RequestKind::kRequeue, "requeued", "Requeued"},
     {'h', queue::RequestKind::kHold, "placed on hold", "Placed on hold"},
@@ -45,39 +45,39 @@ bool ParseFolders(const std::vector<std::string>& names, std::vector<queue::Fold
       folders->push_back(folder);
       known = true;
     }
-    if (!known) return Fatal(kProgram, "invalid directory name: " + name, 0), false;
+    if (!known) return Fatal(kPostsuper, "invalid directory name: " + name, 0), false;
   }
   // Names of folders that hold no messages here: then nothing is meant, not everything.
   if (!names.empty() && folders->empty()) folders->push_back(queue::Folder::kTmp);
   return true;
 }
 
-int Change(const Spool& spool, const Verb& verb, QueueChange change) {
+int Change(const Spool& spool, const PostsuperVerb& verb, QueueChange change) {
   change.kind = verb.kind;
   const auto result = ChangeQueue(spool, change);
-  if (!result.ok()) return Fatal(kProgram, Message(result.status()), 1);
+  if (!result.ok()) return Fatal(kPostsuper, Message(result.status()), 1);
   for (const std::string& id : result->changed) {
     if (!change.all) std::fprintf(stderr, "postsuper: %s: %s\n", id.c_str(), verb.of_one);
   }
   const size_t count = result->changed.size();
   std::fprintf(stderr, "postsuper: %s: %zu message%s\n", verb.of_all, count, count == 1 ? "" : "s");
   if (!result->unanswered) return 0;
-  return Fatal(kProgram, "the mail system does not answer; it will see the rest of the requests when it does", 1);
+  return Fatal(kPostsuper, "the mail system does not answer; it will see the rest of the requests when it does", 1);
 }
 
 }  // namespace
 
 int RunPostsuper(MailPlace place, std::vector<std::string> args) {
   if (geteuid() != 0 && place.root.empty())
-    return Fatal(kProgram, "use of this command is reserved for the superuser", 1);
-  OptionScan scan{std::string(kProgram), std::move(args)};
+    return Fatal(kPostsuper, "use of this command is reserved for the superuser", 1);
+  OptionScan scan{std::string(kPostsuper), std::move(args)};
   std::array<QueueChange, kVerbs.size()> changes;
   std::array<bool, kVerbs.size()> wanted{};
   for (int option = 0; (option = scan.Next("c:d:e:f:h:H:pr:sSv")) != -1;) {
-    if (option == '?') return Fatal(kProgram, kUsage, 1);
+    if (option == '?') return Fatal(kPostsuper, kPostsuperUsage, 1);
     if (option == 'c') place.postfix_dir = scan.value();
     if (option == 'e' || option == 'f') {
-      return Fatal(kProgram, "messages can't be made to expire: -d deletes them, without telling the sender", 1);
+      return Fatal(kPostsuper, "messages can't be made to expire: -d deletes them, without telling the sender", 1);
     }
     for (size_t i = 0; i < kVerbs.size(); ++i) {
       if (kVerbs[i].option != option) continue;
@@ -95,7 +95,7 @@ int RunPostsuper(MailPlace place, std::vector<std::string> args) {
   }
   std::vector<queue::Folder> folders;
   if (!ParseFolders(scan.rest(), &folders)) return 1;
-  const OpenedSpool opened = OpenSpool(kProgram, place, 1);
+  const OpenedSpool opened = OpenSpool(kPostsuper, place, 1);
   if (opened.status != 0) return opened.status;
   const Spool spool(&*opened.root, opened.settings.queue_directory);
   int status = 0;

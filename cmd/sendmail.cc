@@ -23,9 +23,9 @@
 namespace postern::cmd {
 namespace {
 
-constexpr std::string_view kProgram = "sendmail";
+constexpr std::string_view kSendmail = "sendmail";
 constexpr const char* kLetters = "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx";
-constexpr size_t kPieceBytes = 65536;
+constexpr size_t kCopiedBytes = 65536;
 
 // smtp::Notify, a room that commands have no other use for.
 constexpr uint8_t kNever = 1, kSuccess = 2, kFailure = 4, kDelay = 8;
@@ -84,7 +84,7 @@ bool SetSender(const std::string& word, queue::Submission* submission) {
   return true;
 }
 
-int FatalUsage(const std::string& text) { return Fatal(kProgram, text, kExUsage); }
+int FatalUsage(const std::string& text) { return Fatal(kSendmail, text, kExUsage); }
 
 // -bX. The status to leave with, or -1.
 int SetMode(const std::string& mode, Options* options) {
@@ -99,16 +99,16 @@ int SetMode(const std::string& mode, Options* options) {
       return 0;
     case 's':
       return Fatal(
-          kProgram,
+          kSendmail,
           "-bs is not supported: have the program speak SMTP to port 25 of localhost, or call sendmail with -t -i",
           kExUnavailable);
     case 'v':
-      return Fatal(kProgram, "-bv is not supported: `postern map query` tells what tables say of an address",
+      return Fatal(kSendmail, "-bv is not supported: `postern map query` tells what tables say of an address",
                    kExUnavailable);
     case 'd':
     case 'l':
     case 'D':
-      return Fatal(kProgram, "the server is started with `postern serve`", kExUnavailable);
+      return Fatal(kSendmail, "the server is started with `postern serve`", kExUnavailable);
     default:
       return FatalUsage("unsupported: -b" + mode.substr(0, 1));
   }
@@ -143,25 +143,25 @@ int Take(int option, const std::string& value, Options* options) {
       if (const auto notify = ParseNotify(value)) {
         submission.notify = *notify;
       } else {
-        Warn(kProgram, "bad -N option value -- ignored");
+        Warn(kSendmail, "bad -N option value -- ignored");
       }
       return -1;
     case 'R':
       if (routing::EqualsIgnoringCase(value, "hdrs") || routing::EqualsIgnoringCase(value, "full")) {
         submission.ret = std::toupper(static_cast<unsigned char>(value[0])) == 'H' ? "HDRS" : "FULL";
       } else {
-        Warn(kProgram, "bad -R option value -- ignored");
+        Warn(kSendmail, "bad -R option value -- ignored");
       }
       return -1;
     case 'V':
       if (value.empty() || value.size() > 100) {  // RFC 3461 section 4.4
-        Warn(kProgram, "bad syntax in -V option value -- ignored");
+        Warn(kSendmail, "bad syntax in -V option value -- ignored");
       } else {
         submission.envelope_id = value;
       }
       return -1;
     case 'X':
-      if (value.substr(0, 1) == "V") return Fatal(kProgram, "-XV (VERP) is not supported", kExUnavailable);
+      if (value.substr(0, 1) == "V") return Fatal(kSendmail, "-XV (VERP) is not supported", kExUnavailable);
       return FatalUsage("unsupported: -X" + value.substr(0, 1));
     case 'f':
     case 'r':
@@ -189,7 +189,7 @@ Options ParseOptions(std::vector<std::string> args, MailPlace* place) {
     if (word == "--") break;
     if (word == "-q") word = "-q ";
   }
-  OptionScan scan{std::string(kProgram), std::move(args)};
+  OptionScan scan{std::string(kSendmail), std::move(args)};
   for (int option = 0; options.status < 0 && (option = scan.Next(kLetters)) != -1;) {
     const std::string value = scan.value();
     if (option == '?') {
@@ -346,18 +346,18 @@ bool HasBeyondAscii(const routing::Mailbox& mailbox) {
 // The head of the file, once all recipients are known. >= 0: leave with it.
 int Begin(const queue::LocalMessage& message, Options* options, MaildropWriter* writer) {
   queue::Submission& submission = options->submission;
-  if (!message.status().ok()) return Fatal(kProgram, By() + std::string(Message(message.status())), kExDataErr);
+  if (!message.status().ok()) return Fatal(kSendmail, By() + std::string(Message(message.status())), kExDataErr);
   submission.recipients.insert(submission.recipients.end(), message.recipients().begin(), message.recipients().end());
   if (submission.recipients.empty()) return FatalUsage(By() + "No recipient addresses found in message header");
   if (submission.recipients.size() > queue::kMaildropRecipientsMax) {
-    return Fatal(kProgram, By() + "too many recipients", kExDataErr);
+    return Fatal(kSendmail, By() + "too many recipients", kExDataErr);
   }
   submission.smtputf8 = HasBeyondAscii(submission.sender) ||
                         std::any_of(submission.recipients.begin(), submission.recipients.end(), HasBeyondAscii);
   const std::string head = queue::FormatSubmission(submission);
-  if (head.size() > queue::kMaildropHeadBytesMax) return Fatal(kProgram, By() + "too many recipients", kExDataErr);
+  if (head.size() > queue::kMaildropHeadBytesMax) return Fatal(kSendmail, By() + "too many recipients", kExDataErr);
   const Status status = writer->Write(head, false);
-  return status.ok() ? -1 : Fatal(kProgram, By() + std::string(Message(status)), kExTempFail);
+  return status.ok() ? -1 : Fatal(kSendmail, By() + std::string(Message(status)), kExTempFail);
 }
 
 int Submit(const Spool& spool, const SpoolSettings& settings, Options options) {
@@ -377,7 +377,7 @@ int Submit(const Spool& spool, const SpoolSettings& settings, Options options) {
   MaildropWriter writer(&spool.root(), queue::FolderPath(spool.queue_directory(), queue::Folder::kMaildrop),
                         settings.message_size_limit);
   if (const Status status = OpenWriter(spool, &writer); !status.ok()) {
-    return Fatal(kProgram, By() + std::string(Message(status)), kExTempFail);
+    return Fatal(kSendmail, By() + std::string(Message(status)), kExTempFail);
   }
   queue::LocalMessage message(options.message);
   std::string text;  // made, but not written yet
@@ -389,19 +389,19 @@ int Submit(const Spool& spool, const SpoolSettings& settings, Options options) {
     }
     if (!begun) {
       const bool too_big = settings.message_size_limit != 0 && text.size() > settings.message_size_limit;
-      return too_big ? Fatal(kProgram, By() + "message file too big", kExDataErr) : -1;
+      return too_big ? Fatal(kSendmail, By() + "message file too big", kExDataErr) : -1;
     }
     const Status status = writer.Write(std::exchange(text, {}), true);
     if (status.ok()) return -1;
     const bool callers = status.code() == StatusCode::kInvalidArgument;
-    return Fatal(kProgram, By() + std::string(Message(status)), callers ? kExDataErr : kExTempFail);
+    return Fatal(kSendmail, By() + std::string(Message(status)), callers ? kExDataErr : kExTempFail);
   };
-  std::string piece(kPieceBytes, '\0');
+  std::string piece(kCopiedBytes, '\0');
   while (!message.ended()) {
     const ssize_t got = read(STDIN_FILENO, piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0)
-      return Fatal(kProgram,
+      return Fatal(kSendmail,
                    By() + "error reading input: " + std::string(Message(host::StatusFromErrno(errno, "read"))),
                    kExDataErr);
     if (got == 0) break;
@@ -411,7 +411,7 @@ int Submit(const Spool& spool, const SpoolSettings& settings, Options options) {
   message.Finish(&text);
   if (const int status = write(true); status >= 0) return status;
   const Status status = writer.Finish();
-  return status.ok() ? 0 : Fatal(kProgram, By() + std::string(Message(status)), kExTempFail);
+  return status.ok() ? 0 : Fatal(kSendmail, By() + std::string(Message(status)), kExTempFail);
 }
 
 }  // namespace
@@ -426,7 +426,7 @@ int RunSendmail(MailPlace place, std::vector<std::string> args) {
     if (options.flush_site) return RunPostqueue(std::move(place), {"-s", *options.flush_site});
     return RunPostqueue(std::move(place), {"-f"});
   }
-  const OpenedSpool opened = OpenSpool(kProgram, place, kExConfig);
+  const OpenedSpool opened = OpenSpool(kSendmail, place, kExConfig);
   if (opened.status != 0) return opened.status;
   const Spool spool(&*opened.root, opened.settings.queue_directory);
   return Submit(spool, opened.settings, std::move(options));
