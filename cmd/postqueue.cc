@@ -4,6 +4,7 @@
 
 #include "cmd/mail_commands.h"
 #include "cmd/showq.h"
+#include "core/base/ascii.h"
 #include "core/queue/queue_id.h"
 #include "core/routing/address.h"
 
@@ -70,7 +71,7 @@ int RunPostqueue(MailPlace place, std::vector<std::string> args) {
     case 'i':
       return Flush(spool, {.kind = queue::RequestKind::kFlushMessage, .id = word}, word);
     case 's':
-      return Flush(spool, {.kind = queue::RequestKind::kFlushSite, .site = routing::LowerCase(word)}, word);
+      return Flush(spool, {.kind = queue::RequestKind::kFlushSite, .site = LowerCase(word)}, word);
     default:
       return Show(spool, mode == 'j');
   }

@@ -6,6 +6,7 @@
 
 #include "cmd/queue_change.h"
 #include "cmd/showq.h"
+#include "core/base/ascii.h"
 #include "core/boundary/log_event.h"
 #include "core/queue/queue_id.h"
 #include "core/routing/address.h"
@@ -111,7 +112,7 @@ int Flush(const Spool& spool, const QueueOptions& options, std::string* out, std
     }
   }
   if (!options.site.empty()) {
-    requests.push_back({.kind = queue::RequestKind::kFlushSite, .site = routing::LowerCase(options.site)});
+    requests.push_back({.kind = queue::RequestKind::kFlushSite, .site = LowerCase(options.site)});
   }
   if (requests.empty()) requests.push_back({.kind = queue::RequestKind::kFlushAll});
   const auto answer = spool.Ask(requests);

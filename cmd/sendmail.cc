@@ -17,6 +17,7 @@
 
 #include "adapters/host/errno_status.h"
 #include "cmd/mail_commands.h"
+#include "core/base/ascii.h"
 #include "core/queue/local_message.h"
 #include "core/queue/maildrop.h"
 
@@ -52,7 +53,7 @@ std::optional<uint8_t> ParseNotify(const std::string& text) {
     std::string_view word = std::string_view(text).substr(at, end - at);
     while (!word.empty() && word.front() == ' ') word.remove_prefix(1);
     while (!word.empty() && word.back() == ' ') word.remove_suffix(1);
-    const std::string name = routing::LowerCase(word);
+    const std::string name = LowerCase(word);
     const uint8_t bit = name == "never"     ? kNever
                         : name == "success" ? kSuccess
                         : name == "failure" ? kFailure
@@ -130,8 +131,8 @@ int Take(int option, const std::string& value, Options* options) {
   queue::Submission& submission = options->submission;
   switch (option) {
     case 'B':
-      submission.body = routing::EqualsIgnoringCase(value, "8BITMIME") ? "8BITMIME" : "7BIT";
-      if (submission.body == "7BIT" && !routing::EqualsIgnoringCase(value, "7BIT")) {
+      submission.body = EqualsIgnoringCase(value, "8BITMIME") ? "8BITMIME" : "7BIT";
+      if (submission.body == "7BIT" && !EqualsIgnoringCase(value, "7BIT")) {
         return FatalUsage("-B option needs 8BITMIME or 7BIT");
       }
       return -1;
@@ -147,7 +148,7 @@ int Take(int option, const std::string& value, Options* options) {
       }
       return -1;
     case 'R':
-      if (routing::EqualsIgnoringCase(value, "hdrs") || routing::EqualsIgnoringCase(value, "full")) {
+      if (EqualsIgnoringCase(value, "hdrs") || EqualsIgnoringCase(value, "full")) {
         submission.ret = std::toupper(static_cast<unsigned char>(value[0])) == 'H' ? "HDRS" : "FULL";
       } else {
         Warn(kSendmail, "bad -R option value -- ignored");

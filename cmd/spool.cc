@@ -18,6 +18,7 @@
 #include "adapters/host/errno_status.h"
 #include "adapters/host/host_files.h"
 #include "adapters/host/unique_fd.h"
+#include "core/base/ascii.h"
 #include "core/config/postfix_parameters.h"
 #include "core/queue/journal.h"
 #include "core/queue/maildrop.h"
@@ -288,7 +289,7 @@ StatusOr<bool> Spool::WaitsFor(Folder folder, const std::string& id, const std::
   if (!ReadEntry(&entry)) return false;
   for (const queue::QueuedRecipient& recipient : entry.envelope.recipients) {
     if (recipient.done) continue;
-    if (routing::LowerCase(recipient.address.domain) == site || routing::LowerCase(recipient.nexthop) == site)
+    if (LowerCase(recipient.address.domain) == site || LowerCase(recipient.nexthop) == site)
       return true;
   }
   return false;

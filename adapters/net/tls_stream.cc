@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "adapters/net/certificate_facts.h"
+#include "core/base/ascii.h"
 
 namespace postern::net {
 
@@ -55,10 +56,7 @@ namespace {
 constexpr size_t kRecordBytesMax = 16384;  // RFC 8446 section 5.1
 
 std::string LowerWithoutDot(std::string_view name) {
-  std::string lower(name);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
+  std::string lower = LowerCase(name);
   if (!lower.empty() && lower.back() == '.') lower.pop_back();
   return lower;
 }

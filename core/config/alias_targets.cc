@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -124,7 +125,7 @@ class AliasTargetSplitter {
 
   static bool IsInclude(std::string_view text) {
     constexpr std::string_view kInclude = ":include:";
-    return text.size() > kInclude.size() && Lower(text.substr(0, kInclude.size())) == kInclude;
+    return text.size() > kInclude.size() && LowerCase(text.substr(0, kInclude.size())) == kInclude;
   }
 
   void AddSpecial(std::string_view text) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "core/base/ascii.h"
 #include "core/config/check.h"
 #include "core/config/user_paths.h"
 #include "core/config/value.h"
@@ -130,7 +131,7 @@ class AddressChecker {
     if (!value) value = routing_.virtual_alias_maps.Find("@" + std::string(UserDomain(address)));
     if (!value) return {};
     std::vector<std::string> targets;
-    for (const std::string& target : SplitPostfixList(*value)) targets.push_back(Lower(target));
+    for (const std::string& target : SplitPostfixList(*value)) targets.push_back(LowerCase(target));
     return targets;
   }
 
@@ -233,7 +234,7 @@ class AddressChecker {
       for (const TablePtr& table : service.sender_login_maps.tables) {
         if (!table->lists_all_keys()) enumerable = false;
         table->ForEach([&owners](std::string_view, std::string_view value) {
-          for (const std::string& owner : SplitPostfixList(value)) owners.insert(Lower(owner));
+          for (const std::string& owner : SplitPostfixList(value)) owners.insert(LowerCase(owner));
         });
       }
     }
@@ -243,7 +244,7 @@ class AddressChecker {
       if (passdb.users == nullptr || passdb.deny) continue;
       passdb.users->ForEach([&](std::string_view name, const UserRecord&) {
         const auto facts = FactsOfLogin(name, *host_->config);
-        if (!facts || owners.count(Lower(facts->user)) != 0 || ++reported > kReportedMax) return;
+        if (!facts || owners.count(LowerCase(facts->user)) != 0 || ++reported > kReportedMax) return;
         host_->findings.Warning("sender-login-without-address", main_.PlaceOf("smtpd_sender_login_maps"),
                                 "\"" + facts->user +
                                     "\" owns no sender address in smtpd_sender_login_maps: it can send "

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/base/ascii.h"
 #include "core/config/check.h"
 #include "core/config/users_file.h"
 #include "core/config/value.h"
@@ -66,7 +67,7 @@ class AuthChecker {
             mechanism + " is offered, and the stored passwords of " + std::to_string(unserved) + " of " +
                 std::to_string(users_count_) + " users ({" + example +
                 "}) cannot serve it: programs that prefer it cannot log in",
-            "remove " + Lower(mechanism) + " from auth_mechanisms, or store {" + mechanism + "} passwords");
+            "remove " + LowerCase(mechanism) + " from auth_mechanisms, or store {" + mechanism + "} passwords");
       }
       if (mechanism == "DIGEST-MD5") {
         host_->findings.Security("mechanism-historic", place, "DIGEST-MD5 is historic (RFC 6331): its hash is broken",
@@ -115,7 +116,7 @@ class AuthChecker {
 
   void CheckSocket() {
     if (!AnySasl()) return;
-    const std::string type = Lower(main_.Text("smtpd_sasl_type"));
+    const std::string type = LowerCase(main_.Text("smtpd_sasl_type"));
     if (type != "dovecot") {
       host_->findings.Error("sasl-type-unsupported", main_.PlaceOf("smtpd_sasl_type"),
                             "smtpd_sasl_type is " + type + ": logins would be checked against other users than "

@@ -1,6 +1,7 @@
 // Old habits and settings that cannot matter: nothing breaks, but the file says something else than what happens.
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "core/config/check.h"
 #include "core/config/value.h"
 
@@ -33,7 +34,7 @@ class HabitChecker {
   // Invalid values that do nothing only because another setting hides them.
   void CheckStyle() {
     if (!main_.IsSet("mynetworks_style") || !main_.IsSet("mynetworks")) return;
-    const std::string style = Lower(main_.Text("mynetworks_style"));
+    const std::string style = LowerCase(main_.Text("mynetworks_style"));
     if (style == "host" || style == "subnet" || style == "class") return;
     host_->findings.Warning("postfix-mynetworks-style-masked", main_.PlaceOf("mynetworks_style"),
                             "mynetworks_style is \"" + style +

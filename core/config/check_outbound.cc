@@ -1,4 +1,5 @@
 // Settings of mail that goes out which keep it from going out, or from going out as safely as they seem to say.
+#include "core/base/ascii.h"
 #include "core/config/check.h"
 #include "core/config/value.h"
 
@@ -45,7 +46,7 @@ class OutboundChecker {
       return;
     }
     for (const std::string& option : SplitWords(client_.sasl.tls_security_options, /*commas=*/true)) {
-      if (!EqualsIgnoreCase(option, "noplaintext")) continue;
+      if (!EqualsIgnoringCase(option, "noplaintext")) continue;
       host_->findings.Warning("outbound-login-not-plain", main_.PlaceOf("smtp_sasl_tls_security_options"),
                               "no password goes out as it is, not over TLS either: servers that offer PLAIN and LOGIN "
                               "alone, as most do, take no mail from us",

@@ -11,6 +11,7 @@
 #include <map>
 #include <set>
 
+#include "core/base/ascii.h"
 #include "core/config/check.h"
 #include "core/config/user_paths.h"
 #include "core/config/value.h"
@@ -106,8 +107,8 @@ class PathChecker {
     if (!targets) targets = routing_.virtual_alias_maps.Find("@" + std::string(UserDomain(row.address)));
     if (!targets) return false;
     for (const std::string& target : SplitPostfixList(*targets)) {
-      if (EqualsIgnoreCase(target, row.address)) return false;
-      if (of_domain && target.starts_with('@') && EqualsIgnoreCase(target.substr(1), UserDomain(row.address)))
+      if (EqualsIgnoringCase(target, row.address)) return false;
+      if (of_domain && target.starts_with('@') && EqualsIgnoringCase(target.substr(1), UserDomain(row.address)))
         return false;
     }
     return true;

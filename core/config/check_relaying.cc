@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "core/base/ascii.h"
 #include "core/config/access_verdict.h"
 #include "core/config/check.h"
 #include "core/config/postfix_syntax.h"
@@ -34,15 +35,15 @@ constexpr std::string_view kAnyRecipients[] = {"somebody@elsewhere.invalid", "po
 
 // access(5): does the value permit a stranger's mail to a foreign recipient?
 bool Permits(std::string_view value) {
-  const std::string word = Lower(value.substr(0, value.find_first_of(" \t,")));
+  const std::string word = LowerCase(value.substr(0, value.find_first_of(" \t,")));
   if (word == "ok" || word == "relay") return true;
   if (!word.empty() && word.find_first_not_of("0123456789") == std::string::npos) {
     return word.size() != 3 || (word[0] != '4' && word[0] != '5');
   }
   Restrictions rules;
   for (const std::string& name : SplitPostfixList(value)) {
-    if (FindRestriction(Lower(name)) == nullptr) return false;  // an action with a text, or a mistake of its own
-    rules.push_back({.name = Lower(name)});
+    if (FindRestriction(LowerCase(name)) == nullptr) return false;  // an action with a text, or a mistake of its own
+    rules.push_back({.name = LowerCase(name)});
   }
   return Permits(rules, ClientKind::kStranger, RecipientKind::kForeign);
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <map>
 
+#include "core/base/ascii.h"
 #include "core/config/dovecot_settings.h"
 #include "core/config/users_file.h"
 #include "core/config/value.h"
@@ -55,7 +56,7 @@ FileArguments ParseFileArguments(std::string_view args) {
     const size_t end = std::min(args.find(' '), args.size());
     const std::string_view word = args.substr(0, end);
     if (word.starts_with("scheme=")) {
-      parsed.scheme = Upper(word.substr(7));
+      parsed.scheme = UpperCase(word.substr(7));
     } else if (word.starts_with("username_format=")) {
       parsed.username_format = word.substr(16);
     } else {
@@ -92,7 +93,7 @@ class AuthBuilder {
     static constexpr std::array<std::string_view, 10> kTheirs = {
         "ANONYMOUS", "APOP", "EXTERNAL", "GSSAPI", "GSS-SPNEGO", "NTLM", "OAUTHBEARER", "OTP", "RPA", "XOAUTH2"};
     for (const std::string& word : settings_.Words("auth_mechanisms")) {
-      const std::string name = Upper(word);
+      const std::string name = UpperCase(word);
       if (std::find(kOurs.begin(), kOurs.end(), name) != kOurs.end()) {
         auth_.mechanisms.push_back(name);
       } else if (std::find(kTheirs.begin(), kTheirs.end(), name) != kTheirs.end()) {
@@ -166,7 +167,7 @@ class AuthBuilder {
     passdb.result_failure = SectionText(section, "result_failure", passdb.result_failure);
     passdb.result_internalfail = SectionText(section, "result_internalfail", passdb.result_internalfail);
     for (const std::string& name : SplitWords(SectionText(section, "mechanisms", ""))) {
-      passdb.mechanisms.push_back(Upper(name));
+      passdb.mechanisms.push_back(UpperCase(name));
     }
     const std::string args = SectionText(section, "args", "");
     if (passdb.driver == "passwd-file") {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/ascii.h"
 #include "core/config/dovecot_settings.h"
 #include "core/config/postfix_tls.h"
 #include "core/config/registry.h"
@@ -198,7 +199,7 @@ std::vector<std::string> ServedProtocols(const DovecotSettings& settings) {
     return {"imap", "pop3"};
   }
   for (const std::string& word : settings.Words("protocols")) {
-    const std::string name = Lower(word);
+    const std::string name = LowerCase(word);
     const Place place = settings.PlaceOf("protocols");
     if (name == "none") continue;
     if (name == "imap" || name == "pop3" || name == "lmtp") {

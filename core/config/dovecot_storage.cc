@@ -1,4 +1,5 @@
 // mail_location, namespaces, and what IMAP and POP3 sessions read.
+#include "core/base/ascii.h"
 #include "core/config/dovecot_settings.h"
 #include "core/config/value.h"
 #include "core/config/variables.h"
@@ -109,7 +110,7 @@ Storage BuildStorage(const DovecotSettings& settings) {
                               "no namespace has inbox = yes: Dovecot would refuse every login",
                               "write inbox = yes into one namespace");
   }
-  const std::string fsync = Lower(settings.Text("mail_fsync"));
+  const std::string fsync = LowerCase(settings.Text("mail_fsync"));
   storage.fsync = fsync == "always" ? MailFsync::kAlways : fsync == "never" ? MailFsync::kNever : MailFsync::kOptimized;
   if (fsync != "always" && fsync != "never" && fsync != "optimized") {
     settings.findings().Error("dovecot-bad-value", settings.PlaceOf("mail_fsync"), "mail_fsync is \"" + fsync +

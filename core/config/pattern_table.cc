@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/base/ascii.h"
 #include "core/base/ip.h"
 #include "core/config/postfix_syntax.h"
 #include "core/config/value.h"
@@ -255,9 +256,9 @@ std::shared_ptr<pcre2_code> TakePattern(std::string_view* text, bool pcre, std::
 // "if" and "endif" at the start of a row; the rest stays in *text.
 void TakeKeyword(std::string_view* text, Rule* rule) {
   const size_t word = std::min(text->find_first_of(" \t/!"), text->size());
-  if (EqualsIgnoreCase(text->substr(0, word), "endif")) {
+  if (EqualsIgnoringCase(text->substr(0, word), "endif")) {
     rule->kind = Rule::Kind::kEndif;
-  } else if (EqualsIgnoreCase(text->substr(0, word), "if")) {
+  } else if (EqualsIgnoringCase(text->substr(0, word), "if")) {
     rule->kind = Rule::Kind::kIf;
     *text = Trim(text->substr(word));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/ascii.h"
 #include "core/config/postfix_lists.h"
 #include "core/config/postfix_services.h"
 #include "core/config/postfix_tls.h"
@@ -53,7 +54,7 @@ void FillTls(const PostfixParameters& p, const Client& client, ClientProtocol ki
   tls.verify_cert_match = MatchPatterns(client, "tls_verify_cert_match");
   tls.secure_cert_match = MatchPatterns(client, "tls_secure_cert_match");
   tls.fingerprint_cert_match = client.List("tls_fingerprint_cert_match");
-  tls.fingerprint_digest = Lower(client.Text("tls_fingerprint_digest"));
+  tls.fingerprint_digest = LowerCase(client.Text("tls_fingerprint_digest"));
   tls.servername = client.Text("tls_servername");
   tls.ca_file = client.Text("tls_CAfile");
   tls.ca_path = client.Text("tls_CApath");
@@ -75,7 +76,7 @@ void FillTls(const PostfixParameters& p, const Client& client, ClientProtocol ki
 }
 
 void FillHostLookup(const PostfixParameters& p, const Client& client, SmtpClient* out) {
-  const std::string support = Lower(client.Text("dns_support_level"));
+  const std::string support = LowerCase(client.Text("dns_support_level"));
   if (support == "dnssec") {
     out->dns_support = SmtpClient::DnsSupport::kDnssec;
   } else if (support == "disabled" || (support.empty() && p.Bool("disable_dns_lookups"))) {
@@ -85,9 +86,9 @@ void FillHostLookup(const PostfixParameters& p, const Client& client, SmtpClient
   }
   out->lookup_dns = out->lookup_native = false;
   for (const std::string& word : client.List("host_lookup")) {
-    if (EqualsIgnoreCase(word, "dns")) {
+    if (EqualsIgnoringCase(word, "dns")) {
       out->lookup_dns = true;
-    } else if (EqualsIgnoreCase(word, "native")) {
+    } else if (EqualsIgnoringCase(word, "native")) {
       out->lookup_native = true;
     } else {
       client.BadValue("host_lookup", "dns, native or both");
@@ -107,7 +108,7 @@ void FillHosts(const PostfixParameters& p, const Client& client, SmtpClient* out
   };
   out->ipv4 = has("all") || has("ipv4");
   out->ipv6 = has("all") || has("ipv6");
-  const std::string preference = Lower(client.Text("address_preference"));
+  const std::string preference = LowerCase(client.Text("address_preference"));
   if (preference == "ipv4") {
     out->address_preference = SmtpClient::AddressPreference::kIpv4;
   } else if (preference == "ipv6") {

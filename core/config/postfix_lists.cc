@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -67,7 +68,7 @@ class ListBuilder {
   }
 
   void AddPattern(std::string_view text, bool negated) {
-    MatchPattern pattern{.negated = negated, .text = Lower(text)};
+    MatchPattern pattern{.negated = negated, .text = LowerCase(text)};
     if (kind_ == ListKind::kClients && LooksLikeAddress(text)) {
       const auto network = Network::Parse(text);
       if (!network) {
@@ -107,7 +108,7 @@ class RestrictionBuilder {
     const std::vector<std::string> words = parameters_.List(parameter);
     bool warn_only = false;
     for (size_t i = 0; i < words.size() && rules_count_ < kRulesCountMax; ++i) {
-      if (EqualsIgnoreCase(words[i], "warn_if_reject")) {
+      if (EqualsIgnoringCase(words[i], "warn_if_reject")) {
         warn_only = true;
         continue;
       }
@@ -122,7 +123,7 @@ class RestrictionBuilder {
  private:
   bool ParseRule(const std::vector<std::string>& words, size_t* at, size_t depth, Restriction* rule) {
     const std::string word = words[*at];
-    rule->name = Lower(word);
+    rule->name = LowerCase(word);
     if (std::find(classes_.begin(), classes_.end(), word) != classes_.end()) return ParseClass(word, depth, rule);
     if (IsTable(word)) {  // the old form: a table alone
       rule->name = AccessRuleOfList();
@@ -187,7 +188,7 @@ class RestrictionBuilder {
                                                     "DEFER_IF_PERMIT", "WARN", "INFO", "HOLD", "DISCARD"};
     static constexpr std::string_view kWithArgument[] = {"PREPEND", "REDIRECT", "BCC"};
     const std::string_view word = value.substr(0, value.find_first_of(" \t"));
-    const auto is = [word](std::string_view action) { return EqualsIgnoreCase(word, action); };
+    const auto is = [word](std::string_view action) { return EqualsIgnoringCase(word, action); };
     if (std::any_of(std::begin(kActions), std::end(kActions), is)) return true;
     if (std::any_of(std::begin(kWithArgument), std::end(kWithArgument), is))
       return !Trim(value.substr(word.size())).empty();
@@ -195,7 +196,7 @@ class RestrictionBuilder {
       return true;  // a code, or "1": OK
     const std::vector<std::string> rules = SplitPostfixList(value);
     return !rules.empty() && std::all_of(rules.begin(), rules.end(), [](const std::string& rule) {
-      const RestrictionFacts* facts = FindRestriction(Lower(rule));
+      const RestrictionFacts* facts = FindRestriction(LowerCase(rule));
       return facts != nullptr && facts->supported && facts->argument == RestrictionFacts::Argument::kNone &&
              facts->present_name.empty() && rule != "warn_if_reject";
     });

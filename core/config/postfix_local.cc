@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -133,7 +134,7 @@ LocalClients BuildLocalClients(const PostfixParameters& p) {
   LocalClients clients;
   const std::vector<std::string> words = p.List("local_header_rewrite_clients");
   for (size_t i = 0; i < words.size(); ++i) {
-    const std::string word = Lower(words[i]);
+    const std::string word = LowerCase(words[i]);
     if (word == "permit_inet_interfaces") {
       clients.inet_interfaces = true;
     } else if (word == "permit_mynetworks") {

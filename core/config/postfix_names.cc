@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/base/ascii.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -79,7 +80,7 @@ class NameChecker {
   void NoteIdleOverride(const Assignment& assignment, const MasterService& service, const ParameterFacts& facts) {
     const std::string value = PostfixParameters(source_, &service).Text(assignment.name);
     if (IsClient(service) && MakesSafer(assignment.name) && value != main_.Text(assignment.name) && !value.empty() &&
-        Lower(value) != "none") {
+        LowerCase(value) != "none") {
       source_->findings->Error("master-cf-override-unsupported", assignment.place,
                                "-o " + assignment.name + " of service \"" + service.name +
                                    "\" would not hold: all transports have main.cf's settings, so that mail would "

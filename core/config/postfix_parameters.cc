@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -143,7 +144,7 @@ std::vector<std::string> PostfixParameters::SplitList(std::string_view text) { r
 
 std::vector<std::string> PostfixParameters::LowerList(std::string_view name) const {
   std::vector<std::string> list = List(name);
-  for (std::string& element : list) element = Lower(element);
+  for (std::string& element : list) element = LowerCase(element);
   return list;
 }
 

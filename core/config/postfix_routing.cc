@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "core/config/postfix_client.h"
 #include "core/config/postfix_lists.h"
 #include "core/config/postfix_local.h"
@@ -93,8 +94,8 @@ void FillDelivery(const PostfixParameters& p, Routing* routing) {
 
 Routing BuildRouting(const PostfixParameters& p) {
   Routing routing;
-  routing.myhostname = Lower(p.Text("myhostname"));
-  routing.mydomain = Lower(p.Text("mydomain"));
+  routing.myhostname = LowerCase(p.Text("myhostname"));
+  routing.mydomain = LowerCase(p.Text("mydomain"));
   routing.myorigin = p.Text("myorigin");
   if (routing.myorigin.starts_with('/')) {  // "myorigin = /etc/mailname": the file's first line
     const auto text = p.source().files->Read(routing.myorigin);
@@ -105,7 +106,7 @@ Routing BuildRouting(const PostfixParameters& p) {
                          ", which cannot be read", "create the file, or write a domain");
     }
   }
-  routing.myorigin = Lower(routing.myorigin);
+  routing.myorigin = LowerCase(routing.myorigin);
   routing.mail_name = p.Text("mail_name");
   routing.mail_version = p.Text("mail_version");
   routing.own_addresses = OwnAddresses(p);

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "core/base/ascii.h"
 #include "core/config/postfix_lists.h"
 #include "core/config/postfix_local.h"
 #include "core/config/postfix_tls.h"
@@ -77,7 +78,7 @@ void FillSasl(const PostfixParameters& p, SmtpService* service) {
 }
 
 SmtpService::BareNewline BareNewlineOf(const PostfixParameters& p) {
-  const std::string value = Lower(p.Text("smtpd_forbid_bare_newline"));
+  const std::string value = LowerCase(p.Text("smtpd_forbid_bare_newline"));
   if (value == "reject") return SmtpService::BareNewline::kReject;
   if (value != "no" && value != "yes" && value != "normalize" && value != "note") {
     p.findings().Error("postfix-bad-value", p.PlaceOf("smtpd_forbid_bare_newline"),
@@ -105,7 +106,7 @@ std::optional<std::vector<IpAddress>> AddressesOf(const PostfixParameters& p, st
   if (word.starts_with('[') && word.ends_with(']')) word = word.substr(1, word.size() - 2);
   if (const auto address = IpAddress::Parse(word)) return std::vector{*address};
   std::vector<IpAddress> addresses = p.source().files->HostAddresses(word);
-  if (addresses.empty() && EqualsIgnoreCase(word, "localhost")) {
+  if (addresses.empty() && EqualsIgnoringCase(word, "localhost")) {
     addresses = {*IpAddress::Parse("127.0.0.1"), *IpAddress::Parse("::1")};
   }
   if (addresses.empty()) return std::nullopt;
@@ -200,7 +201,7 @@ SmtpService BuildSmtpService(const PostfixParameters& p) {
   }
   for (const std::string& command : p.List("smtpd_forbidden_commands")) {
     // The pattern of the default list, regexp:{{/^[^A-Z]/ Bogus}}, is what sessions do on their own.
-    if (command.find(':') == std::string::npos) service.forbidden_commands.push_back(Upper(command));
+    if (command.find(':') == std::string::npos) service.forbidden_commands.push_back(UpperCase(command));
   }
   service.peername_lookup = p.Bool("smtpd_peername_lookup");
   FillSasl(p, &service);
@@ -279,7 +280,7 @@ std::vector<IpAddress> OwnAddresses(const PostfixParameters& p) {
 }
 
 uint16_t PortOf(const PostfixParameters& p, std::string_view text, const Place& place) {
-  std::string wanted = Lower(text);
+  std::string wanted = LowerCase(text);
   // known_tcp_ports = smtp=25, smtps=submissions=465: names that need no /etc/services.
   for (const std::string& entry : p.LowerList("known_tcp_ports")) {
     const size_t equals = entry.rfind('=');
@@ -297,7 +298,7 @@ uint16_t PortOf(const PostfixParameters& p, std::string_view text, const Place& 
 }
 
 std::string DefaultMynetworks(const PostfixParameters& p) {
-  const std::string style = Lower(p.Text("mynetworks_style"));
+  const std::string style = LowerCase(p.Text("mynetworks_style"));
   const auto own = OwnAddresses(p);
   std::string text;
   const auto add = [&text](std::string network) { text += (text.empty() ? "" : ", ") + network; };

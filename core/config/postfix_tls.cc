@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "core/config/tls_versions.h"
 #include "core/config/value.h"
 
@@ -23,7 +24,7 @@ std::string LowestVersion(const PostfixParameters& p, std::string_view parameter
 
 // An OpenSSL list for the grade, empty where grade and lists are the defaults.
 std::string Ciphers(const PostfixParameters& p, bool mandatory) {
-  const std::string grade = Lower(p.Text(mandatory ? "smtpd_tls_mandatory_ciphers" : "smtpd_tls_ciphers"));
+  const std::string grade = LowerCase(p.Text(mandatory ? "smtpd_tls_mandatory_ciphers" : "smtpd_tls_ciphers"));
   const std::string list_name = "tls_" + grade + "_cipherlist";
   std::vector<std::string> excluded = p.List("smtpd_tls_exclude_ciphers");
   if (mandatory) {
@@ -68,7 +69,7 @@ CertificateFiles FilesOf(const PostfixParameters& p) {
 }  // namespace
 
 TlsLevel SmtpTlsLevel(const PostfixParameters& p) {
-  const std::string level = Lower(p.Text("smtpd_tls_security_level"));
+  const std::string level = LowerCase(p.Text("smtpd_tls_security_level"));
   if (level.empty()) {
     if (p.Bool("smtpd_enforce_tls")) return TlsLevel::kEncrypt;
     return p.Bool("smtpd_use_tls") ? TlsLevel::kMay : TlsLevel::kNone;
@@ -90,14 +91,14 @@ std::optional<ClientTlsLevel> ParseClientTlsLevel(std::string_view name) {
       {"dane", ClientTlsLevel::kDane},       {"dane-only", ClientTlsLevel::kDaneOnly},
       {"verify", ClientTlsLevel::kVerify},   {"secure", ClientTlsLevel::kSecure}};
   for (const auto& [word, level] : kLevels) {
-    if (EqualsIgnoreCase(word, name)) return level;
+    if (EqualsIgnoringCase(word, name)) return level;
   }
   return std::nullopt;
 }
 
 ClientTlsLevel ClientTlsLevelOf(const PostfixParameters& p, std::string_view front) {
   const std::string prefix(front);
-  const std::string level = Lower(p.Text(prefix + "tls_security_level"));
+  const std::string level = LowerCase(p.Text(prefix + "tls_security_level"));
   if (level.empty()) {
     // The old form of "encrypt", or of "verify": by default names are checked, too.
     if (p.Bool(prefix + "enforce_tls")) {
@@ -127,7 +128,7 @@ std::string ReadPem(FileSource& files, const std::string& path, std::string_view
 
 std::shared_ptr<const TlsContext> BuildSmtpTls(const PostfixParameters& p, TlsContextCache* cache) {
   const CertificateFiles files = FilesOf(p);
-  if (files.certificate.empty() || Lower(files.certificate) == "none") {
+  if (files.certificate.empty() || LowerCase(files.certificate) == "none") {
     const Place place =
         p.PlaceOf(p.Bool("smtpd_tls_wrappermode") ? "smtpd_tls_wrappermode" : "smtpd_tls_security_level");
     p.findings().Error("tls-no-certificate", place, "TLS is asked for and smtpd_tls_cert_file is not set",

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -48,7 +49,7 @@ StatusOr<uint8_t> ParseNotifyClasses(std::string_view text) {
   for (const std::string& word : SplitWords(text, /*commas=*/true)) {
     bool known = false;
     for (const auto& [name, bit] : kNotifyClasses) {
-      if (!EqualsIgnoreCase(name, word)) continue;
+      if (!EqualsIgnoringCase(name, word)) continue;
       classes |= bit;
       known = true;
     }

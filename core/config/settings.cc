@@ -1,5 +1,6 @@
 #include "core/config/settings.h"
 
+#include "core/base/ascii.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -24,7 +25,7 @@ bool TableHasName(const Table& table, const std::string& name, bool subdomains) 
 }  // namespace
 
 bool MatchList::MatchesName(std::string_view text, bool subdomains) const {
-  const std::string name = Lower(text);
+  const std::string name = LowerCase(text);
   for (const MatchPattern& pattern : patterns) {
     bool matches = false;
     switch (pattern.kind) {
@@ -43,7 +44,7 @@ bool MatchList::MatchesName(std::string_view text, bool subdomains) const {
 }
 
 bool MatchList::MatchesClient(const IpAddress& address, std::string_view host_name) const {
-  const std::string name = Lower(host_name);
+  const std::string name = LowerCase(host_name);
   std::string address_text;
   for (const MatchPattern& pattern : patterns) {
     bool matches = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/base/ascii.h"
 #include "core/config/pattern_table.h"
 #include "core/config/postfix_syntax.h"
 #include "core/config/value.h"
@@ -26,7 +27,7 @@ class RowTable : public Table {
   }
 
   std::optional<std::string> Find(std::string_view key) const override {
-    const auto at = index_.find(Lower(key));
+    const auto at = index_.find(LowerCase(key));
     if (at == index_.end()) return std::nullopt;
     return rows_[at->second].value;
   }
@@ -199,7 +200,7 @@ class Opener {
   TablePtr Open(std::string_view specification, size_t depth) {
     specification = Trim(specification);
     const size_t colon = specification.find(':');
-    const std::string type = colon == std::string_view::npos ? "hash" : Lower(specification.substr(0, colon));
+    const std::string type = colon == std::string_view::npos ? "hash" : LowerCase(specification.substr(0, colon));
     const std::string_view rest =
         colon == std::string_view::npos ? specification : Trim(specification.substr(colon + 1));
     const std::string name = type + ":" + std::string(rest);
@@ -290,7 +291,7 @@ class Opener {
                          "write { key = value }");
         continue;
       }
-      table->Add(Lower(Trim(element.substr(0, equals))), std::string(Trim(element.substr(equals + 1))));
+      table->Add(LowerCase(Trim(element.substr(0, equals))), std::string(Trim(element.substr(equals + 1))));
     }
     return table;
   }
@@ -329,7 +330,7 @@ class Opener {
     auto table = std::make_shared<RowTable>(name);
     for (const LogicalLine& line : ReadLogicalLines(*text)) {
       const size_t colon = line.text.find(':');
-      if (colon != std::string::npos && colon > 0) table->Add(Lower(line.text.substr(0, colon)), line.text);
+      if (colon != std::string::npos && colon > 0) table->Add(LowerCase(line.text.substr(0, colon)), line.text);
     }
     return table;
   }
@@ -384,7 +385,7 @@ TablePtr MakeTextTable(std::string name, std::string_view text, TableFormat form
       findings->Warning("table-row-skipped", place, "the row has a key and no value: it is ignored", "add the value");
       continue;
     }
-    if (!table->Add(Lower(key), format == TableFormat::kAliases ? JoinAddresses(rest) : std::string(rest),
+    if (!table->Add(LowerCase(key), format == TableFormat::kAliases ? JoinAddresses(rest) : std::string(rest),
                     line.number)) {
       findings->Warning("table-duplicate-key", place, "\"" + key + "\" is there already: the first row counts",
                         "remove one of the two rows");

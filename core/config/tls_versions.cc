@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -13,7 +14,7 @@ constexpr std::array<std::string_view, 6> kNumbers = {"0x0200", "0x0300", "0x030
 
 std::optional<size_t> VersionIndex(std::string_view name) {
   for (size_t i = 0; i < kVersions.size(); ++i) {
-    if (EqualsIgnoreCase(kVersions[i], name) || EqualsIgnoreCase(kNumbers[i], name)) return i;
+    if (EqualsIgnoringCase(kVersions[i], name) || EqualsIgnoringCase(kNumbers[i], name)) return i;
   }
   return std::nullopt;
 }

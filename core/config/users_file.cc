@@ -3,6 +3,7 @@
 #include <array>
 #include <map>
 
+#include "core/base/ascii.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -112,7 +113,7 @@ std::string SchemeOf(std::string_view stored, std::string_view default_scheme) {
     const size_t close = stored.find('}');
     if (close != std::string_view::npos) scheme = stored.substr(1, close - 1);
   }
-  return Upper(scheme.substr(0, scheme.find('.')));
+  return UpperCase(scheme.substr(0, scheme.find('.')));
 }
 
 }  // namespace postern::config

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/ascii.h"
+
 namespace postern::config {
 
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
@@ -11,26 +13,6 @@ std::string_view Trim(std::string_view text) {
   while (!text.empty() && IsSpace(text.front())) text.remove_prefix(1);
   while (!text.empty() && IsSpace(text.back())) text.remove_suffix(1);
   return text;
-}
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
-std::string Upper(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return out;
-}
-
-bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && Lower(a) == Lower(b);
 }
 
 std::vector<std::string> SplitPostfixList(std::string_view text) {
@@ -77,14 +59,14 @@ std::vector<std::string> SplitWords(std::string_view text, bool commas) {
 }
 
 std::optional<bool> ParsePostfixBool(std::string_view text) {
-  if (EqualsIgnoreCase(text, "yes")) return true;
-  if (EqualsIgnoreCase(text, "no")) return false;
+  if (EqualsIgnoringCase(text, "yes")) return true;
+  if (EqualsIgnoringCase(text, "no")) return false;
   return std::nullopt;
 }
 
 std::optional<bool> ParseDovecotBool(std::string_view text) {
-  if (text == "0" || EqualsIgnoreCase(text, "n") || EqualsIgnoreCase(text, "no")) return false;
-  if (text == "1" || EqualsIgnoreCase(text, "y") || EqualsIgnoreCase(text, "yes")) return true;
+  if (text == "0" || EqualsIgnoringCase(text, "n") || EqualsIgnoringCase(text, "no")) return false;
+  if (text == "1" || EqualsIgnoringCase(text, "y") || EqualsIgnoringCase(text, "yes")) return true;
   return std::nullopt;
 }
 
@@ -131,7 +113,7 @@ std::optional<Duration> ParseDovecotTime(std::string_view text) {
   while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
   const auto number = ParseUnsigned(text.substr(0, digits));
   if (!number || *number > 4'000'000'000) return std::nullopt;
-  const std::string unit = Lower(Trim(text.substr(digits)));
+  const std::string unit = LowerCase(Trim(text.substr(digits)));
   if (unit.empty()) return *number == 0 ? std::optional(Seconds(0)) : std::nullopt;
   const auto is_unit = [&unit](std::string_view name, size_t shortest) {
     return unit.size() >= shortest && (unit.size() <= name.size() ? name.substr(0, unit.size()) == unit
@@ -153,7 +135,7 @@ std::optional<uint64_t> ParseDovecotSize(std::string_view text) {
   while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
   const auto number = ParseUnsigned(text.substr(0, digits));
   if (!number) return std::nullopt;
-  const std::string unit = Upper(Trim(text.substr(digits)));
+  const std::string unit = UpperCase(Trim(text.substr(digits)));
   uint32_t shift = 0;
   if (unit.empty() || unit == "B") {
     shift = 0;

@@ -15,9 +15,6 @@ namespace postern::config {
 // ASCII white space: blank, tab, CR, LF, vertical tab, form feed.
 bool IsSpace(char c);
 std::string_view Trim(std::string_view text);
-std::string Lower(std::string_view text);  // ASCII only, as both servers fold keys and names
-std::string Upper(std::string_view text);
-bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 
 // Postfix lists: elements between commas and white space; "{...}" holds an element with blanks together, its outer
 // braces are removed. An unclosed brace takes the rest.

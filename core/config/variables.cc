@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "core/base/ascii.h"
 #include "core/base/hash.h"
 #include "core/config/value.h"
 
@@ -82,8 +83,8 @@ std::string DomainComponents(std::string_view text) {
 // nullopt: no such modifier.
 std::optional<std::string> Modify(char modifier, std::string value, Format* format) {
   switch (modifier) {
-    case 'L': return Lower(value);
-    case 'U': return Upper(value);
+    case 'L': return LowerCase(value);
+    case 'U': return UpperCase(value);
     case 'E': return Escape(value);
     case 'X': {
       uint64_t number = 0;

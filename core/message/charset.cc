@@ -279,10 +279,7 @@ void AppendFolded(std::string_view utf8, std::string* out) {
     const size_t ascii = AsciiRun(utf8);
     const size_t begin = out->size();
     out->append(utf8.substr(0, ascii));
-    for (size_t i = begin; i < out->size(); ++i) {
-      char& c = (*out)[i];
-      if (c >= 'a' && c <= 'z') c = static_cast<char>(c - ('a' - 'A'));
-    }
+    for (size_t i = begin; i < out->size(); ++i) (*out)[i] = UpperAscii((*out)[i]);
     utf8.remove_prefix(ascii);
     if (utf8.empty()) return;
     char32_t c = 0;

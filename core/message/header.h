@@ -10,8 +10,6 @@
 #include <string>
 #include <string_view>
 
-#include "core/base/ascii.h"
-
 namespace postern::message {
 
 // RFC 5322 section 2.1.1 allows lines of 998; longer names are garbage.
@@ -76,7 +74,5 @@ void AppendSelectedFields(std::string_view header, const FieldSelection& selecti
 
 // RFC 5322 section 3.6.8: printable ASCII without ":".
 bool IsFieldName(std::string_view name);
-// As core/base/ascii.h has it, for those who wrote it as message's.
-using postern::EqualsIgnoringCase;
 
 }  // namespace postern::message

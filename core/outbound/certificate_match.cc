@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "core/base/hash.h"
 #include "core/config/value.h"
 
@@ -108,14 +109,14 @@ bool NameMatches(std::string_view name, std::string_view reference) {
   if (name.empty() || reference.empty() || name.find('\0') != std::string_view::npos) return false;
   if (reference.size() > 1 && reference.front() == '.') {
     return name.size() > reference.size() &&
-           config::EqualsIgnoreCase(name.substr(name.size() - reference.size()), reference);
+           EqualsIgnoringCase(name.substr(name.size() - reference.size()), reference);
   }
-  if (config::EqualsIgnoreCase(name, reference)) return true;
+  if (EqualsIgnoringCase(name, reference)) return true;
   if (!name.starts_with("*.")) return false;
   const std::string_view below = name.substr(1);  // ".example.com"
   if (below.find('.', 1) == std::string_view::npos) return false;
   const size_t dot = reference.find('.');
-  return dot != std::string_view::npos && dot > 0 && config::EqualsIgnoreCase(reference.substr(dot), below);
+  return dot != std::string_view::npos && dot > 0 && EqualsIgnoringCase(reference.substr(dot), below);
 }
 
 std::vector<TlsaRecord> UsableRecords(const std::vector<TlsaRecord>& records) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/outbound/sasl_passwords.h"
 
 namespace postern::outbound {
@@ -185,7 +186,7 @@ void Courier::Connect(const TlsPolicy& policy, Context& context) {
       .skip_quit_response = from.skip_quit_response,
       .pix_disable_esmtp = std::find(from.pix_workarounds.begin(), from.pix_workarounds.end(), "disable_esmtp") !=
                            from.pix_workarounds.end(),
-      .discard_ehlo_keywords = listed ? Words(routing::LowerCase(*listed)) : from.discard_ehlo_keywords,
+      .discard_ehlo_keywords = listed ? Words(LowerCase(*listed)) : from.discard_ehlo_keywords,
       .tls = !policy.wanted()    ? TlsUse::kNone
              : policy.required() ? TlsUse::kMust
                                  : TlsUse::kMay,

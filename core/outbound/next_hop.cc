@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/config/value.h"
 
 namespace postern::outbound {
@@ -15,7 +16,7 @@ std::optional<uint16_t> PortOf(std::string_view text) {
   static constexpr std::pair<std::string_view, uint16_t> kKnown[] = {
       {"lmtp", 24}, {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"smtps", 465}};
   for (const auto& [name, port] : kKnown) {
-    if (config::EqualsIgnoreCase(name, text)) return port;
+    if (EqualsIgnoringCase(name, text)) return port;
   }
   const auto number = config::ParseUnsigned(text);
   if (!number || *number == 0 || *number > UINT16_MAX) return std::nullopt;
@@ -103,7 +104,7 @@ StatusOr<Site> ParseSite(std::string_view text, uint16_t default_port) {
     site.bracketed = true;
     std::string_view inner = text.substr(1);
     const bool tagged =
-        inner.size() >= 5 && config::EqualsIgnoreCase(inner.substr(0, 5), "IPv6:");  // RFC 5321 section 4.1.3
+        inner.size() >= 5 && EqualsIgnoringCase(inner.substr(0, 5), "IPv6:");  // RFC 5321 section 4.1.3
     if (tagged) inner.remove_prefix(5);
     const size_t end = inner.find(']');
     if (end == std::string_view::npos) return BadSite("missing \"]\"", text);

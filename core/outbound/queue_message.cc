@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/outbound/queue_manager.h"
 #include "core/queue/journal.h"
 #include "core/routing/transport.h"
@@ -145,12 +146,12 @@ void QueueManager::Admit(const std::string& id, Context& context) {
                transport.ok()) {
       destination = {.transport = transport->name, .nexthop = transport->nexthop};
       const std::string_view agent = routing::AgentOf(transport->name, config_->routing);
-      if (agent == "smtp" || agent == "lmtp") destination.nexthop = routing::LowerCase(destination.nexthop);
+      if (agent == "smtp" || agent == "lmtp") destination.nexthop = LowerCase(destination.nexthop);
     } else {
       destination = {.transport = "retry", .nexthop = "4.3.0 " + std::string(Message(transport.status()))};
     }
     if (config_->queue.Of(destination.transport).destination_recipient_limit == 1)
-      destination.recipient = routing::LowerCase(recipient.address.local);
+      destination.recipient = LowerCase(recipient.address.local);
     groups[destination].push_back(i);
   }
   queue::Schedule::Addition addition{.message = id, .was_read = true};
@@ -212,7 +213,7 @@ void QueueManager::SettleRecipient(const std::string& id, uint32_t index, const 
   }
   const Duration age = queue::AgeOf({envelope.arrived_us}, context.now.wall);
   std::string line = id + ": to=<" + EscapeForLog(recipient.address.Quoted(), 255) + ">";
-  if (!recipient.original.empty() && !routing::EqualsIgnoringCase(recipient.original, recipient.address.Key())) {
+  if (!recipient.original.empty() && !EqualsIgnoringCase(recipient.original, recipient.address.Key())) {
     line += ", orig_to=<" + EscapeForLog(recipient.original, 255) + ">";
   }
   const Duration transmission = done.began ? context.now.mono - *done.began : Duration{};

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/base/base64.h"
 #include "core/base/hash.h"
 #include "core/config/postfix_tls.h"
@@ -127,7 +128,7 @@ bool Chooser::ParseAttribute(std::string_view word, const std::string& where, Ro
     return Fail(where + ": malformed attribute/value pair \"" + std::string(word) +
                 "\": missing '=' after attribute name");
   }
-  const std::string name = config::Lower(word.substr(0, equals));
+  const std::string name = LowerCase(word.substr(0, equals));
   const std::string_view value = word.substr(equals + 1);
   const auto empty = [&] { return Fail(where + ": attribute \"" + name + "\" has empty value"); };
   const auto invalid = [&] {
@@ -223,9 +224,9 @@ bool Chooser::ApplyDane(const TlsaFacts* tlsa) {
 // -----------------------------------------------------------------------------------------------
 
 std::string Chooser::Reference(const std::string& pattern) const {
-  if (config::EqualsIgnoreCase(pattern, "nexthop")) return AsciiDomain(destination_.nexthop);
-  if (config::EqualsIgnoreCase(pattern, "dot-nexthop")) return "." + AsciiDomain(destination_.nexthop);
-  if (config::EqualsIgnoreCase(pattern, "hostname")) return AsciiDomain(destination_.host);
+  if (EqualsIgnoringCase(pattern, "nexthop")) return AsciiDomain(destination_.nexthop);
+  if (EqualsIgnoringCase(pattern, "dot-nexthop")) return "." + AsciiDomain(destination_.nexthop);
+  if (EqualsIgnoringCase(pattern, "hostname")) return AsciiDomain(destination_.host);
   if (pattern.starts_with('.')) return "." + AsciiDomain(std::string_view(pattern).substr(1));
   return AsciiDomain(pattern);
 }
@@ -241,7 +242,7 @@ bool Chooser::FillCommon(const Row& row) {
     return Fail(destination_.text + ": the protocols \"" + protocols + "\" leave no version");
   policy_.versions = *versions;
   policy_.cipher_grade =
-      config::Lower(row.ciphers.value_or(mandatory ? client_.tls.mandatory_ciphers : client_.tls.ciphers));
+      LowerCase(row.ciphers.value_or(mandatory ? client_.tls.mandatory_ciphers : client_.tls.ciphers));
   static constexpr std::string_view kGrades[] = {"high", "medium", "low", "export", "null"};
   if (std::find(std::begin(kGrades), std::end(kGrades), policy_.cipher_grade) == std::end(kGrades)) {
     return Fail(destination_.text + ": invalid cipher grade: \"" + policy_.cipher_grade + "\"");

@@ -11,7 +11,6 @@
 #include <string>
 #include <string_view>
 
-#include "core/base/ascii.h"
 
 namespace postern::routing {
 
@@ -55,8 +54,5 @@ bool IsHostName(std::string_view name);
 bool IsAddressLiteral(std::string_view text);
 bool IsUtf8(std::string_view text);
 
-// As core/base/ascii.h has them, for those who wrote them as routing's.
-using postern::EqualsIgnoringCase;
-using postern::LowerCase;
 
 }  // namespace postern::routing

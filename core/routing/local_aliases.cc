@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/routing/lookup.h"
 #include "core/routing/rewrite.h"
 

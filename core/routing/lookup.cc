@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "core/routing/address_class.h"
 
 namespace postern::routing {

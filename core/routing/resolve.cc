@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/routing/aliases.h"
 #include "core/routing/local_aliases.h"
 #include "core/routing/lookup.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/message/header.h"
 #include "core/routing/address.h"
 
@@ -108,7 +109,7 @@ void HeaderFilter::FlushField(std::string* out) {
   if (is("delivered-to") && delivered_to_.size() < kDeliveredToMax) {
     std::string value = message::Unfolded(std::string_view(field).substr(name.value_at));
     std::erase_if(value, [](char c) { return c == '\r' || c == '\n'; });
-    delivered_to_.push_back(routing::LowerCase(Trimmed(std::move(value))));
+    delivered_to_.push_back(LowerCase(Trimmed(std::move(value))));
   }
   if (is("date")) has_date_ = true;
   if (is("from")) has_from_ = true;

@@ -244,7 +244,7 @@ void SmtpSession::HandleCommand(const Command& command, std::string_view line, C
   if (is_lmtp()) {
     if (verb_ == Verb::kHelo || verb_ == Verb::kEhlo) {
       verb_ = Verb::kUnknown;
-    } else if (routing::EqualsIgnoringCase(command.word, "LHLO")) {
+    } else if (EqualsIgnoringCase(command.word, "LHLO")) {
       verb_ = Verb::kEhlo;
     }
   }

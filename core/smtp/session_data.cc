@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/boundary/planted.h"
 #include "core/message/date.h"
 #include "core/message/trace.h"
@@ -113,7 +114,7 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
   const std::string reverse_path = transaction_->null_sender ? "" : transaction_->sender_rewritten.Quoted();
   for (Recipient& recipient : FinalRecipients(context)) {
     for (LocalRecipient& local : recipient.locals) {
-      if (!seen.insert(routing::LowerCase(local.address.Key())).second) continue;
+      if (!seen.insert(LowerCase(local.address.Key())).second) continue;
       if (transaction_->actions.hold) {
         AddToQueue({.queued = {.address = local.address,
                                .transport = "virtual",
@@ -135,7 +136,7 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
       outgoing.locals.push_back(std::move(local));
     }
     for (RemoteRecipient& remote : recipient.remotes) {
-      if (!seen.insert(routing::LowerCase(remote.queued.address.Key())).second) continue;
+      if (!seen.insert(LowerCase(remote.queued.address.Key())).second) continue;
       AddToQueue(std::move(remote), &outgoing, context);
     }
   }
@@ -437,7 +438,7 @@ std::optional<Reply> SmtpSession::LoopRefusal() const {
   if (before.empty()) return std::nullopt;
   for (const Recipient& recipient : transaction_->recipients) {
     for (const routing::Mailbox& passed : recipient.passed) {
-      if (std::find(before.begin(), before.end(), routing::LowerCase(passed.Quoted())) == before.end()) continue;
+      if (std::find(before.begin(), before.end(), LowerCase(passed.Quoted())) == before.end()) continue;
       return Reply{554, "5.4.6", "Error: mail forwarding loop for " + passed.Key()};
     }
   }

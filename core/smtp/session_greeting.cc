@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/boundary/planted.h"
 #include "core/smtp/session.h"
 
@@ -170,7 +171,7 @@ void SmtpSession::HandleEtrn(const Command& command, Context& context) {
     Log(context, "warning: reject: ETRN " + EscapeForLog(domain, 100) + "... from " + ClientForLog(), Severity::kWarning);
     return Answer({459, "", "<" + std::string(domain) + ">: service unavailable"}, context);
   }
-  directory_.FlushSite(routing::LowerCase(domain), context);
+  directory_.FlushSite(LowerCase(domain), context);
   Answer({250, "", "Queuing started"}, context);
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/smtp/session.h"
 
 namespace postern::smtp {
@@ -27,7 +28,7 @@ std::vector<Reply> SmtpSession::DeliveryReplies(const MessageDelivery& delivery,
     for (const auto& [failed, why] : delivery.rescued()) {
       const std::string address = delivery.message().locals[failed].address.Key();
       const bool his = std::any_of(recipient.locals.begin(), recipient.locals.end(), [&](const LocalRecipient& local) {
-        return routing::EqualsIgnoringCase(local.address.Key(), address);
+        return EqualsIgnoringCase(local.address.Key(), address);
       });
       if (!his) continue;
       replies.back() = why.code() == StatusCode::kResourceExhausted ? Reply{452, "4.2.2", name + "Mailbox is full"}

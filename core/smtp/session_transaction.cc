@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/boundary/planted.h"
 #include "core/mailbox/location.h"
 #include "core/routing/resolve.h"
@@ -12,7 +13,7 @@ namespace {
 
 // "FROM:<a@b>" without its keyword; nullopt where it does not begin so. White space may follow the colon (Postfix).
 std::optional<std::string_view> AfterKeyword(std::string_view arguments, std::string_view keyword) {
-  if (arguments.size() <= keyword.size() || !routing::EqualsIgnoringCase(arguments.substr(0, keyword.size()), keyword)) return std::nullopt;
+  if (arguments.size() <= keyword.size() || !EqualsIgnoringCase(arguments.substr(0, keyword.size()), keyword)) return std::nullopt;
   arguments.remove_prefix(keyword.size());
   while (!arguments.empty() && (arguments.front() == ' ' || arguments.front() == '\t')) arguments.remove_prefix(1);
   if (arguments.empty()) return std::nullopt;
@@ -281,7 +282,7 @@ void SmtpSession::HandleVrfy(const Command& command, Context& context) {
   if (service_->disable_vrfy) return Answer({502, "5.5.1", "VRFY command is disabled"}, context);
   std::string_view text = command.arguments;
   constexpr std::string_view kUtf8 = " SMTPUTF8";
-  if (text.size() > kUtf8.size() && routing::EqualsIgnoringCase(text.substr(text.size() - kUtf8.size()), kUtf8)) text.remove_suffix(kUtf8.size());
+  if (text.size() > kUtf8.size() && EqualsIgnoringCase(text.substr(text.size() - kUtf8.size()), kUtf8)) text.remove_suffix(kUtf8.size());
   if (text.empty()) return Answer(Syntax("VRFY address [SMTPUTF8]"), context);
   const std::string shown(text);
   const auto path = routing::TakePath(&text, routing::PathForm::kTolerant);

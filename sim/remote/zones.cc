@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "core/base/ascii.h"
+
 namespace postern::sim {
 namespace {
 
@@ -21,27 +23,23 @@ bool IsOfType(const IpAddress& address, RecordType type) {
 
 std::string_view ToString(ZoneKind kind) { return kZoneKindNames[static_cast<size_t>(kind)]; }
 
-std::string Zones::Lower(std::string_view name) {
-  std::string lower(name);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
-
 void Zones::AddMx(std::string_view name, uint16_t preference, std::string host) {
-  names_[Lower(name)].mx.push_back({preference, std::move(host)});
+  names_[LowerCase(name)].mx.push_back({preference, std::move(host)});
 }
 
-void Zones::AddAddress(std::string_view name, IpAddress address) { names_[Lower(name)].addresses.push_back(address); }
+void Zones::AddAddress(std::string_view name, IpAddress address) {
+  names_[LowerCase(name)].addresses.push_back(address);
+}
 
-void Zones::AddAlias(std::string_view name, std::string target) { names_[Lower(name)].alias = std::move(target); }
+void Zones::AddAlias(std::string_view name, std::string target) { names_[LowerCase(name)].alias = std::move(target); }
 
 void Zones::Break(std::string_view name, DnsReply::Outcome outcome, uint32_t chance_in_thousand) {
-  Name& entry = names_[Lower(name)];
+  Name& entry = names_[LowerCase(name)];
   entry.broken = outcome;
   entry.broken_chance = chance_in_thousand;
 }
 
-void Zones::SlowDown(std::string_view name, Duration longest) { names_[Lower(name)].slowest = longest; }
+void Zones::SlowDown(std::string_view name, Duration longest) { names_[LowerCase(name)].slowest = longest; }
 
 void Zones::AddDomain(const std::string& domain, ZoneKind kind, const std::vector<IpAddress>& addresses,
                       const std::string& our_name) {
@@ -101,7 +99,7 @@ void Zones::Heal() {
 }
 
 Duration Zones::DelayOf(std::string_view name) {
-  const auto found = names_.find(Lower(name));
+  const auto found = names_.find(LowerCase(name));
   if (found == names_.end() || found->second.slowest.ns == 0) return {};
   return {static_cast<int64_t>(random_.Below(static_cast<uint64_t>(found->second.slowest.ns)))};
 }
@@ -109,7 +107,7 @@ Duration Zones::DelayOf(std::string_view name) {
 DnsReply Zones::Look(const DnsQuestion& question) {
   using Outcome = DnsReply::Outcome;
   DnsReply reply;
-  std::string name = Lower(question.name);
+  std::string name = LowerCase(question.name);
   auto found = names_.find(name);
   for (int aliases = 0; found != names_.end(); ++aliases) {
     if (found->second.broken != Outcome::kFound && random_.Chance(found->second.broken_chance)) {
@@ -121,7 +119,7 @@ DnsReply Zones::Look(const DnsQuestion& question) {
       reply.outcome = Outcome::kLoop;
       return reply;
     }
-    name = Lower(found->second.alias);
+    name = LowerCase(found->second.alias);
     reply.canonical_name = name;
     found = names_.find(name);
   }

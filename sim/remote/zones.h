@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/ascii.h"
 #include "core/base/ip.h"
 #include "core/base/time.h"
 #include "core/boundary/dns.h"
@@ -44,7 +45,7 @@ class Zones {
   void AddAddress(std::string_view name, IpAddress address);
   void AddAlias(std::string_view name, std::string target);
   // The name is there: what it has no records of is kNoData.
-  void AddName(std::string_view name) { names_[Lower(name)]; }
+  void AddName(std::string_view name) { names_[LowerCase(name)]; }
   // What every question about the name comes to, until Heal(); kFound: nothing is wrong.
   void Break(std::string_view name, DnsReply::Outcome outcome, uint32_t chance_in_thousand = 1000);
   void SlowDown(std::string_view name, Duration longest);
@@ -68,7 +69,6 @@ class Zones {
     uint32_t broken_chance = 0;
     Duration slowest;
   };
-  static std::string Lower(std::string_view name);
 
   Random random_;
   std::map<std::string, Name> names_;

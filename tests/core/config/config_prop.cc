@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/ascii.h"
 #include "core/config/dovecot_syntax.h"
 #include "core/config/memory_files.h"
 #include "core/config/postfix_expand.h"
@@ -117,7 +118,7 @@ RC_GTEST_PROP(Laws, ATableHasWhatItLists, ()) {
   const TablePtr table = MakeTextTable("t", *ConfigurationText(), TableFormat::kMap, "/t", &findings);
   table->ForEach([&table](std::string_view key, std::string_view value) {
     RC_ASSERT(table->Find(key) == std::optional<std::string>(value));
-    RC_ASSERT(table->Find(Upper(key)) == std::optional<std::string>(value));
+    RC_ASSERT(table->Find(UpperCase(key)) == std::optional<std::string>(value));
   });
 }
 
