@@ -30,6 +30,9 @@ BOB, BOB_PASSWORD = 'bob@example.test', 'bob-secret'
 PORTS = (25, 587, 465, 993, 995)
 PATIENCE = 60  # seconds: only ever waited in full where something is broken
 
+# Nobody answers there, so that what is for far domains waits in the queue, and no test asks the real DNS.
+NO_RESOLVER = '127.0.0.1@9'
+
 # In the test's configuration 127.0.0.1 is of mynetworks; whoever comes from here is a stranger.
 STRANGER = '127.0.0.2'
 
@@ -60,7 +63,7 @@ class Host:
             self.replace('etc/postfix/main.cf', r'(?m)^mynetworks = .*$', 'mynetworks = ' + mynetworks)
         if edit is not None:
             edit(self)
-        self.options = list(options)
+        self.options = list(options) + ([] if '--resolver' in options else ['--resolver', NO_RESOLVER])
         self.offset = free_offset()
         self.process = None
         self.log_path = self.root / 'var/log/postern.log'

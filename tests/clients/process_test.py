@@ -78,7 +78,7 @@ class Starting(unittest.TestCase):
             command[command.index('--port-offset') + 1] = str(host.offset + 3)
             ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
             self.assertEqual(ended.returncode, 1)
-            self.assertIn('another postern', ended.stderr)
+            self.assertIn('another server runs on this queue', ended.stderr)
             host.imap().logout()
 
     def test_no_root_folder(self):

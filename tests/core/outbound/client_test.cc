@@ -379,7 +379,7 @@ TEST(ClientDialogue, RefusesAddressesThatWouldBreakTheLine) {
         "");
     EXPECT_EQ(Told(talk), Lines{"0 failed 5.1.3 rcpt: bad recipient address syntax"});
   }
-  for (const std::string& domain : {"example.test>\r\nDATA", "a> SIZE=1", "a b", "a\tb"}) {
+  for (const std::string domain : {"example.test>\r\nDATA", "a> SIZE=1", "a b", "a\tb"}) {
     Talk talk;
     Job job = TestJob();
     job.sender.domain = domain;
