@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/time.h"
+#include "core/config/smtp_client.h"
 #include "core/outbound/client_sasl.h"
 
 namespace postern::outbound {
@@ -18,20 +19,7 @@ enum class TlsUse : uint8_t {
   kMust,  // encrypt and above: whoever did the handshake judges the certificate, too (TlsVerdict)
 };
 
-// smtp_*_timeout, lmtp_*_timeout. 0: no limit.
-struct ClientTimeouts {
-  Duration connect = Seconds(30);  // LMTP: 0
-  Duration helo = Seconds(300);    // the greeting, EHLO, HELO, LHLO, AUTH
-  Duration starttls = Seconds(300);
-  Duration mail = Seconds(300);
-  Duration rcpt = Seconds(300);
-  Duration data_init = Seconds(120);
-  Duration data_xfer = Seconds(180);
-  Duration data_done = Seconds(600);
-  Duration rset = Seconds(20);
-  Duration quit = Seconds(300);
-  Duration idle = Seconds(2);  // smtp_connection_cache_time_limit
-};
+using config::ClientTimeouts;
 
 struct ClientSettings {
   bool lmtp = false;

@@ -22,20 +22,6 @@ smtp::Return ReturnOf(std::string_view ret) {
   return ret == "HDRS" ? smtp::Return::kHeaders : smtp::Return::kUnspecified;
 }
 
-ClientTimeouts TimeoutsOf(const config::ClientTimeouts& from) {
-  return {.connect = from.connect,
-          .helo = from.helo,
-          .starttls = from.starttls,
-          .mail = from.mail,
-          .rcpt = from.rcpt,
-          .data_init = from.data_init,
-          .data_xfer = from.data_xfer,
-          .data_done = from.data_done,
-          .rset = from.rset,
-          .quit = from.quit,
-          .idle = from.idle};
-}
-
 std::vector<std::string> Words(std::string_view text) {
   std::vector<std::string> words;
   std::string word;
@@ -71,7 +57,7 @@ void Courier::Begin(Load load, Context& context) {
   carried_.clear();
   any_sent_ = any_answered_ = false;
   last_reason_ = {};
-  began_ = connected_ = context.now.mono;
+  began_ = context.now.mono;
   if (reused_) {
     BeginJob(context);
     Perform(context);
@@ -153,8 +139,10 @@ void Courier::ChoosePolicy(Context& context) {
   const TlsChoice choice = ChooseTlsPolicy(destination_, client(), tlsa_ ? &tlsa_->facts() : nullptr);
   tlsa_.reset();
   for (const std::string& warning : choice.warnings) {
-    context.out.Log(
-        {.severity = Severity::kWarning, .tag = "postfix/smtp", .pid = 1, .text = "warning: " + EscapeForLog(warning)});
+    context.out.Log({.severity = Severity::kWarning,
+                     .tag = lmtp() ? "postfix/lmtp" : "postfix/smtp",
+                     .pid = log_pid_,
+                     .text = "warning: " + EscapeForLog(warning)});
   }
   if (const auto* refusal = std::get_if<TlsRefusal>(&choice.result)) {
     last_reason_ = {refusal->status, refusal->text};
@@ -172,33 +160,31 @@ void Courier::Connect(const TlsPolicy& policy, Context& context) {
   const bool unix_socket = std::holds_alternative<SocketHop>(hop_);
   const SaslPeer peer{.host = attempt_->address.host, .destination = attempt_->site.text, .lmtp = lmtp()};
   const auto login = FindSaslLogin(peer, sender(), *config_);
-  login_scope_ = LoginScope(peer, sender(), *config_);
   has_login_ = login.has_value();
   const std::string address = unix_socket ? std::get<SocketHop>(hop_).path : attempt_->address.address.ToString();
   const auto listed = from.discard_ehlo_keyword_address_maps.Find(address);
-  ClientSettings settings{
-      .lmtp = lmtp(),
-      .helo_name = from.helo_name,
-      .my_hostname = config_->routing.myhostname,
-      .always_send_ehlo = from.always_send_ehlo,
-      .never_send_ehlo = from.never_send_ehlo,
-      .skip_5xx_greeting = from.skip_5xx_greeting,
-      .skip_quit_response = from.skip_quit_response,
-      .pix_disable_esmtp = std::find(from.pix_workarounds.begin(), from.pix_workarounds.end(), "disable_esmtp") !=
-                           from.pix_workarounds.end(),
-      .discard_ehlo_keywords = listed ? Words(LowerCase(*listed)) : from.discard_ehlo_keywords,
-      .tls = !policy.wanted()    ? TlsUse::kNone
-             : policy.required() ? TlsUse::kMust
-                                 : TlsUse::kMay,
-      .tls_wrappermode = from.tls.wrappermode && policy.required(),
-      .tls_server_name = policy.server_name,
-      .mime_output_conversion = !from.disable_mime_output_conversion,
-      .line_length_limit = from.line_length_limit,
-      .mime_nesting_limit = from.mime_nesting_limit,
-      .per_request_deadline = from.per_request_deadline,
-      .reuse_time_limit = from.connection_reuse_time_limit,
-      .reuse_count_limit = from.connection_reuse_count_limit,
-      .timeouts = TimeoutsOf(from.timeouts)};
+  ClientSettings settings{.lmtp = lmtp(),
+                          .helo_name = from.helo_name,
+                          .my_hostname = config_->routing.myhostname,
+                          .always_send_ehlo = from.always_send_ehlo,
+                          .never_send_ehlo = from.never_send_ehlo,
+                          .skip_5xx_greeting = from.skip_5xx_greeting,
+                          .skip_quit_response = from.skip_quit_response,
+                          .pix_disable_esmtp = std::find(from.pix_workarounds.begin(), from.pix_workarounds.end(),
+                                                         "disable_esmtp") != from.pix_workarounds.end(),
+                          .discard_ehlo_keywords = listed ? Words(LowerCase(*listed)) : from.discard_ehlo_keywords,
+                          .tls = !policy.wanted()    ? TlsUse::kNone
+                                 : policy.required() ? TlsUse::kMust
+                                                     : TlsUse::kMay,
+                          .tls_wrappermode = from.tls.wrappermode && policy.required(),
+                          .tls_server_name = policy.server_name,
+                          .mime_output_conversion = !from.disable_mime_output_conversion,
+                          .line_length_limit = from.line_length_limit,
+                          .mime_nesting_limit = from.mime_nesting_limit,
+                          .per_request_deadline = from.per_request_deadline,
+                          .reuse_time_limit = from.connection_reuse_time_limit,
+                          .reuse_count_limit = from.connection_reuse_count_limit,
+                          .timeouts = from.timeouts};
   if (login) {
     settings.sasl.enabled = true;
     settings.sasl.user = login->user;
@@ -258,7 +244,7 @@ void Courier::BeginJob(Context& context) {
   job_recipients_ = left_;
   open_ = left_.size();
   deferred_.clear();
-  job_began_ = any_untried_ = any_plaintext_retry_ = any_blames_host_ = false;
+  job_began_ = any_untried_ = any_plaintext_retry_ = false;
   message_sent_bytes_ = undrained_bytes_ = 0;
   wanted_bytes_ = 0;
   read_sequence_ = 0;
@@ -287,7 +273,6 @@ void Courier::OnEvent(const Event& event, Context& context) {
       return;
     }
     connecting_ = false;
-    connected_ = context.now.mono;
     if (done->status.ok()) {
       conn_ = done->conn;
       dialogue_->OnConnected(Moment(context), &actions_);
@@ -319,7 +304,8 @@ void Courier::OnEvent(const Event& event, Context& context) {
     const auto deadline = dialogue_->deadline();
     if (deadline && *deadline <= context.now.mono && !connecting_) dialogue_->OnDeadline(Moment(context), &actions_);
   } else if (const auto* read = std::get_if<ReadDone>(&event)) {
-    if (read_sequence_ == 0 || read->op.tag != first_tag_ + read_sequence_ || dialogue_ == nullptr) return;
+    // A piece for a job that has ended meanwhile is of no use.
+    if (read_sequence_ == 0 || read->op.tag != first_tag_ + read_sequence_) return;
     read_sequence_ = 0;
     const uint64_t left = load_->cargo->message_bytes - message_sent_bytes_;
     const size_t wanted = std::exchange(wanted_bytes_, 0);
@@ -351,6 +337,8 @@ void Courier::Perform(Context& context) {
       wish->ca_file = client().tls.ca_file;
       wish->ca_path = client().tls.ca_path;
       wish->trust_anchor_files = policy_.trust_anchor_files;
+      wish->certificate_file = client().tls.certificate_file;
+      wish->key_file = client().tls.key_file;
       wish->wants_chain = policy_.level == TlsPolicy::Level::kDane || policy_.level == TlsPolicy::Level::kDaneOnly;
       tls_pending_ = true;
       if (conn_) context.out.Put(StartTls{.conn = *conn_, .client = std::move(wish)});
@@ -364,7 +352,7 @@ void Courier::Perform(Context& context) {
     } else if (const auto* note = std::get_if<ClientNote>(&action)) {
       context.out.Log({.severity = note->warning ? Severity::kWarning : Severity::kInfo,
                        .tag = lmtp() ? "postfix/lmtp" : "postfix/smtp",
-                       .pid = 1,
+                       .pid = log_pid_,
                        .text = (note->warning ? "warning: " : "") + EscapeForLog(note->text)});
     }
   }
@@ -405,7 +393,6 @@ void Courier::OnRecipientDone(RecipientDone done) {
   any_answered_ |= done.began.has_value() && done.code != 0;
   any_untried_ |= done.fate == Fate::kUntried;
   any_plaintext_retry_ |= done.retry_in_plaintext;
-  any_blames_host_ |= done.blames_host;
   if (done.fate == Fate::kSent || done.fate == Fate::kFailed) {
     any_sent_ |= done.fate == Fate::kSent;
     Settle(recipient, std::move(done));
@@ -422,6 +409,8 @@ void Courier::Settle(uint32_t recipient, RecipientDone done) {
 // All recipients of the job have an answer: who is left goes to another host, or nowhere today.
 void Courier::AfterJob(Context& context) {
   job_recipients_.clear();
+  read_sequence_ = 0;
+  wanted_bytes_ = 0;
   if (left_.empty()) {
     if (dialogue_ != nullptr && !dialogue_->ready() && !conn_) dialogue_.reset();
     return Finish();
@@ -430,6 +419,7 @@ void Courier::AfterJob(Context& context) {
   const RecipientDone last = deferred_.front().second;
   last_reason_ = {last.status, last.text};
   const bool final_now = attempt_ && (job_began_ ? attempt_->final_in_transaction : attempt_->final_before_transaction);
+  // What a kept connection's host puts off waits for the next try: who else there is was not asked this time.
   if (!untried && !any_plaintext_retry_ && (final_now || !walk_)) {
     for (auto& [recipient, done] : std::exchange(deferred_, {})) Settle(recipient, std::move(done));
     if (conn_ && dialogue_ != nullptr && !dialogue_->ready()) Retire(context);
@@ -445,8 +435,6 @@ void Courier::AfterJob(Context& context) {
     if (!walk_) attempt_.reset();
   } else if (any_plaintext_retry_) {
     if (walk_) walk_->RetryInPlaintext();
-  } else if (reused_) {
-    walk_.emplace(std::get<NetworkHop>(hop_), config_);  // who else there is was not asked this time
   } else if (job_began_) {
     walk_->OnSession(last.status, last.text);
   } else if (last.relay == "none" || last.relay.empty()) {
@@ -467,10 +455,7 @@ void Courier::SettleRest(std::string status, std::string text, bool blames_host)
 }
 
 void Courier::Finish() {
-  Result result{.load = *std::exchange(load_, std::nullopt),
-                .carried = std::exchange(carried_, {}),
-                .began = began_,
-                .connected = connected_};
+  Result result{.load = *std::exchange(load_, std::nullopt), .carried = std::exchange(carried_, {}), .began = began_};
   const bool unreachable = !any_sent_ && !any_answered_ && !result.carried.empty() &&
                            std::all_of(result.carried.begin(), result.carried.end(), [](const Carried& each) {
                              return each.done.fate == Fate::kDeferred && each.done.blames_host;

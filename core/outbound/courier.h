@@ -60,8 +60,9 @@ class Courier {
   };
   // Its operations' tags are `first_tag` and the kTagsCount - 1 above.
   static constexpr uint64_t kTagsCount = 1 << 16;
-  Courier(MachineId machine, uint64_t first_tag, NextHop hop, std::shared_ptr<const config::Config> config)
-      : machine_(machine), first_tag_(first_tag), hop_(std::move(hop)), config_(std::move(config)) {}
+  Courier(MachineId machine, uint64_t first_tag, NextHop hop, std::shared_ptr<const config::Config> config,
+          uint32_t log_pid)
+      : machine_(machine), first_tag_(first_tag), hop_(std::move(hop)), config_(std::move(config)), log_pid_(log_pid) {}
 
   // Only while idle().
   void Begin(Load load, Context& context);
@@ -79,12 +80,10 @@ class Courier {
     std::vector<Carried> carried;
     queue::Verdict verdict = queue::Verdict::kOk;
     queue::UnreachableReason reason;
-    Instant began, connected;  // for delays=
+    Instant began;
   };
   std::optional<Result> TakeResult() { return std::exchange(result_, std::nullopt); }
   std::optional<ConnId> conn() const { return conn_; }
-  const std::string& login_scope() const { return login_scope_; }
-  bool connecting() const { return connecting_; }
 
  private:
   void Advance(Context& context);
@@ -120,6 +119,7 @@ class Courier {
   const uint64_t first_tag_;
   const NextHop hop_;
   const std::shared_ptr<const config::Config> config_;
+  const uint32_t log_pid_;
   uint64_t next_sequence_ = kFirstQuestion;
 
   std::optional<Load> load_;
@@ -134,7 +134,6 @@ class Courier {
   std::optional<TlsaLookup> tlsa_;
   TlsDestination destination_;
   TlsPolicy policy_;
-  std::string login_scope_;
   bool has_login_ = false;
   bool reused_ = false;  // the job went to a kept connection
 
@@ -151,7 +150,7 @@ class Courier {
   std::vector<uint32_t> job_recipients_;
   std::vector<std::pair<uint32_t, RecipientDone>> deferred_;
   size_t open_ = 0;  // recipients of the job without an answer
-  bool job_began_ = false, any_untried_ = false, any_plaintext_retry_ = false, any_blames_host_ = false;
+  bool job_began_ = false, any_untried_ = false, any_plaintext_retry_ = false;
   uint64_t message_sent_bytes_ = 0;  // given to the dialogue
   size_t wanted_bytes_ = 0;          // NeedMessageBytes not answered
   uint64_t undrained_bytes_ = 0;
@@ -159,7 +158,7 @@ class Courier {
   uint64_t read_sequence_ = 0;  // 0: none is under way
   bool any_sent_ = false, any_answered_ = false;
   queue::UnreachableReason last_reason_;
-  Instant began_, connected_;
+  Instant began_;
 };
 
 }  // namespace postern::outbound

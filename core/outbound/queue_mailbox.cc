@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/auth/sasl.h"
 #include "core/mailbox/delivery.h"
-#include "core/mailbox/location.h"
-#include "core/message/trace.h"
 #include "core/outbound/queue_manager.h"
 #include "core/routing/resolve.h"
 
@@ -20,20 +17,14 @@ StatusOr<smtp::LocalRecipient> QueueManager::LocalRecipientOf(const queue::Envel
     local.target.maildir = maildir->maildir;
     local.owner = maildir->owner;
   } else if (const auto* user = std::get_if<routing::UserTarget>(&destination.target)) {
-    const auto found = auth::LookupUser(user->user, config_->auth, "lmtp");
-    if (!found.ok()) return found.status();
-    auto account =
-        mailbox::LocateAccount(found->user, found->home, found->mail, found->uid, found->gid, config_->storage);
+    const auto account = smtp::LocateUser(user->user, *config_);
     if (!account.ok()) return account.status();
     local.target.maildir = account->maildir;
     local.owner = account->owner;
   } else {
     return FailedPrecondition("no mailbox of this host");
   }
-  message::AppendReturnPath(envelope.null_sender ? "" : envelope.sender.Quoted(), &local.target.prefix);
-  if (config_->routing.enable_original_recipient) message::AppendXOriginalTo(original, &local.target.prefix);
-  message::AppendDeliveredTo(destination.address.Quoted(), &local.target.prefix);
-  std::erase(local.target.prefix, '\r');
+  local.target.prefix = smtp::MailboxFields(local, envelope.null_sender ? "" : envelope.sender.Quoted(), *config_);
   local.target.base = names_.Next(context.now.wall);
   return local;
 }
@@ -66,7 +57,7 @@ void QueueManager::DeliverBytes(const queue::Delivery& delivery, SharedBytes mes
   const auto settled = [this, delivery, progress](uint32_t index, RecipientDone done, Context& later) {
     progress->carried.push_back({index, std::move(done)});
     if (--progress->open == 0)
-      OnCarried(delivery, progress->carried, queue::Verdict::kRecipients, {}, later, later.now.mono, later.now.mono);
+      OnCarried(delivery, progress->carried, queue::Verdict::kRecipients, {}, later.now.mono, later);
   };
   for (const uint32_t index : delivery.group.recipients) {
     const queue::QueuedRecipient& recipient = envelope.recipients[index];

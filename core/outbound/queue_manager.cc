@@ -36,7 +36,7 @@ QueueManager::QueueManager(MachineId machine, std::shared_ptr<const config::Conf
       retry_settings_(queue::RetryFromConfig(*config_)),
       notice_settings_(notice::FromConfig(*config_)),
       templates_(notice::TemplatesFromConfig(*config_)),
-      schedule_(std::make_unique<queue::Schedule>(queue::FromConfig(*config_))),
+      schedule_(queue::FromConfig(*config_)),
       retry_({.queue_run_delay = config_->queue.queue_run_delay}) {}
 
 void QueueManager::Start(Context& context) {
@@ -59,7 +59,7 @@ void QueueManager::Reconfigure(std::shared_ptr<const config::Config> config, Con
   notice_settings_ = notice::FromConfig(*config_);
   templates_ = notice::TemplatesFromConfig(*config_);
   for (const auto& [key, number] : std::exchange(idle_couriers_, {})) {  // made by settings that have passed
-    couriers_.at(number)->Retire(context);
+    couriers_.at(number).courier->Retire(context);
     AfterCourier(number, context);
   }
 }
@@ -80,7 +80,7 @@ void QueueManager::FlushSite(const std::string& domain, Context& context) {
   // domain.
   (void)domain;
   retry_.FlushAll();
-  schedule_->TryDeadAgain();
+  schedule_.TryDeadAgain();
   Pump(context);
 }
 
@@ -95,15 +95,14 @@ void QueueManager::Step(const Event& event, Context& context) {
     const auto found = courier_of_conn_.find(*conn);
     if (found == courier_of_conn_.end()) return;
     const uint64_t number = found->second;
-    if (std::holds_alternative<PeerClosed>(event)) courier_of_conn_.erase(found);
-    couriers_.at(number)->OnEvent(event, context);
+    couriers_.at(number).courier->OnEvent(event, context);
     AfterCourier(number, context);
     return Pump(context);
   }
   if (std::holds_alternative<Shutdown>(event)) {
     stopping_ = true;
     for (const auto& [key, number] : std::exchange(idle_couriers_, {})) {
-      couriers_.at(number)->Retire(context);
+      couriers_.at(number).courier->Retire(context);
       AfterCourier(number, context);
     }
     return;
@@ -133,8 +132,7 @@ void QueueManager::Step(const Event& event, Context& context) {
         context.out.Put(Close{.conn = connected->conn, .kind = CloseKind::kNow});
       return;
     }
-    if (connected != nullptr && connected->status.ok()) courier_of_conn_[connected->conn] = number;
-    courier->second->OnEvent(event, context);
+    courier->second.courier->OnEvent(event, context);
     AfterCourier(number, context);
   }
   Pump(context);
@@ -159,7 +157,7 @@ void QueueManager::Pump(Context& context) {
   std::optional<std::string> due;
   while (true) {
     if (!due) due = retry_.Take(context.now.mono);
-    const auto source = schedule_->WantsMessage(!incoming_.empty(), due.has_value());
+    const auto source = schedule_.WantsMessage(!incoming_.empty(), due.has_value());
     if (!source) break;
     std::string id;
     if (*source == queue::QueueSource::kIncoming) {
@@ -170,20 +168,21 @@ void QueueManager::Pump(Context& context) {
       id = *std::exchange(due, std::nullopt);
     }
     if (active_.contains(id)) continue;
-    schedule_->ReadingBegins(*source);
+    schedule_.ReadingBegins(*source);
     Activate(id, *source == queue::QueueSource::kIncoming ? queue::Folder::kIncoming : queue::Folder::kDeferred,
              context);
   }
   if (due) retry_.Put(*due, context.now.mono);
   if (incoming_.empty() && incoming_overflowed_ && !scanning_incoming_) ScanSpool(context);
   if (retry_.WantsScan(context.now.mono) && !scanning_deferred_) ScanDeferred(context);
-  while (auto delivery = schedule_->Next(context.now.mono)) StartDelivery(*std::move(delivery), context);
+  while (const auto request = schedule_.WantsRecipients()) Refill(*request, context);
+  while (auto delivery = schedule_.Next(context.now.mono)) StartDelivery(*std::move(delivery), context);
   pumping_ = false;
   SetWakeup(context);
 }
 
 void QueueManager::SetWakeup(Context& context) {
-  std::optional<Instant> next = schedule_->NextWakeup();
+  std::optional<Instant> next = schedule_.NextWakeup();
   if (const auto retry = retry_.NextWakeup(); retry && (!next || *retry < *next)) next = retry;
   if (!next || (wakeup_ && *wakeup_ <= *next)) return;
   // Never at once again: what is due but has no room waits for room.
@@ -218,44 +217,45 @@ void QueueManager::StartCourier(const queue::Delivery& delivery, NextHop hop, Co
     idle_couriers_.erase(idle);
   } else {
     number = next_courier_++;
-    couriers_[number] = std::make_unique<Courier>(machine_, number * Courier::kTagsCount, std::move(hop), config_);
-    courier_key_[number] = std::move(key);
+    couriers_[number] = {.courier = std::make_unique<Courier>(machine_, number * Courier::kTagsCount, std::move(hop),
+                                                              config_, directory_.node().pid),
+                         .key = std::move(key)};
   }
   const Duration age = queue::AgeOf({envelope.arrived_us}, context.now.wall);
-  couriers_.at(number)->Begin({.delivery = delivery.id,
-                               .cargo = active.cargo,
-                               .recipients = delivery.group.recipients,
-                               .waited_long_enough = age >= retry_settings_.minimal_backoff_time,
-                               .keep_open = schedule_->IsBusy(delivery.group.destination)},
-                              context);
+  couriers_.at(number).courier->Begin({.delivery = delivery.id,
+                                       .cargo = active.cargo,
+                                       .recipients = delivery.group.recipients,
+                                       .waited_long_enough = age >= retry_settings_.minimal_backoff_time,
+                                       .keep_open = schedule_.IsBusy(delivery.group.destination)},
+                                      context);
   AfterCourier(number, context);
 }
 
 void QueueManager::AfterCourier(uint64_t number, Context& context) {
   const auto found = couriers_.find(number);
   if (found == couriers_.end()) return;
-  Courier& courier = *found->second;
+  Held& held = found->second;
+  Courier& courier = *held.courier;
+  if (held.conn != courier.conn()) {
+    if (held.conn) courier_of_conn_.erase(*held.conn);
+    held.conn = courier.conn();
+    if (held.conn) courier_of_conn_[*held.conn] = number;
+  }
   if (auto result = courier.TakeResult()) {
     const auto delivery = deliveries_.find(result->load.delivery);
     if (delivery != deliveries_.end()) {
       const queue::Delivery done = delivery->second;
-      OnCarried(done, result->carried, result->verdict, std::move(result->reason), context, result->began,
-                result->connected);
+      OnCarried(done, result->carried, result->verdict, std::move(result->reason), result->began, context);
     }
   }
+  const auto [begin, end] = idle_couriers_.equal_range(held.key);
+  const auto listed = std::find_if(begin, end, [number](const auto& each) { return each.second == number; });
   if (courier.idle()) {
-    const std::string& key = courier_key_.at(number);
-    const auto [begin, end] = idle_couriers_.equal_range(key);
-    if (std::none_of(begin, end, [number](const auto& each) { return each.second == number; }))
-      idle_couriers_.emplace(key, number);
-    return;
+    if (listed == end) idle_couriers_.emplace(held.key, number);
+  } else if (courier.ended()) {
+    if (listed != end) idle_couriers_.erase(listed);
+    couriers_.erase(found);
   }
-  if (!courier.ended()) return;
-  const auto [begin, end] = idle_couriers_.equal_range(courier_key_.at(number));
-  const auto idle = std::find_if(begin, end, [number](const auto& each) { return each.second == number; });
-  if (idle != end) idle_couriers_.erase(idle);
-  courier_key_.erase(number);
-  couriers_.erase(found);
 }
 
 void QueueManager::SettleAtOnce(const queue::Delivery& delivery, const VerdictHop& verdict, Context& context) {
@@ -266,18 +266,16 @@ void QueueManager::SettleAtOnce(const queue::Delivery& delivery, const VerdictHo
                                                                      : Fate::kSent;
     carried.push_back({recipient, {.fate = fate, .status = verdict.status, .relay = "none", .text = verdict.text}});
   }
-  OnCarried(delivery, carried, queue::Verdict::kRecipients, {}, context, context.now.mono, context.now.mono);
+  OnCarried(delivery, carried, queue::Verdict::kRecipients, {}, context.now.mono, context);
 }
 
 void QueueManager::OnCarried(const queue::Delivery& delivery, const std::vector<Carried>& carried,
-                             queue::Verdict verdict, queue::UnreachableReason reason, Context& context, Instant began,
-                             Instant connected) {
-  (void)began;
-  (void)connected;
+                             queue::Verdict verdict, queue::UnreachableReason reason, Instant began, Context& context) {
   deliveries_.erase(delivery.id);
   const std::string_view agent = routing::AgentOf(delivery.group.destination.transport, config_->routing);
-  for (const Carried& each : carried) SettleRecipient(delivery.message, each.recipient, each.done, agent, context);
-  auto report = schedule_->Finished(delivery.id, verdict, context.now.mono, std::move(reason));
+  for (const Carried& each : carried)
+    SettleRecipient(delivery.message, each.recipient, each.done, agent, began, context);
+  auto report = schedule_.Finished(delivery.id, verdict, context.now.mono, std::move(reason));
   if (!report.ok()) return;
   const bool finished =
       std::find(report->finished.begin(), report->finished.end(), delivery.message) != report->finished.end();
@@ -293,7 +291,7 @@ void QueueManager::Take(const queue::ScheduleReport& report, Context& context) {
                        .status = deferred.reason.status,
                        .relay = "none",
                        .text = "delivery temporarily suspended: " + deferred.reason.text},
-                      "error", context);
+                      "error", context.now.mono, context);
     }
   }
   for (const std::string& id : report.finished) FinishMessage(id, context);
@@ -314,7 +312,8 @@ void QueueManager::ScanSpool(Context& context) {
     }
     std::sort(ids.begin(), ids.end());  // ids grow with time
     for (const std::string& id : ids) {
-      found_by_scan_.insert(id);
+      const bool is_new = !active_.contains(id) && !incoming_known_.contains(id);
+      if (is_new && incoming_.size() < kIncomingListedMax) found_by_scan_.insert(id);
       OnQueued(id, later);
     }
   });
@@ -436,6 +435,7 @@ void QueueManager::CarryOut(const std::string& name, Context& context) {
       FlushSite(request->site, context);
       return acknowledge(context);
     case queue::RequestKind::kFlushMessage:
+      schedule_.TryDeadAgain();  // as flush(8) has the queue manager do
       if (!active_.contains(request->id) && !retry_.Flush(request->id)) retry_.Put(request->id, context.now.mono);
       return acknowledge(context);
     case queue::RequestKind::kHold:
@@ -467,7 +467,7 @@ void QueueManager::Log(Context& context, Severity severity, std::string_view age
                        std::vector<std::pair<std::string, std::string>> fields) {
   context.out.Log({.severity = severity,
                    .tag = "postfix/" + std::string(agent),
-                   .pid = 1,
+                   .pid = directory_.node().pid,
                    .text = std::move(text),
                    .fields = std::move(fields)});
 }

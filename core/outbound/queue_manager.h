@@ -3,8 +3,7 @@
 // part).
 //
 //                 letter, scan                  all recipients settled
-//   incoming/ID ---------------> active (memory) -----------------------> notices durable --> unlinked, with its
-//   journal
+//   incoming/ID ---------------> active (memory) -----------------------> notices durable --> unlinked, journal too
 //                                 ^        |
 //            due, flush           |        | some are left
 //   deferred/ID ------------------+        +--> too old: told of as failed
@@ -61,7 +60,9 @@ class QueueManager final : public Machine {
   void Step(const Event& event, Context& context) override;
   // Are the events of this connection for it?
   bool Knows(ConnId conn) const { return courier_of_conn_.contains(conn); }
-  bool ended() const override { return stopping_ && deliveries_.empty() && open_plans_ == 0; }
+  bool ended() const override {
+    return stopping_ && deliveries_.empty() && open_plans_ == 0 && courier_of_conn_.empty();
+  }
   void AddTo(StableDigest& digest) const override;
 
  private:
@@ -73,9 +74,17 @@ class QueueManager final : public Machine {
     std::string journal;                    // lines to be written
     uint64_t journal_bytes = 0;             // written
     bool journal_busy = false;
-    bool finishing = false;  // the try is over
+    bool finishing = false;      // the try is over
+    bool journal_tried = false;  // written ahead of the notices, or that failed
+    std::vector<uint32_t> rest;  // recipients that the schedule has no room for yet, the last ones first
+    Instant admitted;            // to the schedule, for delays=
     queue::RetryDecision decision;
     bool delay_told = false;  // once the notices are durable
+  };
+  struct Held {
+    std::unique_ptr<Courier> courier;
+    std::string key;             // transport and next hop, for reuse
+    std::optional<ConnId> conn;  // as courier_of_conn_ has it
   };
   using Continuation = std::function<void(const Event&, Context&)>;
   // queue_manager.cc: what goes on when.
@@ -85,7 +94,7 @@ class QueueManager final : public Machine {
   void SettleAtOnce(const queue::Delivery& delivery, const VerdictHop& verdict, Context& context);
   void AfterCourier(uint64_t number, Context& context);
   void OnCarried(const queue::Delivery& delivery, const std::vector<Carried>& carried, queue::Verdict verdict,
-                 queue::UnreachableReason reason, Context& context, Instant began, Instant connected);
+                 queue::UnreachableReason reason, Instant began, Context& context);
   void Take(const queue::ScheduleReport& report, Context& context);
   void ScanSpool(Context& context);
   void ScanJournals(Context& context);
@@ -106,9 +115,12 @@ class QueueManager final : public Machine {
   void Activate(const std::string& id, queue::Folder folder, Context& context);
   void OnHead(const std::string& id, queue::Folder folder, const ReadDone& read, bool whole, Context& context);
   void Admit(const std::string& id, Context& context);
+  queue::Destination DestinationOf(const queue::Envelope& envelope, const queue::QueuedRecipient& recipient) const;
+  std::vector<queue::RecipientGroup> TakeGroups(Active* active, uint64_t count) const;
+  void Refill(const queue::Schedule::RecipientRequest& request, Context& context);
   void MoveToCorrupt(const std::string& id, queue::Folder folder, std::string_view why, Context& context);
   void SettleRecipient(const std::string& id, uint32_t recipient, const RecipientDone& done, std::string_view agent,
-                       Context& context);
+                       Instant began, Context& context);
   void FinishMessage(const std::string& id, Context& context);
   void AfterNotices(const std::string& id, bool told, Context& context);
   void Remove(const std::string& id, Context& context);
@@ -142,7 +154,6 @@ class QueueManager final : public Machine {
   void Log(Context& context, Severity severity, std::string_view agent, std::string text,
            std::vector<std::pair<std::string, std::string>> fields = {});
   std::string Queue() const { return config_->routing.queue_directory; }
-  uint64_t cached_bytes_max() const { return 32u << 20; }
 
   const MachineId machine_;
   std::shared_ptr<const config::Config> config_;
@@ -151,7 +162,7 @@ class QueueManager final : public Machine {
   queue::RetrySettings retry_settings_;
   notice::Settings notice_settings_;
   notice::Templates templates_;
-  std::unique_ptr<queue::Schedule> schedule_;
+  queue::Schedule schedule_;
   queue::RetryQueue retry_;
 
   std::deque<std::string> incoming_;      // ids, in the order of coming
@@ -161,13 +172,12 @@ class QueueManager final : public Machine {
   bool scanning_incoming_ = false;
   std::map<std::string, Active> active_;
   std::map<queue::DeliveryId, queue::Delivery> deliveries_;  // under way
-  std::map<uint64_t, std::unique_ptr<Courier>> couriers_;
-  std::map<uint64_t, std::string> courier_key_;  // transport and next hop, for reuse
+  std::map<uint64_t, Held> couriers_;
   std::multimap<std::string, uint64_t> idle_couriers_;
   absl::flat_hash_map<ConnId, uint64_t> courier_of_conn_;
   uint64_t next_courier_ = 1;
   std::map<uint64_t, Continuation> continuations_;
-  uint64_t next_tag_ = 1;  // below Courier::kTagsCount * 1 no courier has tags: see Tag spaces in the source
+  uint64_t next_tag_ = 1;
   size_t open_plans_ = 0;
   uint64_t cached_bytes_ = 0;
   std::optional<Instant> wakeup_;

@@ -15,6 +15,8 @@ namespace {
 constexpr uint64_t kHeadBytes = 64 * 1024;
 // An envelope of thousands of recipients may be larger; beyond this it is none.
 constexpr uint64_t kHeadBytesMax = 64u << 20;
+// Of files that are held because they were read whole.
+constexpr uint64_t kCachedBytesMax = 32u << 20;
 constexpr Duration kTryAgain = Seconds(10);  // a plan of the spool failed: a full disk, mostly
 
 uint64_t LineEnds(std::string_view text) { return static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n')); }
@@ -60,7 +62,7 @@ void QueueManager::OnHead(const std::string& id, queue::Folder folder, const Rea
                           Context& context) {
   if (!read.status.ok()) {
     active_.erase(id);
-    schedule_->ReadingFailed();
+    schedule_.ReadingFailed();
     // Removed or moved by hand; or what was to be renamed never was.
     if (read.status.code() == StatusCode::kNotFound) {
       if (folder == queue::Folder::kDeferred) OnQueued(id, context);
@@ -94,7 +96,7 @@ void QueueManager::OnHead(const std::string& id, queue::Folder folder, const Rea
     const std::string_view message = read.bytes.substr(cargo->message_at_bytes, cargo->message_bytes);
     cargo->crlf_bytes = message.size() + LineEnds(message);
     cargo->utf8_headers = HeaderIsUtf8(message);
-    if (cached_bytes_ + read.bytes.size() <= cached_bytes_max()) {
+    if (cached_bytes_ + read.bytes.size() <= kCachedBytesMax) {
       cached_bytes_ += read.bytes.size();
       cargo->bytes = std::make_shared<const std::string>(read.bytes);
     }
@@ -121,7 +123,7 @@ void QueueManager::OnHead(const std::string& id, queue::Folder folder, const Rea
 
 void QueueManager::MoveToCorrupt(const std::string& id, queue::Folder folder, std::string_view why, Context& context) {
   active_.erase(id);
-  schedule_->ReadingFailed();
+  schedule_.ReadingFailed();
   Log(context, Severity::kError, "qmgr", "error: " + id + ": moved to corrupt: " + EscapeForLog(why));
   const Path to = queue::FilePath(Queue(), queue::Folder::kCorrupt, id);
   CommitPlan(
@@ -130,35 +132,62 @@ void QueueManager::MoveToCorrupt(const std::string& id, queue::Folder folder, st
       [](const Event&, Context&) {}, context);
 }
 
-// Its recipients get their destinations. Those are looked up anew at every try: the configuration may have been mended.
+// Where a recipient goes now: looked up anew at every try, since the configuration may have been mended.
+queue::Destination QueueManager::DestinationOf(const queue::Envelope& envelope,
+                                               const queue::QueuedRecipient& recipient) const {
+  queue::Destination destination;
+  const routing::Mailbox* const sender = envelope.null_sender ? nullptr : &envelope.sender;
+  if (recipient.transport == "error") {  // an alias that leads nowhere
+    destination = {.transport = recipient.transport, .nexthop = recipient.nexthop};
+  } else if (const auto target = routing::ResolveFinal(recipient.address, sender, config_->routing);
+             target.ok() && !std::holds_alternative<routing::QueueTarget>(*target)) {
+    destination = {.transport = "virtual", .nexthop = recipient.address.domain};  // put into its mailbox, as by SMTP
+  } else if (auto transport = routing::FindTransport(recipient.address, sender, config_->routing); transport.ok()) {
+    destination = {.transport = transport->name, .nexthop = transport->nexthop};
+    const std::string_view agent = routing::AgentOf(transport->name, config_->routing);
+    if (agent == "smtp" || agent == "lmtp") destination.nexthop = LowerCase(destination.nexthop);
+  } else {
+    destination = {.transport = "retry", .nexthop = "4.3.0 " + std::string(Message(transport.status()))};
+  }
+  if (config_->queue.Of(destination.transport).destination_recipient_limit == 1) {
+    destination.recipient = LowerCase(recipient.address.local);
+  }
+  return destination;
+}
+
+// The next `count` recipients of its rest, by destination.
+std::vector<queue::RecipientGroup> QueueManager::TakeGroups(Active* active, uint64_t count) const {
+  const queue::Envelope& envelope = active->cargo->envelope;
+  std::map<queue::Destination, std::vector<uint32_t>> by_destination;
+  for (; count > 0 && !active->rest.empty(); --count) {
+    const uint32_t index = active->rest.back();
+    active->rest.pop_back();
+    by_destination[DestinationOf(envelope, envelope.recipients[index])].push_back(index);
+  }
+  std::vector<queue::RecipientGroup> groups;
+  for (auto& [destination, recipients] : by_destination) {
+    groups.push_back({.destination = destination, .recipients = std::move(recipients)});
+  }
+  return groups;
+}
+
+void QueueManager::Refill(const queue::Schedule::RecipientRequest& request, Context& context) {
+  Active& active = active_.at(request.message);
+  auto groups = TakeGroups(&active, request.count);
+  const uint64_t left = active.rest.size();
+  if (const auto report = schedule_.Refill(request.message, std::move(groups), left, context.now.mono); report.ok()) {
+    Take(*report, context);
+  }
+}
+
 void QueueManager::Admit(const std::string& id, Context& context) {
   Active& active = active_.at(id);
   const queue::Envelope& envelope = active.cargo->envelope;
-  std::map<queue::Destination, std::vector<uint32_t>> groups;
-  for (uint32_t i = 0; i < envelope.recipients.size(); ++i) {
-    const queue::QueuedRecipient& recipient = envelope.recipients[i];
-    if (recipient.done) continue;
-    queue::Destination destination;
-    if (recipient.transport == "error") {  // an alias that leads nowhere
-      destination = {.transport = recipient.transport, .nexthop = recipient.nexthop};
-    } else if (auto transport = routing::FindTransport(
-                   recipient.address, envelope.null_sender ? nullptr : &envelope.sender, config_->routing);
-               transport.ok()) {
-      destination = {.transport = transport->name, .nexthop = transport->nexthop};
-      const std::string_view agent = routing::AgentOf(transport->name, config_->routing);
-      if (agent == "smtp" || agent == "lmtp") destination.nexthop = LowerCase(destination.nexthop);
-    } else {
-      destination = {.transport = "retry", .nexthop = "4.3.0 " + std::string(Message(transport.status()))};
-    }
-    if (config_->queue.Of(destination.transport).destination_recipient_limit == 1)
-      destination.recipient = LowerCase(recipient.address.local);
-    groups[destination].push_back(i);
+  for (auto i = static_cast<uint32_t>(envelope.recipients.size()); i-- > 0;) {
+    if (!envelope.recipients[i].done) active.rest.push_back(i);
   }
-  queue::Schedule::Addition addition{.message = id, .was_read = true};
-  for (auto& [destination, recipients] : groups)
-    addition.groups.push_back({.destination = destination, .recipients = std::move(recipients)});
-  if (addition.groups.empty()) {
-    schedule_->ReadingFailed();
+  if (active.rest.empty()) {
+    schedule_.ReadingFailed();
     return FinishMessage(id, context);
   }
   if (active.folder != queue::Folder::kIncoming) {
@@ -167,13 +196,14 @@ void QueueManager::Admit(const std::string& id, Context& context) {
             ">, size=" + std::to_string(active.cargo->message_bytes) +
             ", nrcpt=" + std::to_string(envelope.recipients.size()) + " (queue active)");
   }
-  auto report = schedule_->Add(std::move(addition), context.now.mono);
-  if (!report.ok()) {  // no room: it waits on disk
-    schedule_->ReadingFailed();
-    cached_bytes_ -= active.cargo->bytes == nullptr ? 0 : active.cargo->bytes->size();
-    const queue::Folder folder = active.folder;
-    active_.erase(id);
-    if (folder == queue::Folder::kIncoming) incoming_overflowed_ = true;
+  active.admitted = context.now.mono;
+  auto groups = TakeGroups(&active, schedule_.RecipientRoom());
+  auto report =
+      schedule_.Add({.message = id, .groups = std::move(groups), .on_disk_count = active.rest.size(), .was_read = true},
+                    context.now.mono);
+  if (!report.ok()) {  // not expected after WantsMessage(): it waits on disk
+    schedule_.ReadingFailed();
+    Forget(id);
     retry_.Put(id, context.now.mono + kTryAgain);
     return;
   }
@@ -183,7 +213,7 @@ void QueueManager::Admit(const std::string& id, Context& context) {
 // ---- recipients ----------------------------------------------------------------------------------------------------
 
 void QueueManager::SettleRecipient(const std::string& id, uint32_t index, const RecipientDone& done,
-                                   std::string_view agent, Context& context) {
+                                   std::string_view agent, Instant began, Context& context) {
   const auto found = active_.find(id);
   if (found == active_.end()) return;
   Active& active = found->second;
@@ -216,12 +246,15 @@ void QueueManager::SettleRecipient(const std::string& id, uint32_t index, const 
   if (!recipient.original.empty() && !EqualsIgnoringCase(recipient.original, recipient.address.Key())) {
     line += ", orig_to=<" + EscapeForLog(recipient.original, 255) + ">";
   }
-  const Duration transmission = done.began ? context.now.mono - *done.began : Duration{};
+  // Postfix's four: until the queue manager had it, in its hands, connecting and greeting, the transaction.
+  const Instant transaction = done.began.value_or(context.now.mono);
+  const Duration in_queue = began - active.admitted, connecting = transaction - began;
+  const Duration transmission = context.now.mono - transaction;
+  const Duration before{std::max<int64_t>(age.ns - in_queue.ns - connecting.ns - transmission.ns, 0)};
   line += ", relay=" + (done.relay.empty() ? "none" : EscapeForLog(done.relay, 255)) +
-          ", delay=" + smtp::DelayText(age) +
-          ", delays=" + smtp::DelayText({std::max<int64_t>(age.ns - transmission.ns, 0)}) + "/0/0/" +
-          smtp::DelayText(transmission) + ", dsn=" + done.status + ", status=" + std::string(word) + " (" +
-          EscapeForLog(done.text) + ")";
+          ", delay=" + smtp::DelayText(age) + ", delays=" + smtp::DelayText(before) + "/" + smtp::DelayText(in_queue) +
+          "/" + smtp::DelayText(connecting) + "/" + smtp::DelayText(transmission) + ", dsn=" + done.status +
+          ", status=" + std::string(word) + " (" + EscapeForLog(done.text) + ")";
   Log(context, Severity::kInfo, agent.empty() ? "error" : agent, std::move(line),
       {{"event.action", "delivery.tried"},
        {"event.outcome", done.fate == Fate::kSent ? "success" : "failure"},
@@ -266,6 +299,10 @@ void QueueManager::FinishMessage(const std::string& id, Context& context) {
   Active& active = found->second;
   active.finishing = true;
   if (active.journal_busy) return;
+  // Who has got it is written down before the others are told of: that takes a while.
+  if (!active.failed.empty() && !active.journal.empty() && !std::exchange(active.journal_tried, true)) {
+    return WriteJournal(id, context);
+  }
   const queue::Envelope& envelope = active.cargo->envelope;
   bool any_left = false;
   for (uint32_t i = 0; i < envelope.recipients.size(); ++i)

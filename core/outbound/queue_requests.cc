@@ -46,7 +46,8 @@ void QueueManager::RearrangeOne(const queue::Request& request, const std::string
   const auto move = [&](std::vector<queue::Folder> from, queue::Folder to) {
     // It lies in one of them; a plan's failed operations stop nothing but the next stage.
     FilePlan plan{.stages = {{}}};
-    for (const queue::Folder folder : from) plan.stages[0].push_back(Rename{.from = path(folder), .to = path(to)});
+    for (const queue::Folder folder : from)
+      plan.stages[0].push_back(Rename{.from = path(folder), .to = path(to), .replace = true});
     return plan;
   };
   retry_.Remove(id);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/auth/sasl.h"
 #include "core/message/trace.h"
 
 namespace postern::smtp {
@@ -42,6 +43,24 @@ queue::Envelope EnvelopeOf(const OutgoingMessage& message, const QueueCopy& copy
     envelope.sender = *copy.sender;
   }
   return envelope;
+}
+
+StatusOr<mailbox::AccountFacts> LocateUser(std::string_view user, const config::Config& config) {
+  const auto found = auth::LookupUser(user, config.auth, "lmtp");
+  if (!found.ok()) return found.status();
+  auto account = mailbox::LocateAccount(found->user, found->home, found->mail, found->uid, found->gid, config.storage);
+  // A user whose mailbox cannot be found is no unknown user.
+  if (!account.ok()) return Unavailable(Message(account.status()));
+  return account;
+}
+
+std::string MailboxFields(const LocalRecipient& local, std::string_view reverse_path, const config::Config& config) {
+  std::string fields;
+  message::AppendReturnPath(local.sender ? local.sender->Quoted() : std::string(reverse_path), &fields);
+  if (config.routing.enable_original_recipient) message::AppendXOriginalTo(local.original, &fields);
+  message::AppendDeliveredTo(local.address.Quoted(), &fields);
+  std::erase(fields, '\r');
+  return fields + DeliveredToFields(local.delivered_to);
 }
 
 std::string DeliveredToFields(const std::vector<routing::Mailbox>& mailboxes) {

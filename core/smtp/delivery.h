@@ -16,7 +16,9 @@
 #include <vector>
 
 #include "core/boundary/file_plan.h"
+#include "core/config/settings.h"
 #include "core/mailbox/delivery.h"
+#include "core/mailbox/location.h"
 #include "core/queue/queue_file.h"
 
 namespace postern::smtp {
@@ -67,6 +69,12 @@ struct OutgoingMessage {
 // The envelope of one copy; a Delivered-To field for each of them, LF line ends.
 queue::Envelope EnvelopeOf(const OutgoingMessage& message, const QueueCopy& copy);
 std::string DeliveredToFields(const std::vector<routing::Mailbox>& mailboxes);
+
+// The mailbox of a login (virtual_transport = lmtp:...): where Dovecot would put its mail. kNotFound: there is no such user.
+StatusOr<mailbox::AccountFacts> LocateUser(std::string_view user, const config::Config& config);
+// The fields in front of `local`'s copy, LF line ends: Return-Path, X-Original-To, Delivered-To. `reverse_path` is the
+// message's: "" for the null one.
+std::string MailboxFields(const LocalRecipient& local, std::string_view reverse_path, const config::Config& config);
 
 class MessageDelivery {
  public:

@@ -138,7 +138,7 @@ class SmtpSession final : public Machine {
   // nullopt: the recipient is taken, `*recipient` says where it leads.
   std::optional<Reply> JudgeRecipient(Recipient* recipient, Context& context);
   std::optional<Reply> ResolveRecipient(Recipient* recipient, Context& context) const;
-  std::optional<Reply> LocateUser(const std::string& user, LocalRecipient* local, Context& context) const;
+  std::optional<Reply> FindMailbox(const std::string& user, LocalRecipient* local, Context& context) const;
   void ResetTransaction(Context& context);
   Facts MakeFacts(Phase phase) const;
   // Evaluates, logs, keeps the actions; the refusal, if any.

@@ -126,11 +126,7 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
                    &outgoing, context);
         continue;
       }
-      std::string prefix;
-      message::AppendReturnPath(local.sender ? local.sender->Quoted() : reverse_path, &prefix);
-      if (config_->routing.enable_original_recipient) message::AppendXOriginalTo(local.original, &prefix);
-      message::AppendDeliveredTo(local.address.Quoted(), &prefix);
-      local.target.prefix = WithoutCr(std::move(prefix)) + DeliveredToFields(local.delivered_to) + received;
+      local.target.prefix = MailboxFields(local, reverse_path, *config_) + received;
       local.target.base = MaildirName(context);
       local.folders_last = directory_.durable_folders().Has(local.target.maildir);
       outgoing.locals.push_back(std::move(local));

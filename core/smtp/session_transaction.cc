@@ -226,7 +226,7 @@ std::optional<Reply> SmtpSession::ResolveRecipient(Recipient* recipient, Context
       local.owner = maildir->owner;
       recipient->locals.push_back(std::move(local));
     } else if (const auto* user = std::get_if<routing::UserTarget>(&destination.target)) {
-      if (auto refusal = LocateUser(user->user, &local, context)) {
+      if (auto refusal = FindMailbox(user->user, &local, context)) {
         refusal->text = start + refusal->text;
         return refusal;
       }
@@ -258,21 +258,15 @@ std::optional<Reply> SmtpSession::ResolveRecipient(Recipient* recipient, Context
   return std::nullopt;
 }
 
-// virtual_transport = lmtp:...: the mailbox is where Dovecot would put it.
-std::optional<Reply> SmtpSession::LocateUser(const std::string& user, LocalRecipient* local, Context& context) const {
-  const auto found = auth::LookupUser(user, config_->auth, "lmtp");
-  if (found.ok()) {
-    auto account = mailbox::LocateAccount(found->user, found->home, found->mail, found->uid, found->gid, config_->storage);
-    if (account.ok()) {
-      local->target.maildir = account->maildir;
-      local->owner = account->owner;
-      return std::nullopt;
-    }
-    Log(context, "warning: " + EscapeForLog(Message(account.status())), Severity::kWarning);
-    return Reply{451, "4.3.0", "Temporary lookup failure"};
+std::optional<Reply> SmtpSession::FindMailbox(const std::string& user, LocalRecipient* local, Context& context) const {
+  const auto account = LocateUser(user, *config_);
+  if (account.ok()) {
+    local->target.maildir = account->maildir;
+    local->owner = account->owner;
+    return std::nullopt;
   }
-  if (found.status().code() == StatusCode::kNotFound) return Reply{550, "5.1.1", "User unknown in virtual mailbox table"};
-  Log(context, "warning: " + EscapeForLog(Message(found.status())), Severity::kWarning);
+  if (account.status().code() == StatusCode::kNotFound) return Reply{550, "5.1.1", "User unknown in virtual mailbox table"};
+  Log(context, "warning: " + EscapeForLog(Message(account.status())), Severity::kWarning);
   return Reply{451, "4.3.0", "Temporary lookup failure"};
 }
 

@@ -13,7 +13,8 @@ namespace {
 const IpAddress kRelay = *IpAddress::Parse("203.0.113.25");
 constexpr std::string_view kSpool = "/var/spool/postfix";
 
-std::string QueueFileText(const std::string& id, int recipients, const std::string& sender = "alice@example.test") {
+std::string QueueFileText(const std::string& id, int recipients, const std::string& sender = "alice@example.test",
+                          size_t body_bytes = 0) {
   queue::Envelope envelope{.id = id, .arrived_us = INT64_C(1'700'000'000'000'000), .null_sender = sender.empty()};
   if (!sender.empty()) envelope.sender = *routing::ParseMailbox(sender);
   for (int i = 0; i < recipients; ++i) {
@@ -23,7 +24,8 @@ std::string QueueFileText(const std::string& id, int recipients, const std::stri
                                    .nexthop = "far.example",
                                    .original = address});
   }
-  const std::string message = "Subject: " + id + "\n\nbody of " + id + "\n";
+  std::string message = "Subject: " + id + "\n\nbody of " + id + "\n";
+  while (message.size() < body_bytes) message += "a line of a long message that is read from the disk piece by piece\n";
   std::string text = queue::FormatEnvelope(envelope) + message;
   queue::Checksum checksum;
   checksum.Add(text);
@@ -32,9 +34,11 @@ std::string QueueFileText(const std::string& id, int recipients, const std::stri
 
 class QueueManagerTest : public ::testing::Test {
  protected:
-  void Begin(uint64_t seed, std::optional<RemoteBehaviour> behaviour, Faults faults = {}) {
+  void Begin(uint64_t seed, std::optional<RemoteBehaviour> behaviour, Faults faults = {},
+             const std::function<void(config::Config*)>& change = nullptr) {
     auto setting = std::make_shared<config::Config>(*MakeSetting(config::MailFsync::kOptimized));
     setting->routing.relayhost = "[203.0.113.25]";
+    if (change) change(setting.get());
     world_ = std::make_unique<World>(seed, setting, uint16_t{2}, faults);
     world_->LetMailGoOut();
     if (behaviour) {
@@ -45,10 +49,12 @@ class QueueManagerTest : public ::testing::Test {
       for (const FileOp& op : stage) ASSERT_TRUE(world_->disk().Apply(op, 0).ok());
     }
   }
-  void Lay(const std::string& id, int recipients, const std::string& sender = "alice@example.test") {
+  void Lay(const std::string& id, int recipients, const std::string& sender = "alice@example.test",
+           size_t body_bytes = 0) {
     const Path path = queue::FilePath(kSpool, queue::Folder::kIncoming, id);
-    const std::vector<FileOp> ops = {Create{.path = path, .bytes = Chain(QueueFileText(id, recipients, sender))},
-                                     SyncFile{path}, SyncDir{queue::FolderPath(kSpool, queue::Folder::kIncoming)}};
+    const std::vector<FileOp> ops = {
+        Create{.path = path, .bytes = Chain(QueueFileText(id, recipients, sender, body_bytes))}, SyncFile{path},
+        SyncDir{queue::FolderPath(kSpool, queue::Folder::kIncoming)}};
     for (const FileOp& op : ops) ASSERT_TRUE(world_->disk().Apply(op, 0).ok());
   }
   void Run(int64_t seconds) { ASSERT_TRUE(world_->RunUntil(world_->now().mono + Seconds(seconds), 3'000'000)); }
@@ -124,6 +130,54 @@ TEST_F(QueueManagerTest, WhatGrowsTooOldComesBack) {
   EXPECT_NE(Notices()[0].find("Status: 4.4.1"), std::string::npos);
 }
 
+// Also a host that takes it when it is asked again, and one message for more recipients than the active queue has room
+// for.
+TEST_F(QueueManagerTest, AMailingLargerThanTheActiveQueueGoesOut) {
+  Begin(5, RemoteBehaviour{}, {}, [](config::Config* config) {
+    config->queue.qmgr_message_recipient_limit = 40;
+    config->queue.qmgr_message_recipient_minimum = 5;
+  });
+  Lay("ABCDEF000006", 300);
+  Lay("ABCDEF000007", 2);
+  world_->Start();
+  Run(600);
+  EXPECT_EQ(host_->taken().size(), 302u);
+  EXPECT_EQ(Waiting() + Count(queue::Folder::kJournal), 0u);
+}
+
+// A mailbox of this host, whatever transport the tables name for it: it is where the session would have put it.
+TEST_F(QueueManagerTest, MailForAMailboxOfThisHostIsPutThere) {
+  Begin(6, std::nullopt);
+  const Path path = queue::FilePath(kSpool, queue::Folder::kIncoming, "ABCDEF000009");
+  queue::Envelope envelope{.id = "ABCDEF000009", .arrived_us = INT64_C(1'700'000'000'000'000)};
+  envelope.sender = *routing::ParseMailbox("far@far.example");
+  envelope.recipients.push_back(
+      {.address = *routing::ParseMailbox("alice@example.test"), .transport = "virtual", .nexthop = "example.test"});
+  std::string text = queue::FormatEnvelope(envelope) + "Subject: a\n\nb\n";
+  queue::Checksum checksum;
+  checksum.Add(text);
+  text += queue::FormatTrailer(14, checksum);
+  ASSERT_TRUE(world_->disk().Apply(Create{.path = path, .bytes = Chain(text)}, 0).ok());
+  world_->Start();
+  Run(60);
+  ASSERT_EQ(Notices().size(), 1u);
+  EXPECT_TRUE(Notices()[0].starts_with("Return-Path: <far@far.example>\n")) << Notices()[0];
+  EXPECT_EQ(Waiting() + Count(queue::Folder::kJournal), 0u);
+}
+
+TEST_F(QueueManagerTest, StopsWhenItsConnectionsAreClosed) {
+  Begin(7, RemoteBehaviour{});
+  for (int i = 0; i < 9; ++i) Lay("ABCDEF20000" + std::to_string(i), 1);
+  world_->Start();
+  Run(60);
+  ASSERT_EQ(host_->taken().size(), 9u);
+  const uint64_t before = world_->process();
+  world_->StopCleanly();
+  world_->After(Seconds(1).ns, [] {});  // it is seen between two happenings that a process may end
+  Run(5);
+  EXPECT_EQ(world_->process(), before + 1) << "the process hangs on to something";
+}
+
 // Every kind of host, with processes that are killed and power that fails: nobody is forgotten, nobody gets a message
 // twice without a reason, nothing stays behind.
 TEST_F(QueueManagerTest, EveryRecipientIsAccountedFor) {
@@ -133,7 +187,9 @@ TEST_F(QueueManagerTest, EveryRecipientIsAccountedFor) {
     const RemoteBehaviour behaviour = DrawBehaviour(random);
     SCOPED_TRACE(ToString(behaviour.kind));
     Begin(seed, behaviour, {.split_reads = 100, .connection_breaks = seed % 3 == 0 ? 5u : 0u});
-    for (int i = 0; i < 5; ++i) Lay("ABCDEF10000" + std::to_string(i), 1 + i % 3);
+    for (int i = 0; i < 5; ++i) {
+      Lay("ABCDEF10000" + std::to_string(i), 1 + i % 3, "alice@example.test", i == 4 ? 150'000 : 0);
+    }
     world_->Start();
     for (int crash = 0; crash < 3; ++crash) {
       Run(static_cast<int64_t>(random.Below(crash == 0 ? 3 : 4000)));
