@@ -419,8 +419,9 @@ void Courier::AfterJob(Context& context) {
   const RecipientDone last = deferred_.front().second;
   last_reason_ = {last.status, last.text};
   const bool final_now = attempt_ && (job_began_ ? attempt_->final_in_transaction : attempt_->final_before_transaction);
-  // What a kept connection's host puts off waits for the next try: who else there is was not asked this time.
-  if (!untried && !any_plaintext_retry_ && (final_now || !walk_)) {
+  // What a kept connection's host puts off waits for the next try: who else there is was not asked this time. So does
+  // what its TLS broke: the walk that knows the address to go back to is over.
+  if (!untried && (!walk_ || (final_now && !any_plaintext_retry_))) {
     for (auto& [recipient, done] : std::exchange(deferred_, {})) Settle(recipient, std::move(done));
     if (conn_ && dialogue_ != nullptr && !dialogue_->ready()) Retire(context);
     return Finish();
@@ -434,7 +435,7 @@ void Courier::AfterJob(Context& context) {
     if (reused_ && std::holds_alternative<NetworkHop>(hop_)) walk_.emplace(std::get<NetworkHop>(hop_), config_);
     if (!walk_) attempt_.reset();
   } else if (any_plaintext_retry_) {
-    if (walk_) walk_->RetryInPlaintext();
+    walk_->RetryInPlaintext();
   } else if (job_began_) {
     walk_->OnSession(last.status, last.text);
   } else if (last.relay == "none" || last.relay.empty()) {

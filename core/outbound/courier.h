@@ -82,7 +82,12 @@ class Courier {
     queue::UnreachableReason reason;
     Instant began;
   };
-  std::optional<Result> TakeResult() { return std::exchange(result_, std::nullopt); }
+  // Where nobody got it, not before the connection is free for another load, or over: until then it counts as one of
+  // those that the destination's limit allows.
+  std::optional<Result> TakeResult() {
+    if (result_ && result_->verdict != queue::Verdict::kOk && conn_ && !idle()) return std::nullopt;
+    return std::exchange(result_, std::nullopt);
+  }
   std::optional<ConnId> conn() const { return conn_; }
 
  private:

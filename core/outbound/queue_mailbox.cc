@@ -26,6 +26,7 @@ StatusOr<smtp::LocalRecipient> QueueManager::LocalRecipientOf(const queue::Envel
   }
   local.target.prefix = smtp::MailboxFields(local, envelope.null_sender ? "" : envelope.sender.Quoted(), *config_);
   local.target.base = names_.Next(context.now.wall);
+  local.folders_last = directory_.durable_folders().Has(local.target.maildir);
   return local;
 }
 
@@ -86,7 +87,7 @@ void QueueManager::DeliverBytes(const queue::Delivery& delivery, SharedBytes mes
       continue;
     }
     WriteToMaildir(
-        *std::move(local), message, false,
+        *local, message, !local->folders_last,
         [settled, index](const Status& status, Context& later) {
           if (status.ok())
             return settled(index,
@@ -115,6 +116,7 @@ void QueueManager::WriteToMaildir(smtp::LocalRecipient local, SharedBytes messag
         const auto* plan_done = std::get_if<PlanDone>(&event);
         if (plan_done == nullptr) return;
         if (plan_done->result.ok()) {
+          directory_.durable_folders().Add(local.target.maildir);
           directory_.AnnounceArrival("", local.target.maildir, later);
           return done(OkStatus(), later);
         }

@@ -41,9 +41,23 @@ QueueManager::QueueManager(MachineId machine, std::shared_ptr<const config::Conf
 
 void QueueManager::Start(Context& context) {
   if (std::exchange(started_, true)) return;
+  MakeFolders(context);
+}
+
+void QueueManager::MakeFolders(Context& context) {
   CommitPlan(
       queue::PlanFolders(Queue()),
-      [this](const Event&, Context& later) {
+      [this](const Event& event, Context& later) {
+        const auto* done = std::get_if<PlanDone>(&event);
+        if (done != nullptr && done->result.ok()) {
+          directory_.durable_folders().Add(queue::SpoolDir(Queue()));
+        } else {
+          Log(later, Severity::kWarning, "qmgr",
+              "warning: queue folders: " + EscapeForLog(done == nullptr ? "" : Message(done->result.status())));
+          Later(
+              queue_run_delay(), [this](Context& again) { MakeFolders(again); }, later);
+        }
+        if (std::exchange(reads_spool_, true)) return;
         ScanSpool(later);
         ScanJournals(later);
         WatchRequests(later);
@@ -304,6 +318,7 @@ void QueueManager::ScanSpool(Context& context) {
   incoming_overflowed_ = false;
   const OpId op = Ask([this](const Event& event, Context& later) {
     scanning_incoming_ = false;
+    ScanSpoolLater(later);
     const auto* scan = std::get_if<ScanDone>(&event);
     if (scan == nullptr || !scan->status.ok()) return;
     std::vector<std::string> ids;
@@ -320,13 +335,29 @@ void QueueManager::ScanSpool(Context& context) {
   context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), queue::Folder::kIncoming)});
 }
 
+// Somebody may have left mail without a word, and words get lost (qmgr(8) looks as often).
+void QueueManager::ScanSpoolLater(Context& context) {
+  if (std::exchange(incoming_scan_set_, true)) return;
+  Later(
+      queue_run_delay(),
+      [this](Context& later) {
+        incoming_scan_set_ = false;
+        if (!stopping_ && !scanning_incoming_) ScanSpool(later);
+      },
+      context);
+}
+
 // Journals whose message is gone: a crash came between the two.
 void QueueManager::ScanJournals(Context& context) {
   const OpId op = Ask([this](const Event& event, Context& later) {
     auto ids = std::make_shared<std::vector<std::string>>();
     const auto* scan = std::get_if<ScanDone>(&event);
-    for (size_t i = 0; scan != nullptr && i < scan->entries.size(); ++i) {
-      if (!scan->entries[i].is_dir && queue::IsQueueId(scan->entries[i].name)) ids->push_back(scan->entries[i].name);
+    if (scan == nullptr || !scan->status.ok()) {
+      return Later(
+          queue_run_delay(), [this](Context& again) { ScanJournals(again); }, later);
+    }
+    for (const DirEntry& entry : scan->entries) {
+      if (!entry.is_dir && queue::IsQueueId(entry.name)) ids->push_back(entry.name);
     }
     std::sort(ids->begin(), ids->end());
     DropOrphans(std::move(ids), 0, later);
@@ -366,10 +397,14 @@ void QueueManager::ScanDeferred(Context& context) {
   retry_.ScanBegins(context.now.mono);
   const OpId op = Ask([this](const Event& event, Context& later) {
     auto ids = std::make_shared<std::vector<std::string>>();
-    if (const auto* scan = std::get_if<ScanDone>(&event)) {
-      for (const DirEntry& entry : scan->entries) {
-        if (!entry.is_dir && queue::IsQueueId(entry.name) && !active_.contains(entry.name)) ids->push_back(entry.name);
-      }
+    const auto* scan = std::get_if<ScanDone>(&event);
+    if (scan == nullptr || !scan->status.ok()) {
+      scanning_deferred_ = false;
+      retry_.ScanFailed();
+      return SetWakeup(later);
+    }
+    for (const DirEntry& entry : scan->entries) {
+      if (!entry.is_dir && queue::IsQueueId(entry.name) && !active_.contains(entry.name)) ids->push_back(entry.name);
     }
     std::sort(ids->begin(), ids->end());
     StatDeferred(std::move(ids), 0, later);

@@ -7,7 +7,7 @@
 //                                 ^        |
 //            due, flush           |        | some are left
 //   deferred/ID ------------------+        +--> too old: told of as failed
-//        ^                                 +--> journal says why, file renamed to deferred/, its mtime the next try
+//        ^                                 +--> journal says why, file moved to deferred/, its mtime the next try
 //        +-----------------------------------------+
 //
 // What a crash leaves: the queue file stays in its folder until its last recipient is settled, so it is found and gone
@@ -20,6 +20,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -86,8 +87,12 @@ class QueueManager final : public Machine {
     std::string key;             // transport and next hop, for reuse
     std::optional<ConnId> conn;  // as courier_of_conn_ has it
   };
+  struct Told {  // durably
+    bool of_failures = false, of_delays = false;
+  };
   using Continuation = std::function<void(const Event&, Context&)>;
   // queue_manager.cc: what goes on when.
+  void MakeFolders(Context& context);
   void Pump(Context& context);
   void StartDelivery(queue::Delivery delivery, Context& context);
   void StartCourier(const queue::Delivery& delivery, NextHop hop, Context& context);
@@ -97,6 +102,7 @@ class QueueManager final : public Machine {
                  queue::UnreachableReason reason, Instant began, Context& context);
   void Take(const queue::ScheduleReport& report, Context& context);
   void ScanSpool(Context& context);
+  void ScanSpoolLater(Context& context);
   void ScanJournals(Context& context);
   void DropOrphans(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context);
   void ScanDeferred(Context& context);
@@ -118,11 +124,12 @@ class QueueManager final : public Machine {
   queue::Destination DestinationOf(const queue::Envelope& envelope, const queue::QueuedRecipient& recipient) const;
   std::vector<queue::RecipientGroup> TakeGroups(Active* active, uint64_t count) const;
   void Refill(const queue::Schedule::RecipientRequest& request, Context& context);
+  void PutReadingOff(const std::string& id, const Status& why, Context& context);
   void MoveToCorrupt(const std::string& id, queue::Folder folder, std::string_view why, Context& context);
   void SettleRecipient(const std::string& id, uint32_t recipient, const RecipientDone& done, std::string_view agent,
                        Instant began, Context& context);
   void FinishMessage(const std::string& id, Context& context);
-  void AfterNotices(const std::string& id, bool told, Context& context);
+  void AfterNotices(const std::string& id, Told told, Context& context);
   void Remove(const std::string& id, Context& context);
   void Defer(const std::string& id, const queue::RetryDecision& decision, Context& context);
   void DeferAgain(const std::string& id, const queue::RetryDecision& decision, Context& context);
@@ -153,6 +160,7 @@ class QueueManager final : public Machine {
   void CommitPlan(FilePlan plan, Continuation then, Context& context);
   void Log(Context& context, Severity severity, std::string_view agent, std::string text,
            std::vector<std::pair<std::string, std::string>> fields = {});
+  Duration queue_run_delay() const { return std::max(config_->queue.queue_run_delay, Seconds(1)); }
   std::string Queue() const { return config_->routing.queue_directory; }
 
   const MachineId machine_;
@@ -170,6 +178,7 @@ class QueueManager final : public Machine {
   std::set<std::string> found_by_scan_;   // not told of in this life
   bool incoming_overflowed_ = false;      // more lie on disk than are listed
   bool scanning_incoming_ = false;
+  bool incoming_scan_set_ = false;  // a timer for the next one runs
   std::map<std::string, Active> active_;
   std::map<queue::DeliveryId, queue::Delivery> deliveries_;  // under way
   std::map<uint64_t, Held> couriers_;
@@ -181,7 +190,8 @@ class QueueManager final : public Machine {
   size_t open_plans_ = 0;
   uint64_t cached_bytes_ = 0;
   std::optional<Instant> wakeup_;
-  bool stopping_ = false, started_ = false, pumping_ = false, scanning_deferred_ = false, reading_requests_ = false;
+  bool stopping_ = false, started_ = false, reads_spool_ = false, pumping_ = false, scanning_deferred_ = false,
+       reading_requests_ = false;
 };
 
 }  // namespace postern::outbound

@@ -60,18 +60,14 @@ void QueueManager::Activate(const std::string& id, queue::Folder folder, Context
 
 void QueueManager::OnHead(const std::string& id, queue::Folder folder, const ReadDone& read, bool whole,
                           Context& context) {
-  if (!read.status.ok()) {
+  if (read.status.code() == StatusCode::kNotFound) {
+    // Removed or moved by hand; or it waits where it came in.
     active_.erase(id);
     schedule_.ReadingFailed();
-    // Removed or moved by hand; or what was to be renamed never was.
-    if (read.status.code() == StatusCode::kNotFound) {
-      if (folder == queue::Folder::kDeferred) OnQueued(id, context);
-      return;
-    }
-    Log(context, Severity::kWarning, "qmgr", "warning: " + id + ": " + EscapeForLog(Message(read.status)));
-    retry_.Put(id, context.now.mono + retry_settings_.minimal_backoff_time);
+    if (folder == queue::Folder::kDeferred) OnQueued(id, context);
     return;
   }
+  if (!read.status.ok()) return PutReadingOff(id, read.status, context);
   auto head = queue::ParseQueueHead(read.bytes);
   if (!head.ok() && head.status().code() == StatusCode::kNotFound && !whole && read.file_bytes > read.bytes.size() &&
       read.file_bytes <= kHeadBytesMax) {
@@ -114,11 +110,23 @@ void QueueManager::OnHead(const std::string& id, queue::Folder folder, const Rea
       queue::ApplyJournal(journal->bytes, &active->second.cargo->envelope);
       active->second.journal_bytes = journal->bytes.size();
       if (!journal->bytes.empty() && !journal->bytes.ends_with('\n')) active->second.journal = "\n";
+    } else if (journal->status.code() != StatusCode::kNotFound) {
+      // Who has got it is not known: nobody gets it again before that can be read.
+      return PutReadingOff(id, journal->status, later);
     }
     Admit(id, later);
     Pump(later);
   });
   context.out.Put(Read{.op = op, .path = JournalPath(id)});
+}
+
+void QueueManager::PutReadingOff(const std::string& id, const Status& why, Context& context) {
+  Log(context, Severity::kWarning, "qmgr", "warning: " + id + ": " + EscapeForLog(Message(why)));
+  const bool by_scan = found_by_scan_.contains(id);
+  Forget(id);
+  if (by_scan) found_by_scan_.insert(id);
+  schedule_.ReadingFailed();
+  retry_.Put(id, context.now.mono + retry_settings_.minimal_backoff_time);
 }
 
 void QueueManager::MoveToCorrupt(const std::string& id, queue::Folder folder, std::string_view why, Context& context) {
@@ -330,25 +338,25 @@ void QueueManager::FinishMessage(const std::string& id, Context& context) {
   active.delay_told = decision.delay_told;
   if (decision.discarded)
     Log(context, Severity::kInfo, "bounce", id + ": undeliverable postmaster notification discarded");
-  if (decision.notices.empty()) return AfterNotices(id, true, context);
+  if (decision.notices.empty()) return AfterNotices(id, {.of_failures = true, .of_delays = true}, context);
   Tell(id, decision.notices, context);
 }
 
 // Whoever was to be told is told, durably; or could not be, and all is as if the failed recipients waited still.
-void QueueManager::AfterNotices(const std::string& id, bool told, Context& context) {
+void QueueManager::AfterNotices(const std::string& id, Told told, Context& context) {
   const auto found = active_.find(id);
   if (found == active_.end()) return;
   Active& active = found->second;
   queue::Envelope& envelope = active.cargo->envelope;
-  if (told) {
+  if (told.of_failures) {
     for (const uint32_t index : active.failed) {
       envelope.recipients[index].done = true;
       active.journal += queue::FormatDone(index);
     }
-    if (active.delay_told && !envelope.delay_told) {
-      envelope.delay_told = true;
-      active.journal += queue::FormatDelayTold();
-    }
+  }
+  if (told.of_delays && active.delay_told && !envelope.delay_told) {
+    envelope.delay_told = true;
+    active.journal += queue::FormatDelayTold();
   }
   const bool any_left =
       std::any_of(envelope.recipients.begin(), envelope.recipients.end(), [](const auto& each) { return !each.done; });
@@ -402,11 +410,18 @@ void QueueManager::Defer(const std::string& id, const queue::RetryDecision& deci
     plan.stages.push_back(
         {Append{.path = JournalPath(id), .at_bytes = active.journal_bytes, .bytes = Chain(std::move(lines))}});
   if (active.folder != queue::Folder::kDeferred) {
-    plan.stages.push_back({Rename{.from = active.cargo->path, .to = to, .replace = true}});
-    // rename(2) between two names of one file leaves both.
-    if (MayHaveTwin(id, active.folder)) plan.stages.push_back({Unlink{active.cargo->path}});
+    // A new name that is durable before the old one goes: a rename between folders could be lost from both, where
+    // somebody's flush of incoming/ came before the power went.
+    if (MayHaveTwin(id, active.folder)) plan.stages.push_back({Unlink{to}});
+    plan.stages.push_back({Link{.from = active.cargo->path, .to = to}});
+    plan.stages.push_back({SetMtime{.path = to, .mtime_seconds = decision.due.seconds()}});
+    plan.stages.push_back({SyncDir{queue::FolderPath(Queue(), queue::Folder::kDeferred)}});
+    plan.stages.push_back({Unlink{active.cargo->path}});
+  } else {
+    // Its name from before, where a power loss left it, would be found as new mail.
+    plan.stages.push_back(
+        {SetMtime{.path = to, .mtime_seconds = decision.due.seconds()}, Unlink{TwinPath(id, active.folder)}});
   }
-  plan.stages.push_back({SetMtime{.path = to, .mtime_seconds = decision.due.seconds()}});
   CommitPlan(
       std::move(plan),
       [this, id, decision](const Event& event, Context& later) {
@@ -427,27 +442,35 @@ void QueueManager::Defer(const std::string& id, const queue::RetryDecision& deci
       context);
 }
 
-// After a failed plan: what of the journal and the renaming was done?
+// After a failed plan: what of the journal and the new name was done?
 void QueueManager::DeferAgain(const std::string& id, const queue::RetryDecision& decision, Context& context) {
   const auto found = active_.find(id);
   if (found == active_.end()) return;
-  const Path there = queue::FilePath(Queue(), queue::Folder::kDeferred, id);
-  const OpId op = Ask([this, id, decision, there](const Event& event, Context& later) {
+  const OpId op = Ask([this, id, decision](const Event& event, Context& later) {
     const auto still = active_.find(id);
     const auto* stat = std::get_if<StatDone>(&event);
-    if (still == active_.end() || stat == nullptr || stat->files.size() != 2) return;
-    still->second.journal_bytes = stat->files[0].status.ok() ? stat->files[0].size_bytes : 0;
-    if (stat->files[1].status.ok()) still->second.folder = queue::Folder::kDeferred;
+    if (still == active_.end() || stat == nullptr || stat->files.size() != 3) return;
+    Active& active = still->second;
+    active.journal_bytes = stat->files[0].status.ok() ? stat->files[0].size_bytes : 0;
+    if (stat->files[1].status.code() == StatusCode::kNotFound) {
+      if (stat->files[2].status.code() == StatusCode::kNotFound) return Forget(id);  // somebody removed it
+      active.folder = queue::Folder::kDeferred;
+    } else {
+      found_by_scan_.insert(id);  // it may have both names by now
+    }
     // A torn line may stand at the journal's end; all that is done is said again.
-    std::string& journal = still->second.journal;
+    std::string& journal = active.journal;
     journal = "\n";
-    const auto& recipients = still->second.cargo->envelope.recipients;
+    const auto& recipients = active.cargo->envelope.recipients;
     for (size_t i = 0; i < recipients.size(); ++i) {
       if (recipients[i].done) journal += queue::FormatDone(i);
     }
+    if (active.cargo->envelope.delay_told) journal += queue::FormatDelayTold();
     Defer(id, decision, later);
   });
-  context.out.Put(Stat{.op = op, .paths = {JournalPath(id), there}});
+  context.out.Put(Stat{
+      .op = op,
+      .paths = {JournalPath(id), found->second.cargo->path, queue::FilePath(Queue(), queue::Folder::kDeferred, id)}});
 }
 
 void QueueManager::Forget(const std::string& id) {

@@ -17,14 +17,23 @@ constexpr uint64_t kReturnedBytesMax = 16u << 20;
 void QueueManager::Tell(const std::string& id, std::vector<notice::Notice> notices, Context& context) {
   const Active& active = active_.at(id);
   const auto write = [this, id, notices = std::move(notices)](std::optional<std::string> message, Context& later) {
-    auto open = std::make_shared<size_t>(notices.size());
-    auto all_told = std::make_shared<bool>(true);
+    struct Progress {
+      size_t open = 0;
+      Told told{.of_failures = true, .of_delays = true};
+    };
+    auto progress = std::make_shared<Progress>();
+    progress->open = notices.size();
     for (const notice::Notice& each : notices) {
+      // Whoever knows already is not told again because somebody else could not be: a postmaster's copy, or a success.
+      const bool is_copy = each.postmaster_copy && std::any_of(notices.begin(), notices.end(), [&](const auto& other) {
+                             return other.kind == each.kind && !other.postmaster_copy;
+                           });
       WriteNotice(
           id, each, message,
-          [this, id, open, all_told](bool told, Context& done) {
-            *all_told = *all_told && told;
-            if (--*open == 0) AfterNotices(id, *all_told, done);
+          [this, id, progress, kind = each.kind, is_copy](bool told, Context& done) {
+            if (!told && !is_copy && kind == notice::NoticeKind::kFailure) progress->told.of_failures = false;
+            if (!told && !is_copy && kind == notice::NoticeKind::kDelay) progress->told.of_delays = false;
+            if (--progress->open == 0) AfterNotices(id, progress->told, done);
           },
           later);
     }
@@ -56,6 +65,7 @@ void QueueManager::WriteNotice(const std::string& about, const notice::Notice& n
   auto text =
       std::make_shared<const std::string>(notice::Compose(notice, subject, notice_settings_, templates_, writing));
   smtp::OutgoingMessage outgoing{.queue_directory = Queue(),
+                                 .queue_folders_last = directory_.durable_folders().Has(queue::SpoolDir(Queue())),
                                  .envelope = notice::EnvelopeOf(notice, active.cargo->envelope, *text, writing),
                                  .bytes = text,
                                  .file_bytes = text->size(),
@@ -111,6 +121,7 @@ void QueueManager::CommitDelivery(std::shared_ptr<smtp::MessageDelivery> deliver
     const bool told = delivery->status().ok();
     for (size_t i = 0; told && i < message.locals.size(); ++i) {
       if (!delivery->reached(i)) continue;
+      directory_.durable_folders().Add(message.locals[i].target.maildir);
       directory_.AnnounceArrival("", message.locals[i].target.maildir, context);
       Log(context, Severity::kInfo, "virtual",
           message.envelope.id + ": to=<" + EscapeForLog(message.locals[i].address.Quoted(), 255) +

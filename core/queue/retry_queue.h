@@ -56,6 +56,11 @@ class RetryQueue {
   // same message when some were taken.
   bool Found(std::string_view id, Instant due);
   void ScanDone() { scanning_ = false; }
+  // It could not be read: all of deferred/ may be unknown, and is read again after queue_run_delay.
+  void ScanFailed() {
+    scanning_ = false;
+    beyond_ = scan_began_;
+  }
 
   // When Take() or WantsScan() may next say yes if nothing else happens; nullopt: never.
   std::optional<Instant> NextWakeup() const;
