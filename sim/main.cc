@@ -1,6 +1,5 @@
 // postern-sim: runs seeds of the simulated world, and makes failing ones short.
 #include <CLI/CLI.hpp>
-
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -54,7 +53,7 @@ uint64_t RunRange(const Options& options, uint64_t first, uint64_t last, bool st
   const auto start = std::chrono::steady_clock::now();
   const auto work = [&] {
     for (uint64_t seed = next++; seed <= last && !(stop_at_first && failed > 0); seed = next++) {
-      Result result = postern::sim::RunSeed(Plan{.seed = seed});
+      Result result = postern::sim::RunSeed(Plan{.seed = seed, .tells_all = first == last});
       if (options.check_determinism && postern::sim::RunSeed(Plan{.seed = seed}).digest != result.digest) {
         result.violations.push_back("O22: two runs of the seed differ");
       }
@@ -86,12 +85,13 @@ int RunShrink(uint64_t seed) {
     return 2;
   }
   uint32_t tried = 0;
-  const Plan shortest = postern::sim::Shrink(Plan{.seed = seed}, failing, &tried);
+  Plan shortest = postern::sim::Shrink(Plan{.seed = seed}, failing, &tried);
+  shortest.tells_all = true;
   const Result result = postern::sim::RunSeed(shortest);
   PrintFailure(result);
-  std::printf("  after %u runs: %zu of %u clients left out%s%s\n", tried, shortest.without_clients.size(),
+  std::printf("  after %u runs: %zu of %u clients left out%s%s%s\n", tried, shortest.without_clients.size(),
               failing.clients, shortest.without_crashes ? ", no crashes" : "",
-              shortest.without_faults ? ", no faults" : "");
+              shortest.without_faults ? ", no faults" : "", shortest.without_bad_hosts ? ", good hosts far away" : "");
   PrintStory(result);
   return 1;
 }

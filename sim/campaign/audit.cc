@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/mailbox/uidlist.h"
+#include "core/queue/journal.h"
 #include "core/queue/queue_file.h"
 #include "sim/campaign/setting.h"
 
@@ -42,10 +43,12 @@ std::map<std::string, Found> Collect(World& world, Ledger& ledger) {
       const std::string name = path.substr(path.rfind('/') + 1);
       if (!IsVisible(path)) continue;
       const std::string canary = CanaryIn(bytes);
-      const auto [known, is_new] = first_name.try_emplace({world.disk().StatPath(path).inode, name.substr(0, name.find(':'))}, path);
+      const auto [known, is_new] =
+          first_name.try_emplace({world.disk().StatPath(path).inode, name.substr(0, name.find(':'))}, path);
       if (!is_new) {
         auto& messages = found[user][canary];
-        const auto twin = std::find_if(messages.begin(), messages.end(), [&](const StoredMessage& m) { return m.path == known->second; });
+        const auto twin = std::find_if(messages.begin(), messages.end(),
+                                       [&](const StoredMessage& m) { return m.path == known->second; });
         if (twin != messages.end()) twin->twins.push_back(path);
         continue;
       }
@@ -59,18 +62,24 @@ std::map<std::string, Found> Collect(World& world, Ledger& ledger) {
   return found;
 }
 
-// Which recipients' messages wait in the queue: canary -> addresses. A Maildir that can't be written to sends them there.
+// Which recipients' messages wait in the queue: canary -> addresses. A Maildir that can't be written to sends them
+// there.
 std::map<std::string, std::set<std::string>> CollectQueue(World& world, Ledger& ledger) {
   std::map<std::string, std::set<std::string>> queued;
   for (const auto& [path, bytes] : world.disk().Files("/var/spool/postfix/postern")) {
-    if (path.find("/postern/tmp/") != std::string::npos || path.find("/postern/journal/") != std::string::npos) continue;
-    const auto file = queue::ParseQueueFile(bytes);
+    if (path.find("/postern/tmp/") != std::string::npos || path.find("/postern/journal/") != std::string::npos)
+      continue;
+    auto file = queue::ParseQueueFile(bytes);
     if (!file.ok()) {
       ledger.Violated("O4", "a queue file that can't be read: " + path);
       continue;
     }
+    const auto journal = world.disk().ReadFile("/var/spool/postfix/postern/journal/" + file->envelope.id);
+    if (journal.ok()) queue::ApplyJournal(*journal, &file->envelope);
     auto& recipients = queued[CanaryIn(file->message)];
-    for (const queue::QueuedRecipient& recipient : file->envelope.recipients) recipients.insert(recipient.address.Key());
+    for (const queue::QueuedRecipient& recipient : file->envelope.recipients) {
+      if (!recipient.done) recipients.insert(recipient.address.Key());
+    }
   }
   return queued;
 }
@@ -99,29 +108,29 @@ void AuditSubmission(const Submission& submission, const std::map<std::string, F
     const bool may_be_gone = ledger.IsMaybeGone(user, submission.canary);
     const auto waiting = queued.find(submission.canary);
     if (waiting != queued.end() && waiting->second.contains(user)) ++copies;
-    if (accepted && named && copies == 0 && !may_be_gone) {
+    const bool told = ledger.IsToldAsFailed(user, submission.canary);
+    if (accepted && named && copies == 0 && !may_be_gone && !told) {
       ledger.Violated("O1", submission.canary + " was answered 250 for " + user + " and is gone");
     }
-    if (copies > 0 && !named) ledger.Violated("O17", submission.canary + " is in the mailbox of " + user + ", who was not named");
-    // What failed at its last flush was in new/ for a moment: a session that took it to cur/ meanwhile keeps it. The client
-    // was told 4xx and sends it again: twice, never lost.
+    if (copies > 0 && !named)
+      ledger.Violated("O17", submission.canary + " is in the mailbox of " + user + ", who was not named");
+    // What failed at its last flush was in new/ for a moment: a session that took it to cur/ meanwhile keeps it. The
+    // client was told 4xx and sends it again: twice, never lost.
     if (submission.outcome == Submission::Outcome::kDeferred && all_in_cur) continue;
-    if (copies > 0 && !accepted && !unknown) ledger.Violated("O3", submission.canary + " was refused, and delivered to " + user);
-    const uint64_t allowed = 1 + ledger.CopiesAsked(user, submission.canary) + (world.crash_count() - submission.crashes_at_end);
-    if (copies > allowed) ledger.Violated("O2", submission.canary + " is there " + std::to_string(copies) + " times for " + user);
+    if (copies > 0 && !accepted && !unknown)
+      ledger.Violated("O3", submission.canary + " was refused, and delivered to " + user);
+    const uint64_t allowed =
+        1 + ledger.CopiesAsked(user, submission.canary) + (world.crash_count() - submission.crashes_at_end);
+    if (copies > allowed)
+      ledger.Violated("O2", submission.canary + " is there " + std::to_string(copies) + " times for " + user);
   }
 }
 
+// What is for far away has laws of its own (far_away.h).
 void AuditQueue(const std::map<std::string, std::set<std::string>>& queued, Ledger& ledger) {
   for (const Submission& submission : ledger.submissions()) {
-    const auto waiting = queued.find(submission.canary);
-    const bool far = waiting != queued.end() && waiting->second.contains("somebody@far.example.net");
-    if (submission.outcome == Submission::Outcome::kAccepted && submission.remote_recipients > 0 && !far) {
-      ledger.Violated("O1", submission.canary + " was accepted for far away and is in no queue");
-    }
-    if (far && submission.remote_recipients == 0) ledger.Violated("O14", submission.canary + " is queued for far away, unasked");
     if ((submission.outcome == Submission::Outcome::kRefused || submission.outcome == Submission::Outcome::kDeferred) &&
-        waiting != queued.end()) {
+        queued.contains(submission.canary)) {
       ledger.Violated("O3", submission.canary + " was refused, and queued");
     }
   }
@@ -160,7 +169,8 @@ void AuditFlags(const std::map<std::string, Found>& found, World& world, Ledger&
   }
 }
 
-void AuditSightings(const std::map<std::string, Found>& found, Ledger& ledger, const Sightings& first, const Sightings& second) {
+void AuditSightings(const std::map<std::string, Found>& found, Ledger& ledger, const Sightings& first,
+                    const Sightings& second) {
   for (const auto& [user, seen] : first) {
     const auto again = second.find(user);
     if (again == second.end() || again->second != seen) {
@@ -198,7 +208,8 @@ void AuditHandback(const std::map<std::string, Found>& found, World& world, Ledg
       continue;
     }
     if (list->next_uid < ledger.UidNextShown(user, "INBOX", uidvalidity)) {
-      ledger.Violated("O5", "dovecot-uidlist of " + user + " would give a UID again: its next one is " + std::to_string(list->next_uid));
+      ledger.Violated("O5", "dovecot-uidlist of " + user + " would give a UID again: its next one is " +
+                                std::to_string(list->next_uid));
     }
     std::map<uint32_t, std::string> bases;
     for (const mailbox::UidRecord& record : list->records) bases[record.uid] = record.base;
@@ -206,8 +217,10 @@ void AuditHandback(const std::map<std::string, Found>& found, World& world, Ledg
       const auto of_user = found.find(user);
       if (of_user == found.end() || !of_user->second.contains(canary)) continue;  // O8 tells
       const auto& files = of_user->second.at(canary);
-      if (std::none_of(files.begin(), files.end(), [&](const StoredMessage& message) { return BaseOf(message.path) == bases[uid]; })) {
-        ledger.Violated("O6", "dovecot-uidlist of " + user + " has UID " + std::to_string(uid) + " for another message");
+      if (std::none_of(files.begin(), files.end(),
+                       [&](const StoredMessage& message) { return BaseOf(message.path) == bases[uid]; })) {
+        ledger.Violated("O6",
+                        "dovecot-uidlist of " + user + " has UID " + std::to_string(uid) + " for another message");
       }
     }
   }
@@ -215,7 +228,8 @@ void AuditHandback(const std::map<std::string, Found>& found, World& world, Ledg
 
 void AuditSecrets(World& world, Ledger& ledger) {
   for (const LogLine& line : world.log()) {
-    if (line.event.text.find("canary-secret-of-") != std::string::npos) ledger.Violated("O16", "a password in the log: " + line.event.text);
+    if (line.event.text.find("canary-secret-of-") != std::string::npos)
+      ledger.Violated("O16", "a password in the log: " + line.event.text);
   }
   for (const auto& [path, bytes] : world.disk().Files("/")) {
     if (bytes.find("canary-secret-of-") != std::string::npos) ledger.Violated("O16", "a password in " + path);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sim/campaign/audit.h"
+#include "sim/campaign/far_away.h"
 #include "sim/campaign/ledger.h"
 #include "sim/campaign/setting.h"
 #include "sim/clients/imap_client.h"
@@ -16,13 +17,15 @@
 namespace postern::sim {
 namespace {
 
-constexpr uint64_t kStepsMax = 2'000'000;           // of one phase: more is a livelock (O20)
+constexpr uint64_t kStepsMax = 2'000'000;  // of one phase: more is a livelock (O20)
 constexpr Duration kSafety = Seconds(900);
 constexpr Duration kLiveness = Seconds(4000);
 
 Faults DrawFaults(Random& random) {
   Faults faults;
-  const auto maybe = [&](uint32_t parts) { return random.Chance(400) ? 1 + static_cast<uint32_t>(random.Below(parts)) : 0; };
+  const auto maybe = [&](uint32_t parts) {
+    return random.Chance(400) ? 1 + static_cast<uint32_t>(random.Below(parts)) : 0;
+  };
   faults.sync_fails = maybe(20);
   faults.write_fails = maybe(20);
   faults.read_fails = maybe(20);
@@ -41,7 +44,8 @@ IpAddress Address(std::string_view text) { return *IpAddress::Parse(text); }
 
 class Workload {
  public:
-  Workload(const Plan& plan, World& world, Ledger& ledger) : plan_(plan), world_(world), ledger_(ledger) {}
+  Workload(const Plan& plan, World& world, Ledger& ledger, const FarAway& far_away)
+      : plan_(plan), world_(world), ledger_(ledger), far_away_(far_away) {}
 
   // Clients come at their times; crashes, too.
   void Schedule(uint32_t client_count, uint32_t crash_count) {
@@ -49,7 +53,8 @@ class Workload {
     for (uint32_t number = 0; number < client_count; ++number) {
       const int64_t at = static_cast<int64_t>(draw.Below(static_cast<uint64_t>(kSafety.ns / 2)));
       const uint64_t client_seed = draw.Next();
-      if (std::find(plan_.without_clients.begin(), plan_.without_clients.end(), number) != plan_.without_clients.end()) continue;
+      if (std::find(plan_.without_clients.begin(), plan_.without_clients.end(), number) != plan_.without_clients.end())
+        continue;
       world_.After(at, [this, number, client_seed] { BeginClient(number, client_seed); });
     }
     Random crashes(plan_.seed, "crashes");
@@ -73,7 +78,8 @@ class Workload {
     Random random(seed);
     const std::string& user = UserNames()[random.Below(UserNames().size())];
     const std::string name = std::to_string(number);
-    const IpAddress from = random.Chance(300) ? Address("127.0.0.1") : Address("198.51.100." + std::to_string(1 + random.Below(200)));
+    const IpAddress from =
+        random.Chance(300) ? Address("127.0.0.1") : Address("198.51.100." + std::to_string(1 + random.Below(200)));
     const uint64_t kind = random.Below(100);
     bool began = false;
     if (kind < 50) {
@@ -81,6 +87,8 @@ class Workload {
       intent.listener = random.Below(3);
       if (intent.listener != kSmtp) intent.login = user;
       intent.trusted = from.IsLoopback();
+      intent.far_addresses = far_away_.addresses();
+      intent.far_seed = seed;
       intent.pipelining = random.Chance(500);
       intent.chunking = random.Chance(300);
       intent.aborts = random.Chance(200);
@@ -117,12 +125,14 @@ class Workload {
   const Plan& plan_;
   World& world_;
   Ledger& ledger_;
+  const FarAway& far_away_;
   std::vector<std::unique_ptr<Client>> clients_;
 };
 
 // What fresh clients see of every INBOX: user -> (UIDVALIDITY, UID -> canary).
 // `readers` must live as long as the world: a crash tells them later.
-Sightings ReadAll(World& world, Ledger& ledger, const std::string& round, std::vector<std::unique_ptr<ImapClient>>& readers) {
+Sightings ReadAll(World& world, Ledger& ledger, const std::string& round,
+                  std::vector<std::unique_ptr<ImapClient>>& readers) {
   const size_t first = readers.size();
   for (const std::string& user : UserNames()) {
     readers.push_back(std::make_unique<ImapClient>(
@@ -154,21 +164,30 @@ Result RunSeed(const Plan& plan) {
 
   Ledger ledger;
   std::vector<std::unique_ptr<ImapClient>> readers;
-  World world(plan.seed, MakeSetting(fsync), shards, faults);
-  world.Start();
-  Workload workload(plan, world, ledger);
-  workload.Schedule(client_count, crash_count);
-  world.set_observer([&ledger](size_t, Now now, const Event&, const std::vector<Effect>& effects) {
+  FarAway far_away(plan.seed, plan.without_bad_hosts, faults);
+  auto setting = std::make_shared<config::Config>(*MakeSetting(fsync));
+  far_away.Shape(setting.get());
+  World world(plan.seed, setting, shards, faults);
+  far_away.Enter(world);
+  Workload workload(plan, world, ledger, far_away);
+  world.set_observer([&](size_t, Now now, const Event& event, const std::vector<Effect>& effects) {
+    far_away.Watch(now, event, effects);
     for (const Effect& effect : effects) {
       const auto* note = std::get_if<Note>(&effect);
-      if (note == nullptr || note->event.severity < Severity::kWarning) continue;
-      ledger.Tell("  server at " + std::to_string(now.mono.ns / 1'000'000) + " ms: " + note->event.tag + " " + note->event.text);
+      if (note == nullptr || (note->event.severity < Severity::kWarning && !plan.tells_all)) continue;
+      ledger.Tell("  server at " + std::to_string(now.mono.ns / 1'000'000) + " ms: " + note->event.tag + " " +
+                  note->event.text);
     }
   });
+  world.Start();
+  workload.Schedule(client_count, crash_count);
   if (!world.RunUntil(Instant{} + kSafety, kStepsMax)) ledger.Violated("O20", "no end in the safety phase");
   world.set_faults(Faults{});
-  if (!world.RunUntil(Instant{} + kSafety + kLiveness, kStepsMax)) ledger.Violated("O20", "no end in the liveness phase");
+  far_away.Heal();
+  if (!world.RunUntil(Instant{} + kSafety + kLiveness, kStepsMax))
+    ledger.Violated("O20", "no end in the liveness phase");
 
+  if (ledger.violations().empty()) far_away.Audit(ledger);
   if (ledger.violations().empty()) {
     const Sightings first = ReadAll(world, ledger, "first", readers);
     world.Crash(/*power_loss=*/false);
@@ -189,7 +208,8 @@ Result RunSeed(const Plan& plan) {
 
 Plan Shrink(const Plan& plan, const Result& failing, uint32_t* tried) {
   const auto oracle_of = [](const Result& result) {
-    return result.violations.empty() ? std::string() : result.violations.front().substr(0, result.violations.front().find(':'));
+    return result.violations.empty() ? std::string()
+                                     : result.violations.front().substr(0, result.violations.front().find(':'));
   };
   const std::string oracle = oracle_of(failing);
   Plan best = plan;
@@ -197,7 +217,8 @@ Plan Shrink(const Plan& plan, const Result& failing, uint32_t* tried) {
     ++*tried;
     return oracle_of(RunSeed(candidate)) == oracle;
   };
-  for (const auto& simplify : {+[](Plan& p) { p.without_crashes = true; }, +[](Plan& p) { p.without_faults = true; }}) {
+  for (const auto& simplify : {+[](Plan& p) { p.without_crashes = true; }, +[](Plan& p) { p.without_faults = true; },
+                               +[](Plan& p) { p.without_bad_hosts = true; }}) {
     Plan candidate = best;
     simplify(candidate);
     if (still_fails(candidate)) best = candidate;

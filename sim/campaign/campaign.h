@@ -13,9 +13,10 @@ namespace postern::sim {
 // What of a seed's plan is carried out; shrinking leaves parts out.
 struct Plan {
   uint64_t seed = 0;
-  std::vector<uint32_t> without_clients;   // by their number
-  bool without_crashes = false, without_faults = false;
-  uint32_t clients_max = 0;                // 0: as the seed draws
+  std::vector<uint32_t> without_clients;  // by their number
+  bool without_crashes = false, without_faults = false, without_bad_hosts = false;
+  uint32_t clients_max = 0;  // 0: as the seed draws
+  bool tells_all = false;    // the story has every line of the log, not its warnings alone
 };
 
 struct Result {
@@ -25,7 +26,7 @@ struct Result {
   uint32_t clients = 0;
   uint64_t crashes = 0, power_losses = 0;
   uint64_t simulated_seconds = 0;
-  std::vector<std::string> violations;     // empty: the seed passes
+  std::vector<std::string> violations;  // empty: the seed passes
   std::vector<std::string> story;
 };
 

@@ -12,27 +12,46 @@
 
 namespace postern::sim {
 
-// The token in the Subject of `message`, by which it is known everywhere; empty: none.
+// The token in the Subject of `message`, by which it is known everywhere; empty: none. A notice (RFC 3464), which
+// returns another's header, is known as "notice " and its Message-ID.
 inline std::string CanaryIn(std::string_view message) {
-  const size_t at = message.find("Subject: canary-");
-  if (at == std::string_view::npos) return "";
-  const std::string_view rest = message.substr(at + 9);
-  return std::string(rest.substr(0, rest.find_first_of("\r\n")));
+  std::string id;
+  bool report = false;
+  while (true) {
+    const size_t end = message.find('\n');
+    std::string_view line = message.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (end == std::string_view::npos || line.empty()) break;
+    message.remove_prefix(end + 1);
+    if (line.starts_with("Subject: canary-")) return std::string(line.substr(9));
+    if (line.starts_with("Message-Id: ")) id = line.substr(12);
+    report |= line.starts_with("Content-Type: multipart/report");
+  }
+  return report && !id.empty() ? "notice " + id : "";
 }
+inline bool IsNotice(std::string_view canary) { return canary.starts_with("notice "); }
 
 // One attempt to submit one message. A client that saw no reply and tries again makes a new one.
 struct Submission {
-  std::string canary;                  // unique token in the body
-  std::string body;                    // header and body as sent, CRLF, dots not stuffed
-  std::set<std::string> local_users;   // whose RCPT was answered 250 and who have a Maildir
+  std::string canary;                   // unique token in the body
+  std::string body;                     // header and body as sent, CRLF, dots not stuffed
+  std::set<std::string> local_users;    // whose RCPT was answered 250 and who have a Maildir
   std::set<std::string> refused_users;  // RCPT answered 4xx or 5xx
   size_t remote_recipients = 0;
   std::set<std::string> remote_addresses;  // theirs
+  std::set<std::string> silent_addresses;  // of these, whose NOTIFY leaves FAILURE out
+  std::string queue_id;                    // as the reply to its end names it; empty: none was seen
   std::string sender;                      // of MAIL
   bool from_stranger = false;              // neither logged in nor of mynetworks
-  bool aliased = false;                // some recipient is an alias: it may be anybody's
-  enum class Outcome : uint8_t { kNone, kSent, kAccepted, kDeferred, kRefused } outcome = Outcome::kNone;  // deferred: 4xx at its end
-  uint64_t crashes_at_end = 0;         // crash count when the final dot was sent
+  bool aliased = false;                    // some recipient is an alias: it may be anybody's
+  enum class Outcome : uint8_t {
+    kNone,
+    kSent,
+    kAccepted,
+    kDeferred,
+    kRefused
+  } outcome = Outcome::kNone;   // deferred: 4xx at its end
+  uint64_t crashes_at_end = 0;  // crash count when the final dot was sent
 };
 
 class Ledger {
@@ -42,7 +61,9 @@ class Ledger {
 
   // A client asked that this message (by canary) go from this user's mailbox: from now on it may be gone.
   void MayBeGone(const std::string& user, const std::string& canary) { may_be_gone_.insert({user, canary}); }
-  bool IsMaybeGone(const std::string& user, const std::string& canary) const { return may_be_gone_.contains({user, canary}); }
+  bool IsMaybeGone(const std::string& user, const std::string& canary) const {
+    return may_be_gone_.contains({user, canary});
+  }
   // A client asked for a copy (COPY, APPEND repeated): more than one may be there.
   void MayBeCopied(const std::string& user, const std::string& canary) { ++copies_[{user, canary}]; }
   uint64_t CopiesAsked(const std::string& user, const std::string& canary) const {
@@ -57,7 +78,9 @@ class Ledger {
     auto operator<=>(const UidKey&) const = default;
   };
   // False where this UID was shown with another canary before.
-  bool Shown(const UidKey& key, const std::string& canary) { return shown_.try_emplace(key, canary).first->second == canary; }
+  bool Shown(const UidKey& key, const std::string& canary) {
+    return shown_.try_emplace(key, canary).first->second == canary;
+  }
   // UIDNEXT and HIGHESTMODSEQ never go back (O5, O7). False where they did.
   bool UidNextSeen(const std::string& user, const std::string& mailbox, uint32_t uidvalidity, uint64_t uidnext) {
     return Grows(uidnext_[{user, mailbox, uidvalidity, 0}], uidnext);
@@ -74,7 +97,9 @@ class Ledger {
   }
 
   // Whose message this is, by everything that was sent or appended. Unknown tokens belong to nobody.
+  // Whose a notice is says the law of notices (outbound_oracles.h).
   bool BelongsTo(const std::string& canary, const std::string& user) const {
+    if (IsNotice(canary)) return true;
     if (appends_.contains({user, canary})) return true;
     for (const Submission& submission : submissions_) {
       if (submission.canary == canary) return submission.local_users.contains(user) || submission.aliased;
@@ -82,12 +107,26 @@ class Ledger {
     return false;
   }
 
+  // A notice that a client read: it may be gone from the mailbox since. By canary: whose mailbox, and its text.
+  void SawNotice(const std::string& user, const std::string& canary, std::string text) {
+    notices_seen_.try_emplace(canary, user, std::move(text));
+  }
+  const std::map<std::string, std::pair<std::string, std::string>>& notices_seen() const { return notices_seen_; }
+
+  // The sender was told that this recipient does not get the message: then it need not be there.
+  void ToldAsFailed(const std::string& user, const std::string& canary) { told_failed_.insert({user, canary}); }
+  bool IsToldAsFailed(const std::string& user, const std::string& canary) const {
+    return told_failed_.contains({user, canary});
+  }
+
   // APPEND: sent, and answered OK.
   struct Append {
     std::string body;
     bool acknowledged = false;
   };
-  void MayAppend(const std::string& user, const std::string& canary, std::string body) { appends_[{user, canary}].body = std::move(body); }
+  void MayAppend(const std::string& user, const std::string& canary, std::string body) {
+    appends_[{user, canary}].body = std::move(body);
+  }
   void Appended(const std::string& user, const std::string& canary) { appends_[{user, canary}].acknowledged = true; }
   const std::map<std::pair<std::string, std::string>, Append>& appends() const { return appends_; }
 
@@ -98,9 +137,11 @@ class Ledger {
     uint64_t power_losses = 0;
   };
   void MayFlag(const std::string& user, const std::string& canary) { may_be_flagged_.insert({user, canary}); }
-  bool MayBeFlagged(const std::string& user, const std::string& canary) const { return may_be_flagged_.contains({user, canary}); }
-  void Flagged(const std::string& user, const std::string& mailbox, uint32_t uidvalidity, uint32_t uid, const std::string& canary,
-               uint64_t power_losses) {
+  bool MayBeFlagged(const std::string& user, const std::string& canary) const {
+    return may_be_flagged_.contains({user, canary});
+  }
+  void Flagged(const std::string& user, const std::string& mailbox, uint32_t uidvalidity, uint32_t uid,
+               const std::string& canary, uint64_t power_losses) {
     flags_.push_back({{user, mailbox, uidvalidity, uid}, canary, power_losses});
   }
   const std::vector<Flag>& flags() const { return flags_; }
@@ -124,7 +165,8 @@ class Ledger {
   }
 
   std::deque<Submission> submissions_;
-  std::set<std::pair<std::string, std::string>> may_be_gone_;
+  std::map<std::string, std::pair<std::string, std::string>> notices_seen_;
+  std::set<std::pair<std::string, std::string>> may_be_gone_, told_failed_;
   std::map<std::pair<std::string, std::string>, uint64_t> copies_;
   std::map<std::pair<std::string, std::string>, Append> appends_;
   std::set<std::pair<std::string, std::string>> may_be_flagged_;

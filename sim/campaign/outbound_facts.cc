@@ -1,5 +1,7 @@
 #include "sim/campaign/outbound_facts.h"
 
+#include <algorithm>
+
 #include "core/queue/journal.h"
 #include "core/queue/queue_file.h"
 
@@ -39,18 +41,21 @@ std::string CanaryOf(std::string_view message) {
 std::vector<ToldFailed> FailuresIn(std::string_view message, std::string_view to) {
   std::vector<ToldFailed> failures;
   const std::string canary = CanaryOf(message);
-  std::string notice, recipient;
+  std::string notice, recipient, about;
   while (!message.empty()) {
     const std::string_view line = TakeLine(&message);
     if (const auto id = ValueOf(line, "Message-Id"); id && notice.empty()) {
       notice = *id;
+    } else if (const auto queue_id = ValueOf(line, "X-Postfix-Queue-ID")) {
+      about = *queue_id;
     } else if (const auto final_recipient = ValueOf(line, "Final-Recipient")) {
       const size_t semicolon = final_recipient->find(';');
       recipient = semicolon == std::string_view::npos ? "" : final_recipient->substr(semicolon + 1);
       recipient.erase(0, recipient.find_first_not_of(' '));
     } else if (const auto action = ValueOf(line, "Action"); action && !recipient.empty()) {
       if (*action == "failed") {
-        failures.push_back({.notice = notice, .to = std::string(to), .canary = canary, .recipient = recipient});
+        failures.push_back(
+            {.notice = notice, .to = std::string(to), .canary = canary, .recipient = recipient, .about = about});
       }
       recipient.clear();
     }
@@ -58,14 +63,27 @@ std::vector<ToldFailed> FailuresIn(std::string_view message, std::string_view to
   return failures;
 }
 
+void FindWhatNoticesAreAbout(OutboundFacts* facts) {
+  for (ToldFailed& told : facts->told) {
+    if (!told.canary.empty()) continue;
+    for (const Promised& promised : facts->promised) {
+      // Messages that are copied for some of their recipients have ids that begin with the first one's.
+      if (!promised.queue_id.empty() && told.about.starts_with(promised.queue_id)) told.canary = promised.canary;
+    }
+  }
+  std::erase_if(facts->told, [](const ToldFailed& told) { return told.canary.empty(); });
+}
+
 void AddPromises(Ledger& ledger, OutboundFacts* facts) {
   using Outcome = Submission::Outcome;
   for (const Submission& submission : ledger.submissions()) {
-    if (submission.remote_addresses.empty()) continue;
     facts->promised.push_back(
         {.canary = submission.canary,
          .sender = submission.sender,
          .recipients = submission.remote_addresses,
+         .silent = submission.silent_addresses,
+         .of_this_host = submission.local_users,
+         .queue_id = submission.queue_id,
          .from_stranger = submission.from_stranger,
          .no_reply = submission.outcome == Outcome::kSent,
          .refused = submission.outcome != Outcome::kSent && submission.outcome != Outcome::kAccepted});
@@ -74,10 +92,10 @@ void AddPromises(Ledger& ledger, OutboundFacts* facts) {
 
 void AddBooks(const RemoteHost& host, OutboundFacts* facts) {
   for (const Taken& taken : host.taken()) {
-    if (taken.sender.empty()) {
+    if (taken.sender.empty() && IsNotice(CanaryIn(*taken.message))) {
       const std::vector<ToldFailed> failures = FailuresIn(*taken.message, taken.recipient);
       facts->told.insert(facts->told.end(), failures.begin(), failures.end());
-      if (!failures.empty()) continue;
+      continue;
     }
     facts->carried.push_back({.canary = CanaryOf(*taken.message),
                               .recipient = taken.recipient,
@@ -100,9 +118,8 @@ void AddSpool(const std::map<std::string, std::string>& files, OutboundFacts* fa
     }
     for (const queue::QueuedRecipient& recipient : file->envelope.recipients) {
       if (recipient.done) continue;
-      std::vector<ToldFailed> failures;
-      if (file->envelope.null_sender) failures = FailuresIn(file->message, recipient.address.Key());
-      if (!failures.empty()) {
+      if (file->envelope.null_sender && IsNotice(CanaryIn(file->message))) {
+        const std::vector<ToldFailed> failures = FailuresIn(file->message, recipient.address.Key());
         facts->told.insert(facts->told.end(), failures.begin(), failures.end());
         continue;
       }
@@ -124,6 +141,22 @@ std::optional<Tried> ReadTry(const LogEvent& event) {
   return Tried{.id = text.substr(0, colon),
                .recipient = text.substr(begin, end - begin),
                .deferred = text.compare(status + 9, 9, "deferred ") == 0};
+}
+
+void AddNoticeLine(const LogEvent& event, Instant at, uint64_t process, OutboundFacts* facts) {
+  const std::string& text = event.text;
+  const size_t colon = text.find(": ");
+  if (colon == std::string::npos) return;
+  constexpr std::string_view kWritten = ": sender non-delivery notification: ";
+  if (event.tag == "postfix/bounce" && text.compare(colon, kWritten.size(), kWritten) == 0) {
+    facts->notices.try_emplace(text.substr(colon + kWritten.size()),
+                               NoticeWritten{.about = text.substr(0, colon), .at = at, .process = process});
+    return;
+  }
+  const auto notice = facts->notices.find(text.substr(0, colon));
+  if (notice == facts->notices.end()) return;
+  notice->second.lost |=
+      text.find(", status=bounced (") != std::string::npos || text.find(", status=expired, ") != std::string::npos;
 }
 
 }  // namespace postern::sim

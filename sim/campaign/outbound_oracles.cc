@@ -28,7 +28,61 @@ const Promised* Find(const OutboundFacts& facts, const std::string& canary) {
   return found == facts.promised.end() ? nullptr : &*found;
 }
 
+// The queue id in a notice's Message-ID, as far as the log knows it.
+const NoticeWritten* FindNotice(const OutboundFacts& facts, const std::string& message_id) {
+  const auto found = std::find_if(facts.notices.begin(), facts.notices.end(), [&](const auto& notice) {
+    return message_id.find(notice.first) != std::string::npos;
+  });
+  return found == facts.notices.end() ? nullptr : &found->second;
+}
+
+// Was a notice about it written that did not reach anybody?
+bool NoticeIsLost(const OutboundFacts& facts, const Promised& promised) {
+  return std::any_of(facts.notices.begin(), facts.notices.end(), [&](const auto& notice) {
+    return notice.second.about == promised.queue_id && notice.second.lost;
+  });
+}
+
+// Of several notices about one recipient: does each have a reason in the one before?
+bool MayRepeat(const OutboundFacts& facts, const std::set<std::string>& message_ids) {
+  std::vector<const NoticeWritten*> written;
+  for (const std::string& id : message_ids) {
+    const NoticeWritten* const one = FindNotice(facts, id);
+    if (one == nullptr) return false;
+    written.push_back(one);
+  }
+  std::sort(written.begin(), written.end(), [](const auto* a, const auto* b) { return a->at < b->at; });
+  for (size_t i = 0; i + 1 < written.size(); ++i) {
+    if (!MayForget(facts, written[i]->process, written[i]->at, written[i + 1]->process)) return false;
+  }
+  return true;
+}
+
+// Was somebody told that a recipient failed, though it was known that it was taken, or the other way round?
+bool ToldThoughTaken(const OutboundFacts& facts, const CanaryKey& key, const std::vector<Carriage>& times) {
+  return std::any_of(facts.told.begin(), facts.told.end(), [&](const ToldFailed& told) {
+    if (told.canary != key.first || told.recipient != key.second) return false;
+    const NoticeWritten* const notice = FindNotice(facts, told.notice);
+    return std::any_of(times.begin(), times.end(), [&](const Carriage& one) {
+      if (!one.reply_told) return false;
+      if (notice == nullptr) return one.process == facts.last_process;
+      if (notice->at < one.at) return !MayForget(facts, notice->process, notice->at, one.process);
+      return !MayForget(facts, one.process, one.at, notice->process);
+    });
+  });
+}
+
 }  // namespace
+
+bool MayForget(const OutboundFacts& facts, uint64_t process, Instant at, uint64_t next) {
+  if (process == next) return false;
+  if (!facts.disk_kept_all) return true;
+  for (auto end = facts.ends.find(process); end != facts.ends.end() && end->first < next; ++end) {
+    if (end->second.power_lost) return true;
+  }
+  const auto end = facts.ends.find(process);
+  return end == facts.ends.end() || end->second.at - at < facts.memory_delay;
+}
 
 Violations CheckOneEnd(const OutboundFacts& facts) {
   Violations violations;
@@ -42,22 +96,23 @@ Violations CheckOneEnd(const OutboundFacts& facts) {
     for (const std::string& recipient : promised.recipients) {
       const CanaryKey key{promised.canary, recipient};
       // The null sender's mail that fails ends without a word (RFC 5321 section 6.1).
-      if (promised.sender.empty()) continue;
-      if (!carried.contains(key) && !told.contains(key) && !waiting.contains(key)) {
+      if (promised.sender.empty() || promised.silent.contains(recipient)) continue;
+      if (!carried.contains(key) && !told.contains(key) && !waiting.contains(key) && !NoticeIsLost(facts, promised)) {
         violations.push_back("O11: " + Text(key) + " was promised and is gone: not taken, not told of, not waiting");
       }
     }
   }
   for (const auto& [key, times] : carried) {
     for (size_t i = 0; i + 1 < times.size(); ++i) {
-      if (times[i].reply_told && times[i].process == times[i + 1].process) {
+      if (times[i].reply_told && !MayForget(facts, times[i].process, times[i].at, times[i + 1].process)) {
         violations.push_back("O2: " + Text(key) + " was sent again, though the reply was read");
       }
     }
     const bool surely = std::any_of(times.begin(), times.end(), [&](const Carriage& one) {
       return one.reply_told && one.process == facts.last_process;
     });
-    if (surely && told.contains(key)) violations.push_back("O11: " + Text(key) + " was taken, and told of as failed");
+    if (ToldThoughTaken(facts, key, times))
+      violations.push_back("O11: " + Text(key) + " was taken, and told of as failed");
     if (surely && waiting.contains(key)) violations.push_back("O11: " + Text(key) + " was taken, and waits still");
   }
   // A notice is durable before its recipient is settled: a crash may leave both, until the next try.
@@ -80,13 +135,17 @@ Violations CheckNotices(const OutboundFacts& facts) {
       violations.push_back("O12: a notice to " + one.to + ", who did not send " + Text(key));
     }
     if (promised->refused) violations.push_back("O12: a notice about what was refused: " + Text(key));
-    if (!promised->recipients.contains(one.recipient)) {
+    if (promised->silent.contains(one.recipient)) {
+      violations.push_back("O12: a notice that NOTIFY forbids: " + Text(key));
+    }
+    if (!promised->recipients.contains(one.recipient) && !promised->of_this_host.contains(one.recipient)) {
       violations.push_back("O12: a notice about a recipient that was not accepted: " + Text(key));
     }
     notices[key].insert(one.notice);
   }
   for (const auto& [key, ids] : notices) {
-    if (ids.size() > 1) violations.push_back("O12: " + Text(key) + " has " + std::to_string(ids.size()) + " notices");
+    if (ids.size() > 1 && !MayRepeat(facts, ids))
+      violations.push_back("O12: " + Text(key) + " has " + std::to_string(ids.size()) + " notices");
   }
   return violations;
 }
@@ -100,6 +159,8 @@ Violations CheckNothingUnasked(const OutboundFacts& facts) {
       violations.push_back("O14: nobody sent " + Text(key) + ", which " + std::string(what));
     } else if (promised->refused) {
       violations.push_back("O3: " + Text(key) + " was refused, and " + std::string(what));
+    } else if (promised->of_this_host.contains(recipient)) {
+      return;
     } else if (!promised->recipients.contains(recipient)) {
       violations.push_back("O14: " + Text(key) + " was not accepted, and " + std::string(what));
     } else if (promised->from_stranger) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -15,11 +16,14 @@ namespace postern::sim {
 // A message that was answered 250 for recipients far away.
 struct Promised {
   std::string canary;
-  std::string sender;                // empty: the null reverse-path
-  std::set<std::string> recipients;  // whose RCPT was answered 250
-  bool from_stranger = false;        // neither logged in nor of mynetworks
-  bool no_reply = false;             // the reply to its end was never seen: it may be there, or not
-  bool refused = false;              // 4xx or 5xx at its end
+  std::string sender;                       // empty: the null reverse-path
+  std::set<std::string> recipients;         // whose RCPT was answered 250
+  std::set<std::string> silent = {};        // of them, whose NOTIFY leaves FAILURE out
+  std::set<std::string> of_this_host = {};  // recipients as well, whose mailboxes are others' affair
+  std::string queue_id = {};                // empty: not known
+  bool from_stranger = false;               // neither logged in nor of mynetworks
+  bool no_reply = false;                    // the reply to its end was never seen: it may be there, or not
+  bool refused = false;                     // 4xx or 5xx at its end
 };
 // A remote host took a message for a recipient.
 struct Carriage {
@@ -33,6 +37,18 @@ struct ToldFailed {
   std::string notice;  // its Message-ID: the same notice delivered twice is no second one
   std::string to;      // the envelope's recipient
   std::string canary, recipient;
+  std::string about = {};  // the queue id of the message, as the notice names it
+};
+// A notice as the log tells of it: it is being written, and what came of it where that is no good.
+struct NoticeWritten {
+  std::string about;  // the queue id of the message
+  Instant at;
+  uint64_t process = 0;
+  bool lost = false;  // it could not be delivered itself: that ends without a word (RFC 5321 section 6.1)
+};
+struct ProcessEnd {
+  Instant at;
+  bool power_lost = false;
 };
 // A recipient that is not settled yet, in a queue file.
 struct Waiting {
@@ -60,14 +76,25 @@ struct OutboundFacts {
   std::vector<Carriage> carried;
   std::vector<ToldFailed> told;
   std::vector<Waiting> waiting;
-  uint64_t last_process = 0;  // that ran
+  uint64_t last_process = 0;                     // that ran
+  std::map<std::string, NoticeWritten> notices;  // by queue id
+  std::map<uint64_t, ProcessEnd> ends;           // of processes, as far as they are known
+  // Nothing that was written was refused or lost by a disk that went on working: what is known is written down.
+  bool disk_kept_all = false;
+  // How long it takes to write down what is known.
+  Duration memory_delay = Seconds(60);
 };
 
+// Whether `process` may have forgotten by `next` what it knew at `at`: the disk would not have it, it ended just then,
+// or the power went in between, since journals are not flushed.
+bool MayForget(const OutboundFacts& facts, uint64_t process, Instant at, uint64_t next);
+
 // O11, O2: each recipient of each promised message is taken by a host, told of as failed, or waits. A second time it is
-// taken only where the reply of the time before was not read, or the process ended in between. It is told of as failed
+// taken only where the reply of the time before was not read, or was forgotten (MayForget). It is told of as failed
 // only where nobody is known to have taken it.
 Violations CheckOneEnd(const OutboundFacts& facts);
-// O12: one notice for a failed recipient, to the sender, none to the null sender, none about a message nobody promised.
+// O12: one notice for a failed recipient, another one only where the first was forgotten; to the sender, none to the
+// null sender, none where NOTIFY forbids it, none about a message nobody promised.
 Violations CheckNotices(const OutboundFacts& facts);
 // O3, O14: hosts take nothing that was refused, nobody sent, or a stranger wanted relayed.
 Violations CheckNothingUnasked(const OutboundFacts& facts);

@@ -119,9 +119,11 @@ void ImapClient::OnUntagged(World& world, const imap::Response& response) {
       uidvalidity_ = static_cast<uint32_t>(number);
       if (!ledger_.UidValiditySeen(intent_.user, selecting_, uidvalidity_)) Violated("O5", "UIDVALIDITY went back");
     } else if (response.code.name == "UIDNEXT" && uidvalidity_ != 0) {
-      if (!ledger_.UidNextSeen(intent_.user, selecting_, uidvalidity_, number)) Violated("O5", "UIDNEXT went back to " + text);
+      if (!ledger_.UidNextSeen(intent_.user, selecting_, uidvalidity_, number))
+        Violated("O5", "UIDNEXT went back to " + text);
     } else if (response.code.name == "HIGHESTMODSEQ" && uidvalidity_ != 0) {
-      if (!ledger_.ModseqSeen(intent_.user, selecting_, uidvalidity_, number)) Violated("O7", "HIGHESTMODSEQ went back to " + text);
+      if (!ledger_.ModseqSeen(intent_.user, selecting_, uidvalidity_, number))
+        Violated("O7", "HIGHESTMODSEQ went back to " + text);
     }
     return;
   }
@@ -142,7 +144,8 @@ void ImapClient::OnFetch(World&, const imap::Response& response) {
   if (*response.number == 0 || *response.number > rows_.size()) return Violated("O8", "FETCH of no message");
   Row& row = rows_[*response.number - 1];
   if (const imap::Value* uid = response.Attribute("UID")) {
-    if (row.uid != 0 && row.uid != uid->number) Violated("O8", "number " + std::to_string(*response.number) + " changed its UID");
+    if (row.uid != 0 && row.uid != uid->number)
+      Violated("O8", "number " + std::to_string(*response.number) + " changed its UID");
     row.uid = static_cast<uint32_t>(uid->number);
   }
   OnFlags(row, response);
@@ -150,6 +153,7 @@ void ImapClient::OnFetch(World&, const imap::Response& response) {
   if (body == nullptr) return;
   row.canary = CanaryIn(body->text);
   if (row.uid == 0 || row.canary.empty()) return;
+  if (IsNotice(row.canary)) ledger_.SawNotice(intent_.user, row.canary, body->text);
   seen_[row.uid] = row.canary;
   if (!ledger_.Shown({intent_.user, mailbox_, uidvalidity_, row.uid}, row.canary)) {
     Violated("O6", "UID " + std::to_string(row.uid) + " names another message now");
@@ -230,7 +234,8 @@ void ImapClient::OnTagged(World& world, const imap::Response& response) {
       if (mailbox_ == "INBOX" && response.code.name == "APPENDUID") {
         const size_t blank = response.code.arguments.find(' ');
         uint32_t uid = 0;
-        std::from_chars(response.code.arguments.data() + blank + 1, response.code.arguments.data() + response.code.arguments.size(), uid);
+        std::from_chars(response.code.arguments.data() + blank + 1,
+                        response.code.arguments.data() + response.code.arguments.size(), uid);
         appended_[uid] = append_canary_;
       }
       break;
@@ -252,7 +257,8 @@ void ImapClient::Next(World& world) {
   if (intent_.reads_all) {
     if (selecting_.empty()) return selecting_ = "INBOX", Say(world, Doing::kSelect, "SELECT INBOX (CONDSTORE)");
     if (mailbox_.empty()) return Violated("liveness", "INBOX can't be selected in a healthy world");
-    if (doing_ == Doing::kSelect && !rows_.empty()) return Say(world, Doing::kFetch, "FETCH 1:* (UID FLAGS MODSEQ BODY.PEEK[])");
+    if (doing_ == Doing::kSelect && !rows_.empty())
+      return Say(world, Doing::kFetch, "FETCH 1:* (UID FLAGS MODSEQ BODY.PEEK[])");
     return Say(world, Doing::kLogout, "LOGOUT");
   }
   if (intent_.aborts && random.Chance(100)) {
@@ -262,7 +268,8 @@ void ImapClient::Next(World& world) {
   if (done_commands_++ >= intent_.commands) return Say(world, Doing::kLogout, "LOGOUT");
   if (mailbox_.empty() || random.Chance(100)) {
     const bool archive = !random.Chance(800);
-    if (archive && random.Chance(500)) return Say(world, Doing::kCreate, "CREATE Archive");  // what is selected stays so
+    if (archive && random.Chance(500))
+      return Say(world, Doing::kCreate, "CREATE Archive");  // what is selected stays so
     selecting_ = archive ? "Archive" : "INBOX";
     rows_.clear();
     appended_.clear();
@@ -276,7 +283,8 @@ void ImapClient::Next(World& world) {
   }
   if (draw < 25 || (known.empty() && !rows_.empty() && draw < 70)) {
     if (rows_.empty()) return Say(world, Doing::kNoop, "NOOP");
-    return Say(world, Doing::kFetch, random.Chance(500) ? "FETCH 1:* (UID FLAGS BODY.PEEK[])" : "FETCH 1:* (UID FLAGS MODSEQ BODY.PEEK[])");
+    return Say(world, Doing::kFetch,
+               random.Chance(500) ? "FETCH 1:* (UID FLAGS BODY.PEEK[])" : "FETCH 1:* (UID FLAGS MODSEQ BODY.PEEK[])");
   }
   if (draw < 45 && !known.empty()) {
     const Row& row = *known[random.Below(known.size())];
@@ -286,8 +294,9 @@ void ImapClient::Next(World& world) {
       ledger_.MayFlag(intent_.user, row.canary);
       return Say(world, Doing::kStore, "UID STORE " + std::to_string(row.uid) + " +FLAGS (\\Flagged)");
     }
-    return Say(world, Doing::kStore, "UID STORE " + std::to_string(row.uid) + (random.Chance(500) ? " +FLAGS.SILENT" : " -FLAGS") +
-                                         " (\\Seen $Work)");
+    return Say(world, Doing::kStore,
+               "UID STORE " + std::to_string(row.uid) + (random.Chance(500) ? " +FLAGS.SILENT" : " -FLAGS") +
+                   " (\\Seen $Work)");
   }
   if (draw < 52 && !known.empty()) {
     const Row& row = *known[random.Below(known.size())];
@@ -300,11 +309,13 @@ void ImapClient::Next(World& world) {
     const Row& row = *known[random.Below(known.size())];
     ledger_.MayBeCopied(intent_.user, row.canary);
     ledger_.MayBeCopied(intent_.user, row.canary);  // a crash in the middle may leave one more
-    return Say(world, Doing::kCopy, "UID COPY " + std::to_string(row.uid) + " " + (random.Chance(500) ? "INBOX" : "Archive"));
+    return Say(world, Doing::kCopy,
+               "UID COPY " + std::to_string(row.uid) + " " + (random.Chance(500) ? "INBOX" : "Archive"));
   }
   if (draw < 78) {
     append_canary_ = "canary-" + std::to_string(random.Next()) + "-";
-    append_body_ = "From: <a@example.test>\r\nSubject: " + append_canary_ + "\r\n\r\n" + std::string(random.Below(2000), 'y') + "\r\n";
+    append_body_ = "From: <a@example.test>\r\nSubject: " + append_canary_ + "\r\n\r\n" +
+                   std::string(random.Below(2000), 'y') + "\r\n";
     ledger_.MayAppend(intent_.user, append_canary_, append_body_);
     return Say(world, Doing::kAppend, "APPEND INBOX (\\Seen) {" + std::to_string(append_body_.size()) + "}");
   }

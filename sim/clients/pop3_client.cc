@@ -78,9 +78,9 @@ void Pop3Client::OnReply(World& world, const std::string& status, const std::str
     }
     case Doing::kRetr: {
       if (!ok) return NextMessage(world);
-      const size_t at = body.find("Subject: canary-");
-      if (at == std::string::npos) return NextMessage(world);
-      const std::string canary = body.substr(at + 9, body.find_first_of("\r\n", at) - at - 9);
+      const std::string canary = CanaryIn(body);
+      if (canary.empty()) return NextMessage(world);
+      if (IsNotice(canary)) ledger_.SawNotice(intent_.user, canary, body);
       if (!ledger_.BelongsTo(canary, intent_.user)) ledger_.Violated("O17", name_ + ": a message of somebody else");
       // A UIDL is a name for ever, as a UID is (O10).
       if (!ledger_.Shown({intent_.user, "pop3 " + uidls_[at_], 0, 0}, canary)) {

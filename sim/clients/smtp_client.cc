@@ -1,6 +1,7 @@
 #include "sim/clients/smtp_client.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <utility>
 
@@ -25,7 +26,11 @@ std::string Stuffed(std::string_view body) {
 }  // namespace
 
 SmtpClient::SmtpClient(Ledger& ledger, SmtpIntent intent, std::string name)
-    : ledger_(ledger), intent_(std::move(intent)), name_(std::move(name)) {}
+    : ledger_(ledger),
+      intent_(std::move(intent)),
+      name_(std::move(name)),
+      far_(intent_.far_seed, "mail for far away"),
+      mails_far_(far_.Chance(600)) {}
 
 bool SmtpClient::Begin(World& world) {
   conn_ = world.Connect(this, intent_.listener, intent_.from);
@@ -47,7 +52,9 @@ void SmtpClient::OnBytes(World& world, std::string_view bytes) {
   while (!closed_ && (end = input_.find("\r\n")) != std::string::npos) {
     const std::string line = input_.substr(0, end);
     input_.erase(0, end + 2);
-    const bool well_formed = line.size() >= 3 && std::all_of(line.begin(), line.begin() + 3, [](char c) { return std::isdigit(static_cast<unsigned char>(c)); }) &&
+    const bool well_formed = line.size() >= 3 &&
+                             std::all_of(line.begin(), line.begin() + 3,
+                                         [](char c) { return std::isdigit(static_cast<unsigned char>(c)); }) &&
                              (line.size() == 3 || line[3] == ' ' || line[3] == '-');
     if (!well_formed || line.find_first_of("\r\n") != std::string::npos) {
       ledger_.Violated("O19", name_ + ": no SMTP reply line: " + line);
@@ -83,6 +90,7 @@ void SmtpClient::OnReply(World& world, int code, const std::string& text) {
       return Say(world, "EHLO client.example.org", {Wait::kEhlo});
     case Wait::kEhlo:
       if (code != 250) return Quit(world);
+      offers_dsn_ = text.find("DSN") != std::string::npos;
       if (!tls_ && text.find("AUTH ") != std::string::npos) {
         ledger_.Violated("O15", name_ + ": AUTH offered before TLS");
       }
@@ -93,7 +101,8 @@ void SmtpClient::OnReply(World& world, int code, const std::string& text) {
         return;
       }
       if (!intent_.login.empty() && !authenticated_) {
-        const std::string token = std::string(1, '\0') + intent_.login + std::string(1, '\0') + PasswordOf(intent_.login);
+        const std::string token =
+            std::string(1, '\0') + intent_.login + std::string(1, '\0') + PasswordOf(intent_.login);
         return Say(world, "AUTH PLAIN " + EncodeBase64(token), {Wait::kAuth});
       }
       return NextMessage(world);
@@ -123,6 +132,7 @@ void SmtpClient::OnReply(World& world, int code, const std::string& text) {
         if (expected.remote) {
           ++submission_->remote_recipients;
           submission_->remote_addresses.insert(expected.user);
+          if (expected.silent) submission_->silent_addresses.insert(expected.user);
           if (!authenticated_ && !intent_.trusted) {
             ledger_.Violated("O14", name_ + ": relay for a stranger");
           }
@@ -142,6 +152,9 @@ void SmtpClient::OnReply(World& world, int code, const std::string& text) {
       submission_->outcome = code == 250  ? Submission::Outcome::kAccepted
                              : code < 500 ? Submission::Outcome::kDeferred
                                           : Submission::Outcome::kRefused;
+      if (const size_t id = text.find("queued as "); code == 250 && id != std::string::npos) {
+        submission_->queue_id = text.substr(id + 10, text.find_first_of("\r\n", id) - id - 10);
+      }
       if (code == 250 && accepted_recipients_ == 0) ledger_.Violated("O3", name_ + ": accepted a message for nobody");
       return NextMessage(world);
     case Wait::kRset:
@@ -178,26 +191,53 @@ void SmtpClient::NextMessage(World& world) {
   bdat_ = intent_.chunking && world.random().Chance(600);
   const uint64_t recipients = 1 + world.random().Below(3);
   envelope_replies_left_ = 1 + recipients;
-  const std::string sender = intent_.login.empty() ? "sender@client.example.org" : intent_.login;
-  submission_->sender = sender;
+  notify_.clear();
+  submission_->sender = DrawSender();
   submission_->from_stranger = !authenticated_ && !intent_.trusted;
-  Say(world, "MAIL FROM:<" + sender + ">", {Wait::kMail});
+  std::string parameters;
+  if (offers_dsn_ && far_.Chance(200))
+    parameters = far_.Chance(500) ? " RET=HDRS" : " RET=FULL ENVID=e" + std::to_string(sent_);
+  Say(world, "MAIL FROM:<" + submission_->sender + ">" + parameters, {Wait::kMail});
   if (intent_.pipelining) {
     for (uint64_t i = 0; i < recipients; ++i) SendEnvelope(world);
   }
 }
 
+// The login where there is one; else somebody here or far away; now and then the null reverse-path.
+std::string SmtpClient::DrawSender() {
+  if (far_.Chance(80)) return "";
+  if (!intent_.login.empty()) return intent_.login;
+  if (intent_.trusted && far_.Chance(500)) return UserNames()[far_.Below(UserNames().size())];
+  return "sender@client.example.org";
+}
+
 // One RCPT.
 void SmtpClient::SendEnvelope(World& world) {
   const uint64_t draw = world.random().Below(10);
+  if (mails_far_ && far_.Chance(600)) return SendFarRecipient(world);
   if (draw < 7) {
     const std::string& user = UserNames()[world.random().Below(UserNames().size())];
     Say(world, "RCPT TO:<" + user + ">", {.wait = Wait::kRcpt, .user = user});
   } else if (draw == 7) {
     Say(world, "RCPT TO:<nobody@example.test>", {.wait = Wait::kRcpt, .user = "nobody@example.test"});
   } else {
-    Say(world, "RCPT TO:<somebody@far.example.net>", {.wait = Wait::kRcpt, .user = "somebody@far.example.net", .remote = true});
+    SendFarRecipient(world);
   }
+}
+
+void SmtpClient::SendFarRecipient(World& world) {
+  const std::string& address = intent_.far_addresses[far_.Below(intent_.far_addresses.size())];
+  const auto [chosen, is_new] = notify_.try_emplace(address);
+  if (is_new && offers_dsn_) {
+    constexpr std::array<std::string_view, 5> kNotify{"NEVER", "SUCCESS", "FAILURE", "SUCCESS,FAILURE,DELAY", "DELAY"};
+    if (far_.Chance(400)) chosen->second = " NOTIFY=" + std::string(kNotify[far_.Below(kNotify.size())]);
+    if (far_.Chance(200)) chosen->second += " ORCPT=rfc822;first+40" + address.substr(address.find('@') + 1);
+  }
+  const std::string& parameters = chosen->second;
+  const bool silent =
+      parameters.find("NOTIFY=") != std::string::npos && parameters.find("FAILURE") == std::string::npos;
+  Say(world, "RCPT TO:<" + address + ">" + parameters,
+      {.wait = Wait::kRcpt, .user = address, .remote = true, .silent = silent});
 }
 
 void SmtpClient::AfterEnvelope(World& world) {
@@ -232,7 +272,8 @@ void SmtpClient::SendBody(World& world) {
   if (intent_.smuggles) {
     // CVE-2023-51764: what follows the bare line ends is data, never commands. One reply comes, for the real end.
     submission_->body += "smuggle\r\n";
-    world.SendToServer(*conn_, wire + "smuggle\n.\nMAIL FROM:<smuggled@client.example.org>\nRCPT TO:<alice@example.test>\r\n.\r\n");
+    world.SendToServer(
+        *conn_, wire + "smuggle\n.\nMAIL FROM:<smuggled@client.example.org>\nRCPT TO:<alice@example.test>\r\n.\r\n");
     submission_->body.clear();  // bare line ends may be refused or normalised: its bytes are not compared
     return;
   }
@@ -249,8 +290,8 @@ std::string SmtpClient::MakeBody(World& world) {
   std::string body;
   for (int hop = 0; intent_.loops && hop < 60; ++hop) body += "Received: from a by b\r\n";  // RFC 5321 section 6.3
   body += "From: <sender@client.example.org>\r\nTo: <somebody@example.test>\r\nSubject: " + submission_->canary +
-                     "\r\nDate: Mon, 01 Jan 2024 12:00:00 +0000\r\nMessage-ID: <" + submission_->canary +
-                     "@client.example.org>\r\n\r\n";
+          "\r\nDate: Mon, 01 Jan 2024 12:00:00 +0000\r\nMessage-ID: <" + submission_->canary +
+          "@client.example.org>\r\n\r\n";
   const uint64_t lines = random.Chance(30) ? 6000 + random.Below(4000) : random.Below(30);
   for (uint64_t i = 0; i < lines; ++i) {
     if (random.Chance(100)) body += ".";

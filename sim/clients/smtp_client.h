@@ -1,12 +1,15 @@
-// A simulated submitter: sends a few messages over one connection, more or less politely, and writes into the ledger what
-// it was told. It judges replies by code alone and holds the server to RFC 5321: one reply a command, in order (O19).
+// A simulated submitter: sends a few messages over one connection, more or less politely, and writes into the ledger
+// what it was told. It judges replies by code alone and holds the server to RFC 5321: one reply a command, in order
+// (O19).
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sim/campaign/ledger.h"
 #include "sim/world/world.h"
@@ -14,16 +17,19 @@
 namespace postern::sim {
 
 struct SmtpIntent {
-  size_t listener = 0;          // ListenerIndex
+  size_t listener = 0;  // ListenerIndex
   IpAddress from;
-  std::string login;            // submission: who logs in; empty: nobody
+  std::string login;  // submission: who logs in; empty: nobody
   bool pipelining = false, chunking = false, smuggles = false, injects_after_starttls = false;
   bool loops = false;              // its messages have gone through too many hosts
   bool resets_before_tls = false;  // RSET, and EHLO again: what was forbidden must stay so
   bool early_talker = false;
   uint32_t messages = 1;
-  bool aborts = false;          // breaks off somewhere
-  bool trusted = false;         // from mynetworks
+  bool aborts = false;   // breaks off somewhere
+  bool trusted = false;  // from mynetworks
+  // Whom far away it may write to (not empty), and with which chance of its own it decides what.
+  std::vector<std::string> far_addresses;
+  uint64_t far_seed = 0;
 };
 
 class SmtpClient final : public Client {
@@ -36,18 +42,36 @@ class SmtpClient final : public Client {
   void OnClosed(World& world) override;
 
  private:
-  enum class Wait : uint8_t { kGreeting, kEhlo, kStartTls, kTls, kAuth, kMail, kRcpt, kData, kEnd, kBdat, kRset, kPlainRset, kQuit, kDone };
+  enum class Wait : uint8_t {
+    kGreeting,
+    kEhlo,
+    kStartTls,
+    kTls,
+    kAuth,
+    kMail,
+    kRcpt,
+    kData,
+    kEnd,
+    kBdat,
+    kRset,
+    kPlainRset,
+    kQuit,
+    kDone
+  };
 
   struct Expected {
     Wait wait;
-    std::string user;   // kRcpt: who
+    std::string user;  // kRcpt: who
     bool remote = false;
+    bool silent = false;  // kRcpt: NOTIFY leaves FAILURE out
   };
 
   void OnReply(World& world, int code, const std::string& text);
   void Say(World& world, std::string_view line, Expected expected);
   void NextMessage(World& world);
   void SendEnvelope(World& world);
+  void SendFarRecipient(World& world);
+  std::string DrawSender();
   void AfterEnvelope(World& world);
   void SendBody(World& world);
   void Quit(World& world);
@@ -65,6 +89,9 @@ class SmtpClient final : public Client {
   Submission* submission_ = nullptr;
   size_t accepted_recipients_ = 0, envelope_replies_left_ = 0;
   bool mail_refused_ = false;
+  Random far_;
+  bool offers_dsn_ = false, mails_far_ = false;
+  std::map<std::string, std::string> notify_;  // of this message's recipients far away
 };
 
 }  // namespace postern::sim

@@ -13,11 +13,13 @@ namespace {
 constexpr std::string_view kNotice =
     "From: MAILER-DAEMON@mail.example.test\n"
     "Subject: Undelivered Mail Returned to Sender\n"
+    "Content-Type: multipart/report; report-type=delivery-status;\n"
     "Message-Id: <n1@mail.example.test>\n"
     "\n"
     "--x\n"
     "Content-Type: message/delivery-status\n\n"
-    "Reporting-MTA: dns; mail.example.test\n\n"
+    "Reporting-MTA: dns; mail.example.test\n"
+    "X-Postfix-Queue-ID: 4A1B\n\n"
     "Final-Recipient: rfc822; b@far.example\n"
     "Action: failed\n"
     "Status: 5.1.1\n\n"
@@ -54,6 +56,7 @@ TEST(OutboundFacts, NoticesTellWhatFailed) {
   EXPECT_EQ(failures[0].to, "alice@example.test");
   EXPECT_EQ(failures[0].canary, "canary-17-");
   EXPECT_EQ(failures[0].recipient, "b@far.example");
+  EXPECT_EQ(failures[0].about, "4A1B");
   EXPECT_TRUE(FailuresIn("Subject: canary-17-\n\nbody\n", "alice@example.test").empty());
 }
 
@@ -70,7 +73,7 @@ TEST(OutboundFacts, PromisesAreWhatWasAnswered250) {
   AddPromises(ledger, &facts);
   std::string told;
   for (const Promised& promised : facts.promised) told += promised.no_reply ? '?' : promised.refused ? '-' : '+';
-  EXPECT_EQ(told, "+?---");
+  EXPECT_EQ(told, "++?---");  // also what is for this host alone: it may come to wait, too
 }
 
 TEST(OutboundFacts, BooksAreMailAndNotices) {
@@ -112,6 +115,36 @@ TEST(OutboundFacts, SpoolIsWhatIsNotDone) {
   EXPECT_EQ(facts.waiting[0].arrived.us, 5);
   ASSERT_EQ(facts.told.size(), 1u);
   EXPECT_EQ(facts.told[0].recipient, "b@far.example");
+}
+
+TEST(OutboundFacts, NoticesWithoutAnOriginalAreKnownByQueueId) {
+  OutboundFacts facts{.promised = {{.canary = "m0"}, {.canary = "m1", .queue_id = "4A1B"}},
+                      .told = {{.canary = "m0", .recipient = "a"},
+                               {.recipient = "b", .about = "4A1BA"},
+                               {.recipient = "c", .about = "4A1C"}}};
+  FindWhatNoticesAreAbout(&facts);
+  ASSERT_EQ(facts.told.size(), 2u);
+  EXPECT_EQ(facts.told[0].canary, "m0");
+  EXPECT_EQ(facts.told[1].canary, "m1");
+}
+
+TEST(OutboundFacts, NoticesAreReadFromTheLog) {
+  OutboundFacts facts;
+  const auto line = [&](std::string tag, std::string text) {
+    AddNoticeLine({.tag = std::move(tag), .text = std::move(text)}, Instant{} + Seconds(5), 2, &facts);
+  };
+  line("postfix/bounce", "4A1B: sender delay notification: 4A1C");
+  line("postfix/bounce", "4A1B: sender non-delivery notification: 4A1D");
+  line("postfix/smtp", "4A1B: to=<b@far.example>, relay=none, delay=1, dsn=5.1.1, status=bounced (no)");
+  ASSERT_EQ(facts.notices.size(), 1u);
+  const NoticeWritten& notice = facts.notices.at("4A1D");
+  EXPECT_EQ(notice.about, "4A1B");
+  EXPECT_EQ(notice.at, Instant{} + Seconds(5));
+  EXPECT_EQ(notice.process, 2u);
+  line("postfix/smtp", "4A1D: to=<a@b.example>, relay=none, delay=1, dsn=4.4.1, status=deferred (no)");
+  EXPECT_FALSE(notice.lost);
+  line("postfix/qmgr", "4A1D: from=<>, status=expired, returned to sender");
+  EXPECT_TRUE(notice.lost);
 }
 
 TEST(OutboundFacts, TriesAreReadFromTheLog) {

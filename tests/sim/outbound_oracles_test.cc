@@ -52,10 +52,56 @@ TEST(OutboundOracles, TwiceOnlyWhereTheReplyWasLostOrTheProcessDied) {
   EXPECT_EQ(Oracle(CheckOneEnd(facts)), "");
 }
 
+TEST(OutboundOracles, WhatIsWrittenDownIsNotForgotten) {
+  OutboundFacts facts = Right();
+  facts.disk_kept_all = true;
+  facts.ends[1] = {.at = At(200)};
+  EXPECT_FALSE(MayForget(facts, 1, At(10), 1));
+  EXPECT_FALSE(MayForget(facts, 1, At(10), 2));
+  EXPECT_TRUE(MayForget(facts, 1, At(190), 2)) << "it died just then";
+  facts.ends[2] = {.at = At(300), .power_lost = true};
+  EXPECT_FALSE(MayForget(facts, 1, At(10), 2));
+  EXPECT_TRUE(MayForget(facts, 1, At(10), 3)) << "the power went in between";
+  facts.ends.erase(2);
+  facts.disk_kept_all = false;
+  EXPECT_TRUE(MayForget(facts, 1, At(10), 2));
+  facts.disk_kept_all = true;
+
+  facts.carried.push_back({.canary = "m1", .recipient = "a@far", .at = At(400), .process = 2, .reply_told = true});
+  facts.last_process = 2;
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "O2");
+  facts.ends[1].power_lost = true;
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "");
+}
+
+TEST(OutboundOracles, WhatNobodyWantsToHearMayEndInSilence) {
+  OutboundFacts facts = Right();
+  facts.waiting.clear();
+  facts.promised[0].silent = {"c@far"};
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "");
+  facts.told.push_back({.notice = "n2", .to = "alice@example.test", .canary = "m1", .recipient = "c@far"});
+  EXPECT_EQ(Oracle(CheckNotices(facts)), "O12");
+}
+
+TEST(OutboundOracles, ANoticeMayBeLostWhereItFailsItself) {
+  OutboundFacts facts = Right();
+  facts.waiting.clear();
+  facts.promised[0].queue_id = "A1";
+  facts.notices["N1"] = {.about = "A2", .lost = true};
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "O11");
+  facts.notices["N1"].about = "A1";
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "");
+  facts.notices["N1"].lost = false;
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "O11");
+}
+
 TEST(OutboundOracles, WhatWasTakenNeitherFailedNorWaits) {
   OutboundFacts facts = Right();
   facts.told.push_back({.notice = "n1", .to = "alice@example.test", .canary = "m1", .recipient = "a@far"});
   EXPECT_EQ(Oracle(CheckOneEnd(facts)), "O11");
+  facts.notices["n1"] = {.about = "A", .at = At(5), .process = 1};
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "O11") << "told first, taken then";
+  facts.notices.clear();
   facts.carried[0].reply_told = false;  // nobody knew
   EXPECT_EQ(Oracle(CheckOneEnd(facts)), "");
 
@@ -72,6 +118,13 @@ TEST(OutboundOracles, OneNoticeToTheSender) {
   EXPECT_EQ(Oracle(CheckNotices(facts)), "");
   facts.told[1].notice = "n2";
   EXPECT_EQ(Oracle(CheckNotices(facts)), "O12");
+  facts.disk_kept_all = true;
+  facts.notices["n1"] = {.about = "A", .at = At(20), .process = 1};
+  facts.notices["n2"] = {.about = "A", .at = At(300), .process = 2};
+  facts.ends[1] = {.at = At(250)};
+  EXPECT_EQ(Oracle(CheckNotices(facts)), "O12");
+  facts.ends[1] = {.at = At(25)};
+  EXPECT_EQ(Oracle(CheckNotices(facts)), "") << "it died before it knew";
 
   facts = Right();
   facts.told[0].to = "bob@example.test";
