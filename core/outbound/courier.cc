@@ -285,7 +285,9 @@ void Courier::OnEvent(const Event& event, Context& context) {
   } else if (const auto* tls = std::get_if<TlsReady>(&event)) {
     if (dialogue_ == nullptr) return;
     tls_pending_ = false;
-    dialogue_->OnTlsReady(JudgeCertificate(policy_, tls->certificate.get()), Moment(context), &actions_);
+    const TlsVerdict verdict = JudgeCertificate(policy_, tls->certificate.get());
+    if (attempt_) LogTls(tls->facts, verdict, context);
+    dialogue_->OnTlsReady(verdict, Moment(context), &actions_);
   } else if (std::holds_alternative<PeerClosed>(event)) {
     conn_.reset();
     if (dialogue_ == nullptr) return;
@@ -319,6 +321,22 @@ void Courier::OnEvent(const Event& event, Context& context) {
     }
   }
   Perform(context);
+}
+
+// As with smtp_tls_loglevel = 1: whoever reads the log sees how mail left.
+void Courier::LogTls(const TlsFacts& facts, const TlsVerdict& verdict, Context& context) const {
+  std::string to = std::get_if<SocketHop>(&hop_) != nullptr
+                       ? std::get<SocketHop>(hop_).path
+                       : attempt_->address.host + "[" + attempt_->address.address.ToString() +
+                             "]:" + std::to_string(attempt_->site.port);
+  context.out.Log(
+      {.severity = Severity::kInfo,
+       .tag = lmtp() ? "postfix/lmtp" : "postfix/smtp",
+       .pid = log_pid_,
+       .text = std::string(verdict.summary) + " TLS connection established to " + EscapeForLog(to) + ": " +
+               facts.protocol + " with cipher " + facts.cipher + " (" + std::to_string(facts.secret_bits) + "/" +
+               std::to_string(facts.algorithm_bits) + " bits)",
+       .fields = {{"event.action", "tls.done"}, {"tls.version", facts.protocol}, {"tls.cipher", facts.cipher}}});
 }
 
 // Actions may bring more of them: a piece of the message that lies ready.

@@ -99,6 +99,7 @@ class Courier {
   void Connect(const TlsPolicy& policy, Context& context);
   void BeginJob(Context& context);
   Job MakeJob() const;
+  void LogTls(const TlsFacts& facts, const TlsVerdict& verdict, Context& context) const;
   void Perform(Context& context);
   void OnRecipientDone(RecipientDone done);
   void AfterJob(Context& context);
