@@ -20,6 +20,7 @@ import time
 import unittest
 
 POSTERN = ""
+PATIENCE_S = 60  # only ever waited in full where something is broken
 FNV_PRIME, FNV_START = 0x100000001B3, 0xCBF29CE484222325
 
 
@@ -39,6 +40,16 @@ def queue_file(name, sender, recipients, message=b"Subject: x\n\nbody\n", arrive
              "protocol -", "sasl_method -", "sasl_username -", f"arrived {arrived}000000", "smtputf8 0", f"sender {sender or '-'}"]
     lines += [f"recipient {address} smtp - {original} - 0" for address, original in recipients]
     return seal(("\n".join(lines) + "\nmessage\n").encode(), message)
+
+
+def comes(condition):
+    """Waits until it is true; false where that takes PATIENCE_S."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 class Case(unittest.TestCase):
@@ -197,10 +208,7 @@ class Sendmail(Case):
         process = subprocess.Popen([POSTERN, "sendmail", "--root", str(self.root), "r@x.example"], stdin=subprocess.PIPE)
         process.stdin.write(b"x" * 100_000)
         process.stdin.flush()
-        for _ in range(1000):
-            if self.places():
-                break
-            time.sleep(0.01)
+        self.assertTrue(comes(self.places))
         self.assertEqual([name[:4] for name in self.places()], ["tmp-"])
         process.kill()
         process.wait()
@@ -415,14 +423,13 @@ class WithServer(Case):
 
     def serve(self, act):
         """A thread that is the server: carries out the first request and unlinks it."""
+        requests = self.spool / "requests"
         def work():
-            for _ in range(3000):
-                for file in (self.spool / "requests").iterdir():
-                    self.seen.append(file.name)
-                    act(file.name)
-                    file.unlink()
-                    return
-                time.sleep(0.01)
+            if comes(lambda: any(requests.iterdir())):
+                file = next(requests.iterdir())
+                self.seen.append(file.name)
+                act(file.name)
+                file.unlink()
         thread = threading.Thread(target=work)
         thread.start()
         self.addCleanup(thread.join)
@@ -451,9 +458,8 @@ class WithServer(Case):
     def test_a_server_that_ends_meanwhile(self):
         (self.spool / "hold").mkdir()
         def end():
-            while not any((self.spool / "requests").iterdir()):
-                time.sleep(0.01)
-            self.lock.close()
+            if comes(lambda: any((self.spool / "requests").iterdir())):
+                self.lock.close()
         thread = threading.Thread(target=end)
         thread.start()
         done = self.run_command("postsuper", "-h", "A7D12ABC020")
