@@ -9,6 +9,7 @@ The environment says where things are: POSTERN_BIN (the program), default build/
 import contextlib
 import email.message
 import imaplib
+import itertools
 import os
 import pathlib
 import poplib
@@ -37,10 +38,13 @@ NO_RESOLVER = '127.0.0.1@9'
 STRANGER = '127.0.0.2'
 
 
+offsets_tried = itertools.count()  # what was given to one is not given to another, whether it listens yet or not
+
+
 def free_offset(ports=PORTS):
     """An offset that makes every port free. Below the range the kernel gives to outgoing connections."""
-    start = 3000 + os.getpid() * 7 % 20000
-    for attempt in range(200):
+    start = os.getpid() * 7 % 20000
+    for attempt in itertools.islice(offsets_tried, 200):
         offset = 3000 + (start + attempt * 61) % 25000
         with contextlib.ExitStack() as held:
             try:

@@ -1,25 +1,30 @@
-"""A private Postfix below a folder of its own, for tests that join the real thing with a running postern.
+"""Real servers that end with the test: a private Postfix, smtp-sink, a certificate authority.
 
-Nothing of the system's own instance is touched: configuration, queue and data are in the folder, the one port is free.
-Must run as root, as Postfix's master does.
+Nothing of the system's own instances is touched: configuration, queue and data are in a folder that the test gives and
+removes, all ports are free ones on loopback. Postfix must be started as root, as its master does.
 """
 import os
 import pathlib
 import pwd
+import re
+import signal
+import socket
 import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'clients'))
-from host import free_offset, wait_until  # noqa: E402
+from host import PATIENCE, free_offset, wait_until  # noqa: E402
 
 SKIPPED = 77  # SKIP_RETURN_CODE of ctest
 POSTFIX = '/usr/sbin/postfix'
+SMTP_SINK = '/usr/sbin/smtp-sink'
 
 MASTER = """
 127.0.0.1:{port} inet n - n - - smtpd
 pickup    unix  n  -  n  60    1  pickup
 cleanup   unix  n  -  n  -     0  cleanup
 qmgr      unix  n  -  n  300   1  qmgr
+tlsmgr    unix  -  -  n  1000? 1  tlsmgr
 rewrite   unix  -  -  n  -     -  trivial-rewrite
 bounce    unix  -  -  n  -     0  bounce
 defer     unix  -  -  n  -     0  bounce
@@ -31,7 +36,10 @@ showq     unix  n  -  n  -     -  showq
 error     unix  -  -  n  -     -  error
 retry     unix  -  -  n  -     -  error
 discard   unix  -  -  n  -     -  discard
+smtp      unix  -  -  n  -     -  smtp
+relay     unix  -  -  n  -     -  smtp
 lmtp      unix  -  -  n  -     -  lmtp
+virtual   unix  -  n  n  -     -  virtual
 anvil     unix  -  -  n  -     1  anvil
 scache    unix  -  -  n  -     1  scache
 postlog   unix-dgram n - n -   1  postlogd
@@ -68,7 +76,10 @@ def missing(*programs):
 
 
 class Postfix:
-    def __init__(self, folder, settings=''):
+    """`settings`: lines of main.cf, which replace those above. `services`: lines for master.cf; {folder} is filled in in
+    both."""
+
+    def __init__(self, folder, settings='', services=''):
         self.folder = pathlib.Path(folder)
         self.port = free_offset((0,))
         self.etc = self.folder / 'etc'
@@ -76,8 +87,15 @@ class Postfix:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         postfix = pwd.getpwnam('postfix')
         os.chown(self.folder / 'data', postfix.pw_uid, postfix.pw_gid)
-        (self.etc / 'main.cf').write_text(MAIN.format(folder=self.folder) + settings)
-        (self.etc / 'master.cf').write_text(MASTER.format(port=self.port))
+        self.configure(settings)
+        (self.etc / 'master.cf').write_text(MASTER.format(port=self.port) + services.format(folder=self.folder))
+
+    def configure(self, settings):
+        """Writes main.cf. A running instance sees it after reload()."""
+        lines = (MAIN + settings).format(folder=self.folder).strip().splitlines()
+        values = dict(line.partition('=')[::2] for line in lines)
+        merged = {name.strip(): value.strip() for name, value in values.items()}
+        (self.etc / 'main.cf').write_text(''.join(f'{name} = {value}\n' for name, value in merged.items()))
 
     def __enter__(self):
         self.command('start')
@@ -85,6 +103,11 @@ class Postfix:
 
     def __exit__(self, *_):
         self.command('stop')
+
+    def reload(self):
+        before = len(self.log())
+        self.command('reload')
+        self.wait_for_log('reload -- version', before)
 
     def command(self, word):
         result = subprocess.run([POSTFIX, '-c', str(self.etc), word], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -96,9 +119,73 @@ class Postfix:
         file = self.folder / 'maillog'
         return file.read_text(errors='replace') if file.exists() else ''
 
-    def wait_for_log(self, pattern):
-        import re
+    def wait_for_log(self, pattern, start=0):
         try:
-            return wait_until(lambda: re.search(pattern, self.log()), f'{pattern!r} in Postfix\'s log')
+            return wait_until(lambda: re.search(pattern, self.log()[start:]), f'{pattern!r} in Postfix\'s log')
         except AssertionError as error:
             raise AssertionError(f'{error}\n{self.log()[-4000:]}') from error
+
+
+class Sink:
+    """smtp-sink(1): a server that takes everything, or fails as its options say. What it took is in `folder`."""
+
+    def __init__(self, folder, *options, port=None):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o777)
+        self.options = options
+        self.port = port or free_offset((0,))
+
+    def __enter__(self):
+        user = ['-u', 'nobody'] if os.geteuid() == 0 else []
+        self.process = subprocess.Popen([SMTP_SINK, '-4', *user, '-d', f'{self.folder}/', *self.options, f'127.0.0.1:{self.port}', '500'],
+                                        stdin=subprocess.DEVNULL)
+        wait_until(self.listens, 'smtp-sink')
+        return self
+
+    def listens(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f'smtp-sink ended: {self.process.returncode}')
+        try:
+            socket.create_connection(('127.0.0.1', self.port), PATIENCE).close()
+            return True
+        except ConnectionRefusedError:
+            return False
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGKILL)  # it knows no other end
+        self.process.wait()
+
+    def messages(self):
+        """What came, whole or not: (arguments of MAIL, list of those of RCPT, the message with LF line ends)."""
+        return [self.parse(file.read_bytes()) for file in sorted(self.folder.iterdir())]
+
+    @staticmethod
+    def parse(dump):
+        head, _, message = re.split(rb'(?m)^\tby [^\n]*\(smtp-sink\)([^\n]*)\n\t[^\n]*\n', dump + b'\n\n', maxsplit=1)
+        return (re.search(rb'(?m)^X-Mail-Args: (.*)$', head)[1].decode(),
+                [args.decode() for args in re.findall(rb'(?m)^X-Rcpt-Args: (.*)$', head)], message[:-3])
+
+
+class Authority:
+    """A certificate authority of the test's own: who is given `certificate` trusts what it issued, and nothing else."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True)
+        self.certificate, self.key = self.folder / 'authority.pem', self.folder / 'authority.key'
+        self.openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30', '-subj',
+                     '/CN=authority of a test', '-keyout', self.key, '-out', self.certificate)
+
+    def openssl(self, *arguments):
+        subprocess.run(['openssl', *arguments], check=True, capture_output=True)
+
+    def issue(self, *names):
+        """Paths of a certificate for these names and of its key."""
+        certificate, key, request = (self.folder / f'{names[0]}.{end}' for end in ('pem', 'key', 'request'))
+        self.openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', f'/CN={names[0]}', '-addext',
+                     'basicConstraints=critical,CA:FALSE', '-addext', 'subjectAltName=' + ','.join('DNS:' + name for name in names),
+                     '-keyout', key, '-out', request)
+        self.openssl('x509', '-req', '-in', request, '-CA', self.certificate, '-CAkey', self.key, '-days', '30', '-copy_extensions', 'copy',
+                     '-out', certificate)
+        return certificate, key

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Asks a real Postfix (Debian 12's 3.7) what its smtp(8) and lmtp(8) say to a server; writes it into the dialogues.
 
-usage: client_capture.py [--dir DIR] [--base PORT] [NAME...]   (as root; NAME: a file of client_dialogues/, no .txt)
+usage: client_capture.py [--base PORT] [NAME...]   (as root; NAME: a file of client_dialogues/, no .txt)
 
-A private Postfix runs below DIR on 127.0.0.1, ports PORT..PORT+98, and ends with the script. A dialogue's first part is
-kept:
+A private Postfix (tests/peers) runs on 127.0.0.1 and ends with the script; it sends to the ports from PORT+1 on. A
+dialogue's first part is kept:
 
   lmtp                    the protocol, else smtp
   login USER PASSWORD     smtp_sasl_password_maps
@@ -20,50 +20,23 @@ and what follows is written anew:
   L: ADDRESS DSN STATUS (TEXT)                    what was logged
   N: ...                  instead of all L: lines (or, as "N C: line", of all C: lines): what we do, "# why" above it
 """
-import argparse, os, re, shutil, smtplib, socket, subprocess, sys, threading, time
+import argparse, os, re, smtplib, socket, subprocess, sys, tempfile, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MASTER = """
-127.0.0.1:{port} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-lmtp unix - - n - - lmtp
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-local unix - n n - - discard
-virtual unix - n n - - discard
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-"""
-MAIN = """
-compatibility_level = 3.6
-config_directory = {dir}/etc
-queue_directory = {dir}/spool
-data_directory = {dir}/data
-maillog_file = {dir}/log
-maillog_file_prefixes = {dir}
+sys.path.insert(0, os.path.join(HERE, "../../peers"))
+from peers import Postfix  # noqa: E402
+
+SETTINGS = """
 myhostname = client.example.test
-mydestination =
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
 smtputf8_enable = yes
-transport_maps = texthash:{dir}/etc/transport
-default_transport = discard:
+transport_maps = texthash:{folder}/etc/transport
 smtpd_relay_restrictions = permit_mynetworks, reject
 local_header_rewrite_clients =
+default_destination_recipient_limit = 500
+virtual_mailbox_domains =
 """
+REPLIES_WITHIN_S = 40  # the longest dialogue waits for Postfix's own pauses
 
 
 def unescape(text):
@@ -157,26 +130,21 @@ def without_trace(lines):
     return kept
 
 
-def capture(scenario, port, arguments):
-    etc = arguments.dir + "/etc"
+def capture(scenario, port, postfix):
     domains = sorted({address.rpartition("@")[2] for address, _ in scenario.to})
     agent = "lmtp:inet:127.0.0.1:%d" if scenario.lmtp else "smtp:[127.0.0.1]:%d"
-    with open(etc + "/transport", "w") as f:
-        for domain in domains:
-            f.write("%s %s\n" % (domain, agent % port))
-    extra = ["default_destination_recipient_limit = 500"]
+    (postfix.etc / "transport").write_text("".join("%s %s\n" % (domain, agent % port) for domain in domains))
+    extra = ""
     if scenario.login:
         for kind in ("smtp", "lmtp"):
-            extra += ["%s_sasl_auth_enable = yes" % kind, "%s_sasl_security_options = noanonymous" % kind,
-                      "%s_sasl_password_maps = static:%s" % (kind, ":".join(scenario.login))]
-    with open(etc + "/main.cf", "w") as f:
-        f.write(MAIN.format(dir=arguments.dir) + "\n".join(extra) + "\n")
-    subprocess.run(["postfix", "-c", etc, "reload"], check=True, capture_output=True)
-    time.sleep(1)  # a real server's reload; the captured text doesn't depend on it
-    mark = os.path.getsize(arguments.dir + "/log")
+            extra += "{0}_sasl_auth_enable = yes\n{0}_sasl_security_options = noanonymous\n{0}_sasl_password_maps = static:{1}\n".format(
+                kind, ":".join(scenario.login))
+    postfix.configure(SETTINGS + extra)
+    postfix.reload()
+    mark = len(postfix.log())
     sink = Sink(scenario, port)
     sink.start()
-    with smtplib.SMTP("127.0.0.1", arguments.base) as client:
+    with smtplib.SMTP("127.0.0.1", postfix.port) as client:
         client.command_encoding = "utf-8"
         client.ehlo("submitter.example.test")
         code, text = client.docmd("MAIL", " ".join(["FROM:<%s>" % scenario.sender[0].strip("<>")] + scenario.sender[1]))
@@ -188,48 +156,39 @@ def capture(scenario, port, arguments):
         assert client.docmd("DATA")[0] == 354
         client.send(re.sub(rb"(?m)^\.", b"..", scenario.message) + b".\r\n")
         assert client.getreply()[0] == 250
-    sink.join(40)
-    wanted, told = len(scenario.to), {}
-    for _ in range(100):
-        with open(arguments.dir + "/log", "rb") as f:
-            f.seek(mark)
-            log = f.read().decode("utf-8", "replace")
-        line = r"postfix/[sl]mtp\[\d+\]: \w+: to=<([^>]*)>.*? dsn=([\d.]+), status=(\w+) \((.*)\)$"
-        for m in re.finditer(line, log, re.M):
-            text = re.sub(r"message size \d+", "message size N", m.group(4))
-            told[m.group(1)] = "L: %s %s %s (%s)" % (m.group(1), m.group(2), m.group(3), text)
-        if len(told) >= wanted:
-            break
-        time.sleep(0.1)
-    subprocess.run(["postsuper", "-c", etc, "-d", "ALL"], capture_output=True)
+    sink.join(REPLIES_WITHIN_S)
+    told = told_of(scenario, postfix, mark)
+    subprocess.run(["postsuper", "-c", str(postfix.etc), "-d", "ALL"], capture_output=True)
     with open(scenario.path, "w", encoding="utf-8") as f:
         f.write("\n".join(scenario.kept).rstrip("\n") + "\n")
         f.write("\n".join(without_trace(sink.out) + [told[a] for a, _ in scenario.to if a in told]) + "\n")
 
 
+def told_of(scenario, postfix, mark):
+    """What the log says of each recipient, behind its first `mark` characters."""
+    line = r"postfix/[sl]mtp\[\d+\]: \w+: to=<([^>]*)>.*? dsn=([\d.]+), status=(\w+) \((.*)\)$"
+    told, end = {}, time.monotonic() + 10
+    while len(told) < len(scenario.to) and time.monotonic() < end:
+        for m in re.finditer(line, postfix.log()[mark:], re.M):
+            text = re.sub(r"message size \d+", "message size N", m.group(4))
+            told[m.group(1)] = "L: %s %s %s (%s)" % (m.group(1), m.group(2), m.group(3), text)
+        time.sleep(0.1)
+    return told
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--dir", default="/tmp/postfix-client-capture")
     parser.add_argument("--base", type=int, default=46000)
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     folder = os.path.join(HERE, "client_dialogues")
     names = arguments.names or sorted(f[:-4] for f in os.listdir(folder) if f.endswith(".txt"))
-    shutil.rmtree(arguments.dir, ignore_errors=True)
-    for sub in ("etc", "spool", "data"):
-        os.makedirs(os.path.join(arguments.dir, sub))
-    shutil.chown(arguments.dir + "/data", "postfix")
-    etc = arguments.dir + "/etc"
-    open(etc + "/main.cf", "w").write(MAIN.format(dir=arguments.dir))
-    open(etc + "/master.cf", "w").write(MASTER.format(port=arguments.base))
-    open(etc + "/transport", "w").write("")
-    subprocess.run(["postfix", "-c", etc, "start"], check=True, capture_output=True)
-    try:
-        for index, name in enumerate(names):
-            capture(Scenario(os.path.join(folder, name + ".txt")), arguments.base + 1 + index, arguments)
-            print(name)
-    finally:
-        subprocess.run(["postfix", "-c", etc, "stop"], capture_output=True)
+    with tempfile.TemporaryDirectory(prefix="postern-capture-") as place:
+        os.chmod(place, 0o755)
+        with Postfix(place, SETTINGS) as postfix:
+            for index, name in enumerate(names):
+                capture(Scenario(os.path.join(folder, name + ".txt")), arguments.base + 1 + index, postfix)
+                print(name, flush=True)
 
 
 if __name__ == "__main__":
