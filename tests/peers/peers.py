@@ -157,14 +157,18 @@ class Sink:
         self.process.wait()
 
     def messages(self):
-        """What came, whole or not: (arguments of MAIL, list of those of RCPT, the message with LF line ends)."""
-        return [self.parse(file.read_bytes()) for file in sorted(self.folder.iterdir())]
+        """What came: (arguments of MAIL, list of those of RCPT, the message with LF line ends)."""
+        dumps = (file.read_bytes() for file in sorted(self.folder.iterdir()))
+        return [parsed for parsed in map(self.parse, dumps) if parsed is not None]
 
     @staticmethod
     def parse(dump):
-        head, _, message = re.split(rb'(?m)^\tby [^\n]*\(smtp-sink\)([^\n]*)\n\t[^\n]*\n', dump + b'\n\n', maxsplit=1)
-        return (re.search(rb'(?m)^X-Mail-Args: (.*)$', head)[1].decode(),
-                [args.decode() for args in re.findall(rb'(?m)^X-Rcpt-Args: (.*)$', head)], message[:-3])
+        """None: not whole yet. An empty line of smtp-sink's own ends it."""
+        own = re.match(rb'(?s)(.*?)Received: [^\n]*\n\tby [^\n]* \(smtp-sink\) [^\n]*\n\t[^\n]*\n', dump)
+        if own is None or not dump.endswith(b'\n\n'):
+            return None
+        return (re.search(rb'(?m)^X-Mail-Args: (.*)$', own[1])[1].decode(),
+                [args.decode() for args in re.findall(rb'(?m)^X-Rcpt-Args: (.*)$', own[1])], dump[own.end():-1])
 
 
 class Authority:

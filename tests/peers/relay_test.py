@@ -3,8 +3,6 @@ TLS, by transport, by relay host and by MX; and what people hear of it.
 
 Ends with 77 where Postfix is not installed or the user is not root.
 """
-import email
-import email.policy
 import json
 import os
 import pathlib
@@ -17,6 +15,7 @@ import tempfile
 import unittest
 
 from name_server import A, MX, NameServer, address, mx
+from notices import ReadsNotices
 from peers import POSTFIX, SKIPPED, Authority, Postfix, missing
 from host import ALICE, ALICE_PASSWORD, PROGRAM, Host, free_offset, letter, wait_until
 
@@ -208,7 +207,7 @@ class Relay(Peers):
         return None
 
 
-class Notices(Peers):
+class Notices(ReadsNotices, Peers):
     """RFC 3461, 3462, 3464: what the sender hears, in its own mailbox."""
 
     def send(self, subject, to, mail_options=(), rcpt_options=()):
@@ -217,33 +216,6 @@ class Notices(Peers):
             client.sendmail(ALICE, to, message, list(mail_options), list(rcpt_options))
         return message.replace(b'\r\n', b'\n')
 
-    def find_notice(self, subject):
-        for file in self.host.messages(ALICE):
-            whole = file.read_bytes()
-            if b'Subject: ' + subject.encode() + b'\n' in whole:
-                return email.message_from_bytes(whole, policy=email.policy.default)
-        return None
-
-    def notice(self, subject):
-        """The parts of the report about the message: text, fields of the message, of its recipients, what comes back."""
-        report = self.wait(lambda: self.find_notice(subject), f'the notice about {subject}')
-        self.assertEqual(report.defects, [])
-        self.assertEqual(report.get_content_type(), 'multipart/report')
-        self.assertEqual(report.get_param('report-type'), 'delivery-status')
-        self.assertEqual((report['To'].addresses[0].addr_spec, report['Return-Path']), (ALICE, '<>'))
-        self.assertEqual(report['Auto-Submitted'], 'auto-replied')
-        text, status, returned = report.iter_parts()
-        self.assertEqual((text.get_content_type(), status.get_content_type()), ('text/plain', 'message/delivery-status'))
-        about, *recipients = status.get_payload()
-        self.assertRegex(about['Reporting-MTA'], r'^dns; \S+$')
-        return text.get_content(), about, recipients, returned
-
-    def check_failed(self, fields, recipient, status, diagnostic, mta='mx.postfix.example'):
-        self.assertEqual(fields['Final-Recipient'], f'rfc822; {recipient}')
-        self.assertEqual((fields['Action'], fields['Status']), ('failed', status))
-        self.assertEqual(fields['Remote-MTA'], f'dns; {mta}')
-        self.assertRegex(re.sub(r'\s+', ' ', fields['Diagnostic-Code']), '^smtp; ' + diagnostic)
-
     def test_refused_at_rcpt(self):
         sent = self.send('nobody there', ['nobody@postfix.example', 'carol@postfix.example'])
         text, about, recipients, returned = self.notice('nobody there')
@@ -251,26 +223,23 @@ class Notices(Peers):
         self.assertIn('nobody@postfix.example', text)
         self.assertEqual(about['Reporting-MTA'], 'dns; mail.example.test')
         self.assertEqual(len(recipients), 1)
-        self.check_failed(recipients[0], 'nobody@postfix.example', '5.1.1', r'550 5\.1\.1 <nobody@postfix\.example>: Recipient address rejected')
+        self.check_failed(recipients[0], 'nobody@postfix.example', '5.1.1', r'smtp; 550 5\.1\.1 <nobody@postfix\.example>: Recipient address rejected')
         self.assertEqual(returned.get_content_type(), 'message/rfc822')
-        self.assertIn(sent, self.whole('nobody there'))
-
-    def whole(self, subject):
-        return next(each for each in (file.read_bytes() for file in self.host.messages(ALICE)) if b'Subject: ' + subject.encode() in each)
+        self.assertIn(sent, self.bytes_of_notice('nobody there'))
 
     def test_refused_after_the_message(self):
         self.send('forbidden words', ['carol@postfix.example'], ['RET=HDRS', 'ENVID=word-7'], ['NOTIFY=FAILURE', 'ORCPT=rfc822;c+40example.net'])
         _, about, (fields,), returned = self.notice('forbidden words')
-        self.check_failed(fields, 'carol@postfix.example', '5.7.1', r'550 5\.7\.1 no such subjects')
+        self.check_failed(fields, 'carol@postfix.example', '5.7.1', r'smtp; 550 5\.7\.1 no such subjects')
         self.assertEqual(about['Original-Envelope-Id'], 'word-7')
         self.assertEqual(fields['Original-Recipient'], 'rfc822;c@example.net')
         self.assertEqual(returned.get_content_type(), 'text/rfc822-headers')
-        self.assertNotIn(b'line that begins', self.whole('forbidden words'))
+        self.assertNotIn(b'line that begins', self.bytes_of_notice('forbidden words'))
 
     def test_refused_by_another_of_our_kind(self):
         self.send('nobody of ours', ['nobody@postern.example'])
         _, _, (fields,), _ = self.notice('nobody of ours')
-        self.check_failed(fields, 'nobody@postern.example', '5.1.1', r'550 5\.1\.1 ', mta='mx.postern.example')
+        self.check_failed(fields, 'nobody@postern.example', '5.1.1', r'smtp; 550 5\.1\.1 ', mta='mx.postern.example')
 
     def test_a_domain_that_takes_no_mail(self):
         self.send('null MX', ['carol@null-mx.example'])
@@ -283,7 +252,7 @@ class Notices(Peers):
         self.host.wait_for_log(r'to=<nobody@postfix\.example>.*status=bounced')
         self.send('after never', ['nobody@postfix.example'])
         self.notice('after never')  # what is told comes in turn
-        self.assertIsNone(self.find_notice('never'))
+        self.assertIsNone(self.bytes_of_notice('never'))
 
     def test_success_of_a_peer_without_dsn_is_told_here(self):
         self.send('relayed', ['carol@plain.example'], ['ENVID=r-1'], ['NOTIFY=SUCCESS'])
