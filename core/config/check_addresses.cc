@@ -199,8 +199,9 @@ class AddressChecker {
     }
     for (const std::string& key : remote) {
       host_->findings.Notice("alias-forwards-outside", main_.PlaceOf("virtual_alias_maps"),
-                             key + " is forwarded to another host: its mail may be refused there, since the sender's "
-                             "domain does not name this host",
+                             key +
+                                 " is forwarded to another host: its mail may be refused there, since the sender's "
+                                 "domain does not name this host",
                              "let the reader fetch the mail here");
     }
   }
@@ -269,7 +270,7 @@ class AddressChecker {
                             "add \"postmaster: ADDRESS\" to the aliases file");
   }
 
-  // Transports that we have: smtp and relay (the SMTP client), virtual, local, error, retry, discard.
+  // Transports that we have: smtp and relay (the SMTP client), lmtp, virtual, local, error, retry, discard.
   void CheckTransports() {
     const std::pair<std::string_view, const std::string*> transports[] = {
         {"virtual_transport", &routing_.virtual_transport},
@@ -297,18 +298,15 @@ class AddressChecker {
         host_->findings.Error("transport-unsupported", main_.PlaceOf("transport_maps"),
                               "transport_maps sends " + std::string(key) + " to \"" + std::string(value) +
                                   "\": there is no such way to deliver, its mail would wait for ever",
-                              "use smtp, relay, virtual, error or discard");
+                              "use smtp, relay, lmtp, virtual, error or discard");
       });
     }
   }
 
   bool IsOurTransport(const std::string& name) const {
-    static constexpr std::string_view kOurs[] = {"smtp", "relay", "virtual", "local", "error", "retry", "discard"};
-    if (std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs)) return true;
-    return std::any_of(host_->postfix.master.services.begin(), host_->postfix.master.services.end(),
-                       [&name](const MasterService& service) {
-                         return service.name == name && service.type == "unix" && service.command == "smtp";
-                       });
+    static constexpr std::string_view kOurs[] = {"smtp",  "relay", "lmtp",  "virtual",
+                                                 "local", "error", "retry", "discard"};
+    return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) || routing_.transports.contains(name);
   }
 
   HostConfiguration* host_;

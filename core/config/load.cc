@@ -11,6 +11,7 @@
 #include "core/config/postfix_routing.h"
 #include "core/config/postfix_services.h"
 #include "core/config/registry.h"
+#include "core/config/value.h"
 
 namespace postern::config {
 namespace {
@@ -65,6 +66,36 @@ std::shared_ptr<const SmtpService> LmtpService(HostConfiguration* host, const Li
   return service;
 }
 
+// In every spelling that lmtp(8) reads: a path below the queue folder or from the root on, a host with or without
+// brackets, "inet:" or nothing in front.
+std::set<std::string, std::less<>> OwnLmtpNexthops(const Config& config, uint16_t port_offset) {
+  std::set<std::string, std::less<>> hops;
+  const std::string below = NormalizePath(config.routing.queue_directory) + "/";
+  for (const Listener& listener : config.listeners) {
+    if (listener.protocol != Protocol::kLmtp) continue;
+    if (listener.is_unix()) {
+      hops.insert("unix:" + listener.path);
+      if (listener.path.starts_with(below)) hops.insert("unix:" + listener.path.substr(below.size()));
+      continue;
+    }
+    std::vector<std::string> hosts = {listener.endpoint.address.ToString()};
+    const bool any = hosts[0] == "0.0.0.0" || hosts[0] == "::";
+    if (any) hosts.emplace_back(listener.endpoint.address.v6 ? "::1" : "127.0.0.1");
+    if (any || listener.endpoint.address.IsLoopback()) hosts.emplace_back("localhost");
+    for (const IpAddress& own : config.routing.own_addresses) {
+      if (any) hosts.push_back(own.ToString());
+    }
+    const std::string port = ":" + std::to_string(listener.endpoint.port - port_offset);
+    for (const std::string& host : hosts) {
+      for (const std::string& hop : {host + port, "[" + host + "]" + port}) {
+        hops.insert(hop);
+        hops.insert("inet:" + hop);
+      }
+    }
+  }
+  return hops;
+}
+
 void BuildAll(HostConfiguration* host) {
   Config& config = *host->config;
   const PostfixParameters main = host->Main();
@@ -82,6 +113,7 @@ void BuildAll(HostConfiguration* host) {
   config.imap = BuildImapService(host->Dovecot("imap"));
   config.pop3 = BuildPop3Service(host->Dovecot("pop3"));
   AddDovecotListeners(dovecot, host->options.port_offset, lmtp, &config.listeners);
+  config.routing.own_lmtp = OwnLmtpNexthops(config, host->options.port_offset);
   config.log.maillog_file = main.Text("maillog_file");
   const std::string log_path = dovecot.Text("log_path");
   config.log.dovecot_log_path = log_path == "/dev/stderr" ? "-" : log_path;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -142,6 +143,8 @@ struct Routing {
   bool transport_maps_match_subdomains = false;  // parent_domain_matches_subdomains names transport_maps
   // Transports of master.cf by name, each with its agent: smtp lmtp error discard virtual local.
   std::map<std::string, std::string, std::less<>> transports;
+  // Next hops of an lmtp transport behind which our own LMTP service listens, in every spelling: "unix:private/lmtp".
+  std::set<std::string, std::less<>> own_lmtp;
   // virtual(8): where a mailbox is and whose files it has.
   std::string virtual_mailbox_base;
   TableList virtual_uid_maps, virtual_gid_maps;

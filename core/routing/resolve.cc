@@ -114,8 +114,9 @@ StatusOr<Target> ResolveFinal(const Mailbox& mailbox, const Mailbox* sender, con
   const std::string_view agent = AgentOf(transport->name, routing);
   if (agent == "local") return NotFound("unknown user: \"" + mailbox.local + "\"");
   if (agent == "virtual") return ResolveVirtualMailbox(mailbox, routing);
-  // An LMTP server for virtual mailboxes is ourselves: the mailbox is where Dovecot's userdb puts it.
-  if (agent == "lmtp" && address_class == AddressClass::kVirtualMailbox) return Target(UserTarget{.user = mailbox.Key()});
+  // Where the LMTP server is ourselves the mailbox is where Dovecot's userdb puts it.
+  const bool is_own_lmtp = agent == "lmtp" && routing.own_lmtp.contains(transport->nexthop);
+  if (is_own_lmtp && address_class == AddressClass::kVirtualMailbox) return Target(UserTarget{.user = mailbox.Key()});
   return Target(QueueTarget{.transport = std::move(transport->name), .nexthop = std::move(transport->nexthop)});
 }
 

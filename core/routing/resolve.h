@@ -31,7 +31,8 @@ struct MaildirTarget {
   FileOwner owner;
   bool operator==(const MaildirTarget&) const = default;
 };
-// A mailbox that Dovecot's userdb locates (virtual_transport = lmtp:...): `user` is the whole address.
+// A mailbox that Dovecot's userdb locates (virtual_transport = lmtp:..., and there we listen): `user` is the whole
+// address.
 struct UserTarget {
   std::string user;
   bool operator==(const UserTarget&) const = default;

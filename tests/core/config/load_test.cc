@@ -300,6 +300,9 @@ TEST(Load, DovecotsSocketsForPostfix) {
   EXPECT_EQ(std::vector<std::string>(sockets.begin() + 1, sockets.end()),
             (std::vector<std::string>{"auth /run/dv/auth-client 0640 12:13",
                                       "lmtp /var/spool/postfix/private/lmtp 0600 -1:-1", "lmtp /run/dv/lmtp 0666 -1:-1"}));
+  const auto& own = loaded.config->routing.own_lmtp;
+  EXPECT_EQ(own, (std::set<std::string, std::less<>>{"unix:/run/dv/lmtp", "unix:/var/spool/postfix/private/lmtp",
+                                                     "unix:private/lmtp"}));
   EXPECT_TRUE(Has(loaded, "auth-socket-without-effect"));
   EXPECT_FALSE(Has(loaded, "auth-socket-inet"));
   const auto inet = std::find_if(loaded.config->listeners.begin(), loaded.config->listeners.end(),
@@ -340,6 +343,20 @@ TEST(Load, DovecotServicesAddressesAndProtocols) {
   EXPECT_EQ(lmtp->protocol, Protocol::kLmtp);
   ASSERT_NE(lmtp->smtp, nullptr);
   EXPECT_EQ(lmtp->smtp->message_size_limit, 52428800u);
+  for (const char* hop : {"127.0.0.1:24", "inet:127.0.0.1:24", "inet:[localhost]:24"}) {
+    EXPECT_TRUE(loaded.config->routing.own_lmtp.contains(hop)) << hop;
+  }
+  EXPECT_FALSE(loaded.config->routing.own_lmtp.contains("inet:192.0.2.1:24"));
+}
+
+TEST(Load, MailboxesOfAnLmtpServer) {
+  MemoryFiles files = ReferenceHost("working");
+  files.Add("/etc/postfix/master.cf", *files.Read("/etc/postfix/master.cf") + "dovecot unix - - n - - lmtp\n");
+  for (const char* transport : {"lmtp:unix:private/other", "lmtp:inet:[lmtp.example]:24", "dovecot:unix:private/other"}) {
+    const Loaded loaded = LoadWorking(std::string("virtual_transport = ") + transport + "\n", "", &files);
+    ASSERT_NE(loaded.config, nullptr) << transport;
+    EXPECT_EQ(loaded.config->routing.virtual_transport, transport);
+  }
 }
 
 TEST(Load, ProtocolSectionsOverrideForTheirProtocol) {

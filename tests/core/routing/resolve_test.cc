@@ -100,7 +100,10 @@ TEST(Resolve, AsksTransportMapsFirst) {
 TEST(Resolve, HandsLmtpTransportsToTheUserdb) {
   config::Routing routing = TestRouting();
   routing.virtual_transport = "lmtp:unix:private/dovecot-lmtp";
+  routing.own_lmtp = {"unix:private/dovecot-lmtp"};
   EXPECT_EQ(Describe("<u1@example.test>", routing), "u1@example.test=user u1@example.test ");
+  routing.virtual_transport = "lmtp:unix:private/other";  // another program's
+  EXPECT_EQ(Describe("<u1@example.test>", routing), "u1@example.test=lmtp>unix:private/other ");
 }
 
 std::string Expanded(const Mailbox& mailbox, const config::Routing& routing) {
