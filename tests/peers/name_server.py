@@ -1,12 +1,19 @@
-"""A name server of the test's own, for `serve --resolver`: it answers from a table, over UDP on 127.0.0.1."""
+"""A name server of the test's own, for `serve --resolver`: it answers from a table, over UDP on 127.0.0.1; with a key its
+answers are signed (DNSSEC), all of them by the root zone, in which every name lies."""
+import base64
 import ipaddress
+import pathlib
 import socket
 import struct
+import subprocess
 import threading
+import time
 
-A, MX, AAAA = 1, 15, 28
+A, SOA, MX, AAAA, OPT, RRSIG, NSEC, DNSKEY, TLSA = 1, 6, 15, 28, 41, 46, 47, 48, 52
 NO_ERROR, NAME_ERROR = 0, 3
 RESPONSE, AUTHORITATIVE, RECURSION_AVAILABLE = 0x8000, 0x0400, 0x0080
+IN, TTL_S = 1, 60
+ED25519 = 15  # RFC 8080
 
 
 def wire_name(name):
@@ -24,12 +31,44 @@ def mx(preference, host):
     return MX, struct.pack('>H', preference) + wire_name(host)
 
 
-class NameServer(threading.Thread):
-    """`zone`: name -> [(type, data)], names in lower case. What is not in it is not there."""
+def tlsa(usage, selector, matching_type, data):
+    return TLSA, bytes([usage, selector, matching_type]) + data
 
-    def __init__(self, zone):
+
+def record(name, kind, data):
+    return wire_name(name) + struct.pack('>HHIH', kind, IN, TTL_S, len(data)) + data
+
+
+class Key:
+    """The root zone's one key. `trust_anchor`: as a line of root.key."""
+
+    def __init__(self, folder):
+        self.file, self.text = pathlib.Path(folder) / 'zone.key', pathlib.Path(folder) / 'signed'
+        subprocess.run(['openssl', 'genpkey', '-algorithm', 'ed25519', '-out', self.file], check=True)
+        public = subprocess.run(['openssl', 'pkey', '-in', self.file, '-pubout', '-outform', 'DER'], check=True, capture_output=True).stdout[-32:]
+        self.data = struct.pack('>HBB', 257, 3, ED25519) + public
+        self.tag = sum(byte << 8 if i % 2 == 0 else byte for i, byte in enumerate(self.data))  # RFC 4034 appendix B
+        self.tag = (self.tag + (self.tag >> 16)) & 0xFFFF
+        self.trust_anchor = f'. {TTL_S} IN DNSKEY 257 3 {ED25519} {base64.b64encode(public).decode()}\n'
+
+    def sign(self, name, kind, datas):
+        """The data of an RRSIG (RFC 4034 section 3.1.8.1)."""
+        now = int(time.time())
+        head = struct.pack('>HBBIIIH', kind, ED25519, len([label for label in name.split('.') if label]), TTL_S, now + 86400, now - 3600,
+                           self.tag) + wire_name('')
+        self.text.write_bytes(head + b''.join(record(name, kind, data) for data in sorted(datas)))
+        signature = subprocess.run(['openssl', 'pkeyutl', '-sign', '-rawin', '-inkey', self.file, '-in', self.text], check=True,
+                                   capture_output=True).stdout
+        return head + signature
+
+
+class NameServer(threading.Thread):
+    """`zone`: name -> [(type, data)], names in lower case. What is not in it is not there. `forged`: names whose signatures
+    are wrong."""
+
+    def __init__(self, zone, key=None, forged=()):
         super().__init__(daemon=True)
-        self.zone = zone
+        self.zone, self.key, self.forged = zone, key, forged
         self.asked = []  # (name, type)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(('127.0.0.1', 0))
@@ -50,10 +89,7 @@ class NameServer(threading.Thread):
 
     def run(self):
         while True:
-            try:
-                query, client = self.socket.recvfrom(4096)
-            except OSError:
-                return
+            query, client = self.socket.recvfrom(4096)
             if not query:
                 return
             self.socket.sendto(self.answer(query), client)
@@ -68,9 +104,33 @@ class NameServer(threading.Thread):
         (kind,) = struct.unpack_from('>H', query, at + 1)
         name = '.'.join(labels)
         self.asked.append((name, kind))
-        records = self.zone.get(name)
-        code = NO_ERROR if records is not None else NAME_ERROR
-        found = [data for each, data in records or [] if each == kind]
-        body = b''.join(b'\xc0\x0c' + struct.pack('>HHIH', kind, 1, 60, len(data)) + data for data in found)
+        code, answers, authorities = self.signed(name, kind) if self.key else self.plain(name, kind)
+        additional = [b'\0' + struct.pack('>HHIH', OPT, 1232, 0x8000, 0)] if self.key else []  # RFC 3225: DNSSEC OK
         flags = flags & 0x7900 | RESPONSE | AUTHORITATIVE | RECURSION_AVAILABLE | code
-        return struct.pack('>HHHHHH', number, flags, 1, len(found), 0, 0) + question + body
+        head = struct.pack('>HHHHHH', number, flags, 1, len(answers), len(authorities), len(additional))
+        return head + question + b''.join(answers + authorities + additional)
+
+    def plain(self, name, kind):
+        datas = [data for each, data in self.zone.get(name, []) if each == kind]
+        return (NO_ERROR if name in self.zone else NAME_ERROR), [record(name, kind, data) for data in datas], []
+
+    def signed(self, name, kind):
+        known = self.zone.get(name, []) + ([(DNSKEY, self.key.data)] if name == '' else [])
+        datas = [data for each, data in known if each == kind]
+        if datas:
+            return NO_ERROR, self.with_signature(name, kind, datas), []
+        # No name is denied, only types (RFC 4470): the next name is the very next one.
+        kinds = sorted({each for each, _ in known} | {RRSIG, NSEC})
+        bitmap = bytearray(32)
+        for each in kinds:
+            bitmap[each // 8] |= 0x80 >> each % 8
+        window = bytes(bitmap[:max(kinds) // 8 + 1])
+        denial = b'\x01\0' + wire_name(name) + bytes([0, len(window)]) + window
+        start = wire_name('') + wire_name('') + struct.pack('>IIIII', 1, 3600, 600, 86400, TTL_S)
+        return NO_ERROR, [], self.with_signature('', SOA, [start]) + self.with_signature(name, NSEC, [denial])
+
+    def with_signature(self, name, kind, datas):
+        signature = self.key.sign(name, kind, datas)
+        if name in self.forged:
+            signature = signature[:-1] + bytes([signature[-1] ^ 1])
+        return [record(name, kind, data) for data in datas] + [record(name, RRSIG, signature)]

@@ -1,7 +1,7 @@
-"""Real servers that end with the test: a private Postfix, smtp-sink, a certificate authority.
+"""Real servers that end with the test: a private Postfix or Dovecot, smtp-sink; a certificate authority.
 
 Nothing of the system's own instances is touched: configuration, queue and data are in a folder that the test gives and
-removes, all ports are free ones on loopback. Postfix must be started as root, as its master does.
+removes, all ports are free ones on loopback. Postfix and Dovecot must be started as root.
 """
 import os
 import pathlib
@@ -17,6 +17,8 @@ from host import PATIENCE, free_offset, wait_until  # noqa: E402
 
 SKIPPED = 77  # SKIP_RETURN_CODE of ctest
 POSTFIX = '/usr/sbin/postfix'
+DOVECOT = '/usr/sbin/dovecot'
+DOVECOT_LMTP = '/usr/lib/dovecot/lmtp'
 SMTP_SINK = '/usr/sbin/smtp-sink'
 
 MASTER = """
@@ -65,6 +67,49 @@ smtpd_sasl_type = dovecot
 smtpd_sasl_security_options = noanonymous
 virtual_mailbox_domains = example.test
 """
+
+
+DOVECOT_CONF = """
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log
+protocols = lmtp
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{certificate}
+ssl_key = <{key}
+mail_location = maildir:{folder}/mail/%n
+mail_plugins = quota
+plugin {{
+  quota = maildir:User quota
+  quota_rule = *:storage=1G
+}}
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+service lmtp {{
+  unix_listener {socket} {{
+    mode = 0666
+  }}
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
+"""
+
+
+def listens(port):
+    try:
+        socket.create_connection(('127.0.0.1', port), PATIENCE).close()
+        return True
+    except ConnectionRefusedError:
+        return False
 
 
 def missing(*programs):
@@ -126,6 +171,47 @@ class Postfix:
             raise AssertionError(f'{error}\n{self.log()[-4000:]}') from error
 
 
+class Dovecot:
+    """A private Dovecot that takes mail by LMTP: at `socket`, and on `port` with STARTTLS. `users`: lines of a passwd-file,
+    each mailbox is a Maildir below `folder`/mail."""
+
+    def __init__(self, folder, socket_path, certificate, key, users):
+        self.folder = pathlib.Path(folder)
+        self.port = free_offset((0,))
+        for part in ('run', 'state', 'mail'):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        nobody = pwd.getpwnam('nobody')
+        os.chown(self.folder / 'mail', nobody.pw_uid, nobody.pw_gid)
+        (self.folder / 'users').write_text(users.format(uid=nobody.pw_uid, gid=nobody.pw_gid, mail=self.folder / 'mail'))
+        self.configuration = self.folder / 'dovecot.conf'
+        self.configuration.write_text(DOVECOT_CONF.format(folder=self.folder, port=self.port, socket=socket_path, certificate=certificate, key=key))
+
+    def __enter__(self):
+        self.process = subprocess.Popen([DOVECOT, '-F', '-c', str(self.configuration)], stdin=subprocess.DEVNULL)
+        wait_until(self.listens, 'Dovecot')
+        return self
+
+    def listens(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f'dovecot ended: {self.process.returncode}\n{self.log()}')
+        return listens(self.port)
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def log(self):
+        file = self.folder / 'log'
+        return file.read_text(errors='replace') if file.exists() else ''
+
+    def messages(self, name):
+        return [file.read_bytes() for file in sorted((self.folder / 'mail' / name).rglob('new/*'))]
+
+
 class Sink:
     """smtp-sink(1): a server that takes everything, or fails as its options say. What it took is in `folder`."""
 
@@ -146,11 +232,7 @@ class Sink:
     def listens(self):
         if self.process.poll() is not None:
             raise RuntimeError(f'smtp-sink ended: {self.process.returncode}')
-        try:
-            socket.create_connection(('127.0.0.1', self.port), PATIENCE).close()
-            return True
-        except ConnectionRefusedError:
-            return False
+        return listens(self.port)
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGKILL)  # it knows no other end
