@@ -114,13 +114,16 @@ log::Place PlaceOf(const std::string& setting, const host::Root& root) {
   return {log::Place::Kind::kFile, root.Whole(setting)};
 }
 
-log::Logger::Options LogOptions(const ServeOptions& options, const config::LogSettings& settings, const host::Root& root,
-                                const std::string& host_name) {
-  log::Logger::Options log{.host_name = host_name,
-                           .facility = log::FacilityOf(settings.syslog_facility),
-                           .postfix = PlaceOf(settings.maillog_file, root),
-                           .dovecot = PlaceOf(settings.dovecot_log_path, root),
-                           .json_path = options.log_json};
+log::Logger::Options LogOptions(const ServeOptions& options, const config::LogSettings& settings,
+                                const host::Root& root, const std::string& host_name,
+                                const std::string& queue_directory) {
+  log::Logger::Options log{
+      .host_name = host_name,
+      .facility = log::FacilityOf(settings.syslog_facility),
+      .postfix = PlaceOf(settings.maillog_file, root),
+      .dovecot = PlaceOf(settings.dovecot_log_path, root),
+      .json_path = options.log_json,
+      .records = {.dir = cmd::RecordsDir(root, queue_directory), .bytes_max = settings.records_bytes_max}};
   if (options.log == "stderr" || (options.log.empty() && isatty(STDERR_FILENO) != 0)) {
     log.postfix = log.dovecot = {log::Place::Kind::kStderr, ""};
   } else if (options.log == "syslog") {
@@ -318,7 +321,8 @@ bool Server::LockQueue() {
 }
 
 bool Server::OpenAll() {
-  auto logger = log::Logger::Open(LogOptions(options_, config_->log, *root_, host_name_));
+  auto logger =
+      log::Logger::Open(LogOptions(options_, config_->log, *root_, host_name_, config_->routing.queue_directory));
   if (!logger.ok()) {
     Say(std::string(Message(logger.status())));
     return false;

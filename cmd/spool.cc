@@ -219,6 +219,10 @@ StatusOr<host::UniqueFd> LockSpool(const host::Root& root, std::string_view queu
   return Unavailable("another server runs on this queue");
 }
 
+std::string RecordsDir(const host::Root& root, std::string_view queue_directory) {
+  return root.Whole(queue::SpoolDir(queue_directory)) + "/log";
+}
+
 StatusOr<Spool::Answer> Spool::Ask(const std::vector<queue::Request>& requests) const {
   std::vector<queue::Request> open;
   std::vector<Path> names;

@@ -79,6 +79,9 @@ class Spool {
 // Runs `plan` now, all of it or up to the first failure. The process's umask is 0 meanwhile.
 Status RunPlan(const host::Root& root, const FilePlan& plan);
 
+// Where the records of what happened to messages are (adapters/log/record_ring.h), as the operating system sees it.
+std::string RecordsDir(const host::Root& root, std::string_view queue_directory);
+
 // The lock that says that somebody works on the queue: the server as long as it runs, a command for a moment.
 // kNotFound: there is no spool yet; kUnavailable: another has it.
 StatusOr<host::UniqueFd> LockSpool(const host::Root& root, std::string_view queue_directory);

@@ -1,9 +1,9 @@
 #include "adapters/log/line_format.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
-#include <nlohmann/json.hpp>
 
 #include "core/base/ascii.h"
 
@@ -86,6 +86,65 @@ std::string Timestamp(const Now& now) {
   return std::string(text, static_cast<size_t>(length));
 }
 
+// The length of the character that `text` begins with; 0 where it is none of UTF-8 (RFC 3629 section 4).
+size_t Utf8Length(std::string_view text) {
+  const auto byte = [&](size_t at) { return at < text.size() ? static_cast<uint8_t>(text[at]) : uint8_t{0}; };
+  const auto trails = [&](size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i) {
+      if ((byte(i) & 0xc0) != 0x80) return false;
+    }
+    return true;
+  };
+  const uint8_t first = byte(0), second = byte(1);
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first <= 0xdf) return trails(1, 2) ? 2 : 0;
+  if (first >= 0xe0 && first <= 0xef) {
+    const bool overlong = first == 0xe0 && second < 0xa0, surrogate = first == 0xed && second > 0x9f;
+    return !overlong && !surrogate && trails(1, 3) ? 3 : 0;
+  }
+  if (first >= 0xf0 && first <= 0xf4) {
+    const bool overlong = first == 0xf0 && second < 0x90, beyond = first == 0xf4 && second > 0x8f;
+    return !overlong && !beyond && trails(1, 4) ? 4 : 0;
+  }
+  return 0;
+}
+
+// A JSON string (RFC 8259 section 7). Bytes that are no UTF-8 become U+FFFD: a line that can't be parsed helps nobody.
+void AppendJsonString(std::string_view text, std::string* out) {
+  *out += '"';
+  size_t plain = 0;  // from here on nothing is written yet, and nothing has to be changed
+  for (size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<uint8_t>(text[i]);
+    const size_t length = byte < 0x80 ? 1 : Utf8Length(text.substr(i));
+    if (byte >= 0x20 && byte != '"' && byte != '\\' && length > 0) {
+      i += length;
+      continue;
+    }
+    out->append(text, plain, i - plain);
+    if (length == 0) {
+      *out += "\xef\xbf\xbd";
+    } else if (byte < 0x20) {
+      char escaped[8];
+      std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(byte));
+      *out += escaped;
+    } else {
+      *out += '\\';
+      *out += text[i];
+    }
+    plain = ++i;
+  }
+  out->append(text, plain);
+  *out += '"';
+}
+
+void AppendMember(std::string_view name, std::string_view value, std::string* out) {
+  if (value.empty()) return;
+  AppendJsonString(name, out);
+  *out += ':';
+  AppendJsonString(value, out);
+  *out += ',';
+}
+
 }  // namespace
 
 void AppendSyslog(const Now& now, int facility, const LogEvent& event, std::string* out) {
@@ -103,20 +162,25 @@ void AppendFileLine(const Now& now, std::string_view host, const LogEvent& event
 }
 
 void AppendJson(const Now& now, std::string_view host, const LogEvent& event, std::string* out) {
-  nlohmann::ordered_json object;
-  object["@timestamp"] = Timestamp(now);
-  object["log.level"] = LevelName(event.severity);
-  object["message"] = event.text.substr(0, kLineBytesMax);
-  object["ecs.version"] = "8.11.0";
-  object["service.name"] = "postern";
-  object["host.name"] = host;
-  object["process.name"] = event.tag;
-  if (event.pid != 0) object["process.pid"] = event.pid;
-  if (!event.trace_id.empty()) object["trace.id"] = event.trace_id;
-  for (const auto& [name, value] : event.fields) object[name] = value;
-  // Bytes that are no UTF-8 become U+FFFD: a line that can't be parsed helps nobody.
-  *out += object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  *out += '\n';
+  const auto add = [&](std::string_view name, std::string_view value) {
+    const bool own =
+        std::any_of(event.fields.begin(), event.fields.end(), [&](const auto& field) { return field.first == name; });
+    if (!own) AppendMember(name, value, out);
+  };
+  *out += '{';
+  const size_t begin = out->size();
+  add("@timestamp", Timestamp(now));
+  add("log.level", LevelName(event.severity));
+  add("message", std::string_view(event.text).substr(0, kLineBytesMax));
+  add("ecs.version", "8.11.0");
+  add("service.name", "postern");
+  add("host.name", host);
+  add("process.name", event.tag);
+  if (event.pid != 0) *out += "\"process.pid\":" + std::to_string(event.pid) + ",";
+  add("trace.id", event.trace_id);
+  for (const auto& [name, value] : event.fields) AppendMember(name, value, out);
+  if (out->size() != begin) out->pop_back();
+  *out += "}\n";
 }
 
 int FacilityOf(std::string_view name) {

@@ -55,6 +55,7 @@ Status Logger::OpenFiles() {
 void Logger::Reopen() {
   const std::lock_guard lock(mutex_);
   syslog_.Reset();
+  records_.Reopen();
   const Status status = OpenFiles();
   if (!status.ok()) std::fprintf(stderr, "postern: %s\n", std::string(Message(status)).c_str());
 }
@@ -63,7 +64,8 @@ void Logger::Write(const Now& now, Batch* batch) {
   const std::lock_guard lock(mutex_);
   WriteFile(postfix_file_, batch->postfix, batch->postfix_count);
   WriteFile(dovecot_file_, batch->dovecot, batch->dovecot_count);
-  WriteFile(json_file_, batch->json, batch->json_count);
+  if (json_file_.valid()) WriteFile(json_file_, batch->json, batch->json_count);
+  WriteRecords(now, batch->json);
   if (!batch->datagrams.empty()) SendSyslog(batch->datagrams);
   batch->postfix.clear();
   batch->dovecot.clear();
@@ -71,6 +73,15 @@ void Logger::Write(const Now& now, Batch* batch) {
   batch->datagrams.clear();
   batch->postfix_count = batch->dovecot_count = batch->json_count = 0;
   if (dropped_count_ != dropped_told_) TellDropped(now);
+}
+
+// Mail goes on without them: somebody is told once, and again only after they could be written in between.
+void Logger::WriteRecords(const Now& now, const std::string& json) {
+  const Status status = records_.Write(json);
+  if (!status.ok() && !records_failed_) {
+    Warn(now, "warning: no records for postern trace, until this is mended: " + EscapeForLog(Message(status)));
+  }
+  records_failed_ = !status.ok();
 }
 
 // Standard error where there is no file.
@@ -149,24 +160,41 @@ bool Logger::ConnectSyslog() {
 
 void Logger::TellDropped(const Now& now) {
   const uint64_t dropped = dropped_count_;
+  if (Warn(now, "warning: " + std::to_string(dropped - dropped_told_) + " log lines were dropped"))
+    dropped_told_ = dropped;
+}
+
+bool Logger::Warn(const Now& now, std::string text) {
   const LogEvent event{.severity = Severity::kWarning,
                        .tag = "postfix/master",
                        .pid = static_cast<uint32_t>(getpid()),
-                       .text = "warning: " + std::to_string(dropped - dropped_told_) + " log lines were dropped"};
+                       .text = std::move(text)};
   if (options_.postfix.kind == Place::Kind::kSyslog) {
     Datagram line;
     AppendSyslog(now, options_.facility, event, &line.text);
-    if (TrySend({&line}) == 1) dropped_told_ = dropped;
-    return;
+    return TrySend({&line}) == 1;
   }
-  std::string text;
-  AppendFileLine(now, options_.host_name, event, &text);
-  WriteFile(postfix_file_, text, 0);
-  dropped_told_ = dropped_count_;
+  std::string line;
+  AppendFileLine(now, options_.host_name, event, &line);
+  WriteFile(postfix_file_, line, 0);
+  return true;
 }
 
 void LogBuffer::Add(const Now& now, const LogEvent& event) {
   last_ = now;
+  const Logger::Options& options = logger_->options();
+  if (!event.record_only) AddLine(now, event);
+  if (options.wants_json()) {
+    AppendJson(now, options.host_name, event, &batch_.json);
+    ++batch_.json_count;
+  }
+  if (batch_.postfix.size() + batch_.dovecot.size() + batch_.json.size() > kBatchBytesMax ||
+      batch_.datagrams.size() > kBatchBytesMax / kLineBytesMax) {
+    Flush();
+  }
+}
+
+void LogBuffer::AddLine(const Now& now, const LogEvent& event) {
   const Logger::Options& options = logger_->options();
   const bool dovecot = IsDovecot(event.tag);
   const Place& place = dovecot ? options.dovecot : options.postfix;
@@ -183,14 +211,6 @@ void LogBuffer::Add(const Now& now, const LogEvent& event) {
       AppendFileLine(now, options.host_name, event, dovecot ? &batch_.dovecot : &batch_.postfix);
       ++(dovecot ? batch_.dovecot_count : batch_.postfix_count);
       break;
-  }
-  if (!options.json_path.empty()) {
-    AppendJson(now, options.host_name, event, &batch_.json);
-    ++batch_.json_count;
-  }
-  if (batch_.postfix.size() + batch_.dovecot.size() + batch_.json.size() > kBatchBytesMax ||
-      batch_.datagrams.size() > kBatchBytesMax / kLineBytesMax) {
-    Flush();
   }
 }
 

@@ -1,10 +1,10 @@
 // The log of the process: where its lines go, and the buffers that loops fill.
 //
-// Lines of Postfix's tags and of Dovecot's may go to two places, as their configurations say; JSON lines get both. A loop
-// gathers the lines of a turn in its LogBuffer and writes them with one call per place: write(2) for a file, sendmmsg(2)
-// for /dev/log. Nothing waits long for a log (ten milliseconds a second): what a full socket or disk does not take is dropped, debug lines first, counted,
-// and told once there is room again.
-// Owner: the process; used by every loop's thread.
+// Lines of Postfix's tags and of Dovecot's may go to two places, as their configurations say; JSON lines and the
+// records on disk (record_ring.h) get both. A loop gathers the lines of a turn in its LogBuffer and writes them with
+// one call per place: write(2) for a file, sendmmsg(2) for /dev/log. Nothing waits long for a log (ten milliseconds a
+// second): what a full socket or disk does not take is dropped, debug lines first, counted, and told once there is room
+// again. Owner: the process; used by every loop's thread.
 #pragma once
 
 #include <atomic>
@@ -16,6 +16,7 @@
 
 #include "adapters/host/unique_fd.h"
 #include "adapters/log/log_sink.h"
+#include "adapters/log/record_ring.h"
 #include "core/base/status.h"
 
 namespace postern::log {
@@ -33,7 +34,9 @@ class Logger {
     int facility = 2;  // mail
     Place postfix, dovecot;
     std::string json_path;  // empty: no JSON
+    RecordRing::Options records;
     std::string syslog_socket = "/dev/log";
+    bool wants_json() const { return !json_path.empty() || records.bytes_max != 0; }
   };
   // kNotFound, kPermissionDenied ...: a file can't be opened. A syslog that is not there is no error: it may come later.
   static StatusOr<std::unique_ptr<Logger>> Open(Options options);
@@ -58,19 +61,24 @@ class Logger {
   const Options& options() const { return options_; }
 
  private:
-  explicit Logger(Options options) : options_(std::move(options)) {}
+  explicit Logger(Options options) : options_(std::move(options)), records_(options_.records) {}
 
   Status OpenFiles();
+  void WriteRecords(const Now& now, const std::string& json);
   void WriteFile(const host::UniqueFd& fd, const std::string& text, size_t line_count);
   void SendSyslog(const std::vector<Datagram>& lines);
   size_t TrySend(const std::vector<const Datagram*>& lines);
   bool ConnectSyslog();
   bool WaitForRoom();
   void TellDropped(const Now& now);
+  // A line of the log's own. False: no room.
+  bool Warn(const Now& now, std::string text);
 
   const Options options_;
   std::mutex mutex_;  // of all below
   host::UniqueFd postfix_file_, dovecot_file_, json_file_, syslog_;
+  RecordRing records_;
+  bool records_failed_ = false;  // and somebody was told
   std::atomic<uint64_t> dropped_count_{0};
   uint64_t dropped_told_ = 0;
   int64_t gave_up_second_ = -1;  // the syslog daemon did not read then
@@ -84,6 +92,8 @@ class LogBuffer final : public LogSink {
   void Flush() override;
 
  private:
+  void AddLine(const Now& now, const LogEvent& event);
+
   Logger* logger_;
   Logger::Batch batch_;
   Now last_;

@@ -105,8 +105,10 @@ struct Formatter {
     return "Redact " + Number(e.conn) + " " + std::to_string(e.offset_bytes) + " " + std::to_string(e.length_bytes);
   }
   std::string operator()(const Note& e) const {
-    std::string text = "Note " + std::to_string(static_cast<int>(e.event.severity)) + " " + EncodeField(e.event.tag) + " " +
-                       std::to_string(e.event.pid) + " " + EncodeField(e.event.text) + " " + EncodeField(e.event.trace_id);
+    std::string text = std::string(e.event.record_only ? "Record " : "Note ") +
+                       std::to_string(static_cast<int>(e.event.severity)) + " " + EncodeField(e.event.tag) + " " +
+                       std::to_string(e.event.pid) + " " + EncodeField(e.event.text) + " " +
+                       EncodeField(e.event.trace_id);
     for (const auto& [name, value] : e.event.fields) text += " " + EncodeField(name) + "=" + EncodeField(value);
     return text;
   }

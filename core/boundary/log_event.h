@@ -1,4 +1,5 @@
-// One log record: the line in Postfix's or Dovecot's shape, and the same facts as fields for the JSON sink.
+// One log record: the line in Postfix's or Dovecot's shape, and the same facts as fields for the records on disk and
+// the JSON sink.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,9 @@ struct LogEvent {
   std::string trace_id;  // 32 hex digits; empty: none
   // ECS names, e.g. {"event.action", "message.accepted"}; values are text.
   std::vector<std::pair<std::string, std::string>> fields;
+  // No line: for records and JSON alone. What other servers have no line for, so that tools don't meet lines they don't
+  // know.
+  bool record_only = false;
 };
 
 // Network bytes made safe for one log line: non-printable ones become '?', as Postfix does; at most `bytes_max` long.

@@ -118,6 +118,7 @@ void BuildAll(HostConfiguration* host) {
   const std::string log_path = dovecot.Text("log_path");
   config.log.dovecot_log_path = log_path == "/dev/stderr" ? "-" : log_path;
   config.log.syslog_facility = main.Text("syslog_facility");
+  config.log.records_bytes_max = main.Number("postern_records_size");
   config.state_directory = main.Text("data_directory");
   // A secret of the host that stays the same: what unknown users' salts are made from.
   for (const Listener& listener : config.listeners) {

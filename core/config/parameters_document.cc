@@ -68,6 +68,10 @@ std::string ParametersDocument() {
   std::vector<const ParameterFacts*> of_transports;
   for (const ParameterFacts& facts : TransportParameters()) of_transports.push_back(&facts);
   AppendTable(of_transports, &out);
+  out += "\n## Postern's own\n\n";
+  std::vector<const ParameterFacts*> own;
+  for (const ParameterFacts& facts : OwnParameters()) own.push_back(&facts);
+  AppendTable(own, &out);
   return out;
 }
 

@@ -50,6 +50,11 @@ constexpr ParameterFacts kTransportParameters[] = {
     {"TRANSPORT_transport_rate_delay", "$default_transport_rate_delay", Type::kTime, 's', Effect::kHarmless,
      "pause between deliveries of the whole transport; destination_rate_delay is there"},
 };
+
+constexpr ParameterFacts kOwnParameters[] = {
+    {"postern_records_size", "67108864", Type::kNumber, '\0', Effect::kHonoured,
+     "bytes of disk for the records that `postern trace` reads, the oldest go first; 0: none are kept"},
+};
 // clang-format on
 
 std::string_view EndingOf(const ParameterFacts& facts) { return facts.name.substr(facts.name.find('_')); }
@@ -194,7 +199,7 @@ std::string_view NearestIn(std::initializer_list<std::span<const ParameterFacts>
 }  // namespace
 
 const ParameterFacts* FindPostfixParameter(std::string_view name) {
-  for (const auto& table : {PostfixParametersA(), PostfixParametersM(), PostfixParametersS()}) {
+  for (const auto& table : {PostfixParametersA(), PostfixParametersM(), PostfixParametersS(), OwnParameters()}) {
     if (const ParameterFacts* facts = FindIn(table, name)) return facts;
   }
   return FindIn(TheNamedTransports().facts, name);
@@ -227,6 +232,8 @@ const ParameterFacts* FindTransportParameter(std::string_view name) {
   }
   return found;
 }
+
+std::span<const ParameterFacts> OwnParameters() { return kOwnParameters; }
 
 std::span<const ParameterFacts> TransportParameters() { return kTransportParameters; }
 

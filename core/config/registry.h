@@ -29,6 +29,8 @@ struct ParameterFacts {
 // are found, too; those of others are no names of their own: FindTransportParameter.
 const ParameterFacts* FindPostfixParameter(std::string_view name);
 std::vector<const ParameterFacts*> AllPostfixParameters();  // by name
+// Settings of our own in main.cf, by name: they begin with "postern_". FindPostfixParameter finds them, too.
+std::span<const ParameterFacts> OwnParameters();
 // Is the value kept as written, its $names filled in later from a session or a delivery (default_rbl_reply)?
 bool IsRawParameter(std::string_view name);
 // "TRANSPORT_destination_recipient_limit" and its like, for a service TRANSPORT of master.cf; gives the transport's

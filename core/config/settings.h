@@ -306,6 +306,7 @@ struct LogSettings {
   std::string maillog_file;     // Postfix lines (maillog_file)
   std::string dovecot_log_path; // Dovecot lines (log_path; "syslog" means syslog)
   std::string syslog_facility = "mail";
+  uint64_t records_bytes_max = 0;  // of the records that `postern trace` reads; 0: none are kept
 };
 
 struct Config {
