@@ -517,6 +517,7 @@ void ImapSession::Log(std::string text, Context& context, Severity severity,
                       std::vector<std::pair<std::string, std::string>> fields) const {
   fields.emplace_back("network.protocol", "imap");
   fields.emplace_back("source.ip", peer_.remote.address.ToString());
+  fields.emplace_back("postern.session", session_id_);
   context.out.Log({.severity = severity,
                    .tag = "dovecot",
                    .pid = directory_.LogPid(conn_),

@@ -116,7 +116,8 @@ class ImapSession final : public Machine, public mailbox::AccountClient {
   void NoteActivity(Context& context) { last_activity_ = context.now.mono; }
 
   // A ticket for one account operation of the command under way.
-  mailbox::Ticket NextTicket() { return {machine(), ++last_ticket_}; }
+  mailbox::Ticket NextTicket() { return {machine(), ++last_ticket_, actor_}; }
+  const mailbox::Actor* actor() const { return actor_.get(); }
   OpId NextOperation() { return {machine(), ++last_ticket_}; }
 
   mailbox::Account& account() { return *account_; }
@@ -259,6 +260,7 @@ class ImapSession final : public Machine, public mailbox::AccountClient {
   std::string session_id_;
   std::string user_;  // after login
   mailbox::Account* account_ = nullptr;
+  std::shared_ptr<const mailbox::Actor> actor_;  // after login
   std::variant<NotAuthenticated, StartingTls, Authenticating, LoggingIn, Authenticated, Selected, Logout> state_;
   std::unique_ptr<Visitor> visitor_;  // null after login
 

@@ -14,6 +14,7 @@
 #include "core/imap/session_fetch_stream.h"
 #include "core/imap/session_run.h"
 #include "core/mailbox/names.h"
+#include "core/mailbox/records.h"
 #include "core/message/date.h"
 #include "core/message/header.h"
 #include "core/message/line_ends.h"
@@ -27,6 +28,20 @@ constexpr size_t kCheapBytesPerStep = 65536;
 constexpr size_t kChangedPlacesPerStep = 10000;  // looked at for CHANGEDSINCE
 // Messages whose \Seen is stored together: a connection that breaks has at most so many marked that it did not get.
 constexpr size_t kBatchWithBytes = 16;
+
+// Does it give the message's text, as reading it does, and not only what lists of messages show?
+bool GivesText(const FetchItem& item) {
+  switch (item.kind) {
+    case FetchItem::Kind::kRfc822:
+    case FetchItem::Kind::kRfc822Text:
+    case FetchItem::Kind::kBinary:
+      return true;
+    case FetchItem::Kind::kBodySection:
+      return item.section.text == Section::Text::kNone || item.section.text == Section::Text::kText;
+    default:
+      return false;
+  }
+}
 
 class FetchRun final : public CommandRun {
  public:
@@ -57,6 +72,7 @@ class FetchRun final : public CommandRun {
     if (failure_.ok()) failure_ = Unavailable("the file of a message can't be looked at");
   }
   void Flush(Context& context);
+  void RecordRead(Context& context);
   void Done(Context& context);
 
   FetchCommand command_;
@@ -85,6 +101,9 @@ class FetchRun final : public CommandRun {
   int32_t zone_minutes_ = 0;     // in which INTERNALDATE is told
   FetchOutput out_;
   size_t made_ = 0;
+  bool gives_text_ = false;
+  std::vector<uint32_t> read_;  // given to the client with their text, not recorded yet
+  size_t recorded_count_ = 0;
   bool any_gone_ = false;
   bool unknown_encoding_ = false;
   Status failure_;
@@ -120,6 +139,7 @@ bool FetchRun::CheckItems(Context& context) {
     }
     need_ = std::max(need_, NeedOf(item));
     sets_seen_ |= SetsSeen(item);
+    gives_text_ |= GivesText(item);
   }
   if (command_.vanished && (!session_.qresync() || !command_.uid)) {
     session_.FinishBad(CommandErrorText(command_.uid ? "UID FETCH" : "FETCH", "VANISHED used without QRESYNC"), context);
@@ -405,6 +425,8 @@ bool FetchRun::EmitItems(Context& context) {
   }
   out_.text() += ")\r\n";
   ++made_;
+  if (gives_text_ && recorded_count_ < mailbox::kCommandEntriesMax) read_.push_back(batch_[batch_next_ - 1]);
+  if (read_.size() == mailbox::kRecordEntriesMax) RecordRead(context);
   emitting_ = false;
   text_.reset();
   header_.clear();
@@ -487,8 +509,16 @@ void FetchRun::Flush(Context& context) {
   session_.Write(out_.Take(), context);
 }
 
+void FetchRun::RecordRead(Context& context) {
+  if (read_.empty()) return;
+  recorded_count_ += read_.size();
+  session_.account().RecordRead(session_.actor(), session_.selection()->view.state(), read_, context);
+  read_.clear();
+}
+
 void FetchRun::Done(Context& context) {
   Flush(context);
+  RecordRead(context);
   using Tell = ImapSession::Answer::Tell;
   ImapSession::Answer answer{.text = "Fetch completed.",
                              .tell = command_.uid ? Tell::kAll : Tell::kNoExpunges,

@@ -296,6 +296,10 @@ void ImapSession::EnterAccount(bool capability_asked, Context& context) {
     return End("Internal error", false, context);
   }
   account_ = *account;
+  actor_ = std::make_shared<const mailbox::Actor>(mailbox::Actor{.protocol = "imap",
+                                                                 .source_ip = peer_.remote.address.ToString(),
+                                                                 .session_id = session_id_,
+                                                                 .pid = directory_.LogPid(conn_)});
   const LoginLogFacts facts{.user = user_,
                             .mechanism = visitor_->mechanism,
                             .peer = &peer_,

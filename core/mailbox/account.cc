@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/mailbox/account_impl.h"
+#include "core/mailbox/records.h"
 
 namespace postern::mailbox {
 namespace {
@@ -208,6 +209,28 @@ namespace {
 
 Status Gone() { return NotFound("Mailbox was deleted"); }
 
+// Of changed flags, those that tell what became of a message: it was read, it is to be deleted.
+MessageActs FlagActs(const MailboxState& state, Flags flags, StoreMode mode, const StoreResult& result) {
+  MessageActs acts{.action = "mail.flagged", .word = "flag_change", .mailbox = state.name};
+  const std::string_view sign = mode == StoreMode::kAdd ? "+" : mode == StoreMode::kRemove ? "-" : "=";
+  for (const auto& [flag, name] : {std::pair{kSeen, "\\Seen"}, std::pair{kDeleted, "\\Deleted"}}) {
+    if (flags & flag || mode == StoreMode::kReplace)
+      acts.flags += (acts.flags.empty() ? "" : " ") + (std::string(sign) += name);
+  }
+  if (acts.flags.empty()) return acts;
+  for (const auto& [uid, modseq_before, modseq] : result.messages) {
+    if (modseq_before == modseq) continue;
+    acts.uids.push_back(uid);
+    acts.files.push_back(RecordedName(state.BaseNameOf(uid)));
+  }
+  return acts;
+}
+
+MessageActs ExpungeActs(const MailboxState& state, const ExpungeResult& result) {
+  return {
+      .action = "mail.expunged", .word = "expunge", .mailbox = state.name, .uids = result.uids, .files = result.files};
+}
+
 }  // namespace
 
 void Account::Refresh(Ticket ticket, MailboxState& state, Context& context) {
@@ -227,9 +250,12 @@ void Account::Store(Ticket ticket, MailboxState& state, StoreRequest request, Co
   if (box == nullptr) return impl->Answer(ticket, Gone(), StoreResult{});
   box->Enqueue(
       [impl, ticket, box, request = std::move(request)](Context& turn) {
-        box->Store(request, turn, [impl, ticket](const Status& status, StoreResult result, Context&) {
-          impl->Answer(ticket, status, std::move(result));
-        });
+        box->Store(request, turn,
+                   [impl, ticket, box, flags = request.flags, mode = request.mode](const Status& status,
+                                                                                   StoreResult result, Context& later) {
+                     RecordActs(ticket.by.get(), impl->facts.user, FlagActs(*box->state(), flags, mode, result), later);
+                     impl->Answer(ticket, status, std::move(result));
+                   });
       },
       [impl, ticket](const Status& status, Context&) { impl->Answer(ticket, status, StoreResult{}); }, context);
 }
@@ -248,9 +274,11 @@ void Account::Impl::Expunge(Ticket ticket, MailboxState& state, std::vector<uint
   if (box == nullptr) return Answer(ticket, Gone(), ExpungeResult{});
   box->Enqueue(
       [this, ticket, box, uids = std::move(uids), only_deleted](Context& turn) {
-        box->Expunge(uids, only_deleted, turn, [this, ticket](const Status& status, ExpungeResult result, Context&) {
-          Answer(ticket, status, std::move(result));
-        });
+        box->Expunge(uids, only_deleted, turn,
+                     [this, ticket, box](const Status& status, ExpungeResult result, Context& later) {
+                       RecordActs(ticket.by.get(), facts.user, ExpungeActs(*box->state(), result), later);
+                       Answer(ticket, status, std::move(result));
+                     });
       },
       [this, ticket](const Status& status, Context&) { Answer(ticket, status, ExpungeResult{}); }, context);
 }
@@ -268,6 +296,18 @@ void Account::ReadMessage(Ticket ticket, MailboxState& state, uint32_t uid, uint
                      auto& kept = impl->completions.back();
                      std::get<ReadResult>(kept.outcome).bytes = kept.owned_bytes;
                    });
+}
+
+void Account::RecordRead(const Actor* by, const MailboxState& state, const std::vector<uint32_t>& uids,
+                         Context& context) {
+  MessageActs acts{.action = "mail.read", .word = "read", .mailbox = state.name};
+  for (const uint32_t uid : uids) {
+    std::string name = RecordedName(state.BaseNameOf(uid));
+    if (name.empty()) continue;
+    acts.uids.push_back(uid);
+    acts.files.push_back(std::move(name));
+  }
+  RecordActs(by, impl_->facts.user, acts, context);
 }
 
 void Account::LoadFacts(Ticket ticket, MailboxState& state, std::vector<uint32_t> uids, bool sizes, bool dates,
@@ -297,9 +337,16 @@ void Account::AppendMessages(Ticket ticket, std::string_view name, std::vector<N
         Mailbox* raw = &box;
         box.Enqueue(
             [impl, ticket, raw, incoming](Context& turn) {
-              raw->Insert(std::move(*incoming), turn, [impl, ticket](const Status& status, AppendResult result, Context&) {
-                impl->Answer(ticket, status, std::move(result));
-              });
+              raw->Insert(std::move(*incoming), turn,
+                          [impl, ticket, raw](const Status& status, AppendResult result, Context& after) {
+                            const MessageActs acts{.action = "mail.appended",
+                                                   .word = "save",
+                                                   .mailbox = raw->state()->name,
+                                                   .uids = result.uids,
+                                                   .files = result.files};
+                            RecordActs(ticket.by.get(), impl->facts.user, acts, after);
+                            impl->Answer(ticket, status, std::move(result));
+                          });
             },
             failed, later);
       },
@@ -337,6 +384,7 @@ void Account::Impl::CopyOnce(std::shared_ptr<CopyRun> run, Context& context) {
 void Account::Impl::CopyInto(Mailbox& target, std::shared_ptr<CopyRun> run, Context& context) {
   // The sources as they are named now; what has gone meanwhile is left out.
   std::vector<Mailbox::Incoming> incoming;
+  run->source_files.clear();
   auto sources = std::make_shared<std::vector<uint32_t>>();
   const MailboxState& from = *run->source->state();
   for (const uint32_t uid : run->uids) {
@@ -351,6 +399,7 @@ void Account::Impl::CopyInto(Mailbox& target, std::shared_ptr<CopyRun> run, Cont
     if (parts.crlf_size) one.size_suffix += ",W=" + std::to_string(*parts.crlf_size);
     incoming.push_back(std::move(one));
     sources->push_back(uid);
+    run->source_files.push_back(RecordedName(parts.base));
   }
   if (incoming.empty()) {
     target.Finish(context);
@@ -373,15 +422,43 @@ void Account::Impl::OnCopied(std::shared_ptr<CopyRun> run, const std::vector<uin
   }
   if (!status.ok()) return AnswerCopy(*run, status, CopyResult{});
   const CopyResult answer{.uidvalidity = result.uidvalidity, .source_uids = sources, .target_uids = std::move(result.uids)};
-  if (!run->move) return AnswerCopy(*run, Status(), answer);
+  run->target_files = std::move(result.files);
+  if (!run->move) {
+    RecordCopies(*run, answer, {}, context);
+    return AnswerCopy(*run, Status(), answer);
+  }
   // RFC 6851 section 3.3: the sources go only now that the copies are durable.
   run->source->Enqueue(
       [this, run, answer](Context& turn) {
-        run->source->Expunge(answer.source_uids, false, turn, [this, run, answer](const Status& gone, ExpungeResult, Context&) {
-          AnswerCopy(*run, gone, answer);
-        });
+        run->source->Expunge(answer.source_uids, false, turn,
+                             [this, run, answer](const Status& status, ExpungeResult gone, Context& later) {
+                               RecordCopies(*run, answer, gone.uids, later);
+                               AnswerCopy(*run, status, answer);
+                             });
       },
-      [this, run, answer](const Status& failure, Context&) { AnswerCopy(*run, failure, answer); }, context);
+      [this, run, answer](const Status& failure, Context& later) {
+        RecordCopies(*run, answer, {}, later);
+        AnswerCopy(*run, failure, answer);
+      },
+      context);
+}
+
+// What was copied; where its source is `gone` (ascending), it was moved.
+void Account::Impl::RecordCopies(const CopyRun& run, const CopyResult& copies, const std::vector<uint32_t>& gone,
+                                 Context& context) const {
+  const std::string& source = run.source->state()->name;
+  MessageActs copied{.action = "mail.copied", .word = "copy", .mailbox = source, .target_mailbox = run.to};
+  MessageActs moved{.action = "mail.moved", .word = "move", .mailbox = source, .target_mailbox = run.to};
+  for (size_t i = 0; i < copies.source_uids.size(); ++i) {
+    const uint32_t uid = copies.source_uids[i];
+    MessageActs& acts = std::binary_search(gone.begin(), gone.end(), uid) ? moved : copied;
+    acts.uids.push_back(uid);
+    acts.files.push_back(run.source_files[i]);
+    acts.target_uids.push_back(copies.target_uids[i]);
+    acts.target_files.push_back(run.target_files[i]);
+  }
+  RecordActs(run.ticket.by.get(), facts.user, copied, context);
+  RecordActs(run.ticket.by.get(), facts.user, moved, context);
 }
 
 }  // namespace postern::mailbox

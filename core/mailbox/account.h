@@ -33,10 +33,18 @@ namespace postern::mailbox {
 class MailboxState;  // mailbox_state.h: the columns of one mailbox, shared by all its sessions
 class View;          // view.h: what one session has told its client of a mailbox
 
-// Where the answer goes.
+// Who a session is to people: for records of what it does to messages (records.h).
+struct Actor {
+  std::string protocol;  // "imap", "pop3"
+  std::string source_ip;
+  std::string session_id;
+  uint32_t pid = 0;  // Directory::LogPid
+};
+// Where the answer goes, and who asks; `by` may be null.
 struct Ticket {
   MachineId session{};
   uint64_t tag = 0;
+  std::shared_ptr<const Actor> by = nullptr;
 };
 
 // ---- what operations answer ----------------------------------------------------------------------------------------------
@@ -66,6 +74,7 @@ struct SelectResult {
 struct AppendResult {
   uint32_t uidvalidity = 0;
   std::vector<uint32_t> uids;
+  std::vector<std::string> files;  // their RecordedName
 };
 struct CopyResult {         // UIDPLUS COPYUID; both lists of equal length, in order of source
   uint32_t uidvalidity = 0;
@@ -81,6 +90,7 @@ struct StoreResult {
 };
 struct ExpungeResult {
   std::vector<uint32_t> uids;
+  std::vector<std::string> files;  // their RecordedName
 };
 struct ReadResult {          // bytes as they are in the file (LF or CRLF line ends); valid during the completion
   std::string_view bytes;
@@ -174,6 +184,8 @@ class Account : public Machine {
   // With `move` (RFC 6851) the sources are expunged once the copies are durable.
   void Copy(Ticket, MailboxState& state, std::vector<uint32_t> uids, std::string_view to, bool move, Context&);
   void ReadMessage(Ticket, MailboxState& state, uint32_t uid, uint64_t offset, uint64_t length, Context&);
+  // For the records: the session has given these messages (ascending UIDs) to its client. Answers nothing.
+  void RecordRead(const Actor* by, const MailboxState& state, const std::vector<uint32_t>& uids, Context&);
   // Fills the columns sizes (RFC822.SIZE) and dates (INTERNALDATE) for these messages where they are unknown.
   void LoadFacts(Ticket, MailboxState& state, std::vector<uint32_t> uids, bool sizes, bool dates, Context&);
 

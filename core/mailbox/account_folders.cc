@@ -5,6 +5,7 @@
 #include "core/boundary/planted.h"
 #include "core/mailbox/account_impl.h"
 #include "core/mailbox/namespaces.h"
+#include "core/mailbox/records.h"
 
 namespace postern::mailbox {
 namespace {
@@ -222,13 +223,13 @@ void Account::Delete(Ticket ticket, std::string_view name, Context& context) {
           impl->Answer(ticket, status, Done{});
         };
         if (name == "INBOX") return end(FailedPrecondition("INBOX can't be deleted."), turn);
-        impl->LookAtFolders(turn, [impl, name, end](const Impl::Folders& folders, Context& later) {
+        impl->LookAtFolders(turn, [impl, ticket, name, end](const Impl::Folders& folders, Context& later) {
           if (!folders.status.ok()) return end(folders.status, later);
           if (!folders.names.contains(name)) return end(NotFound("Mailbox doesn't exist: " + name), later);
           Mailbox& box = impl->BoxOf(name);
           Mailbox* raw = &box;
           box.EnqueueRaw(
-              [impl, raw, name, end](Context& alone) {
+              [impl, ticket, raw, name, end](Context& alone) {
                 // First out of sight in one step, then piece by piece.
                 const Path trash = impl->facts.maildir + "/.." + impl->names.Next(alone.now.wall) + std::string(kTrashMark);
                 FilePlan plan{.stages = {{postern::Rename{.from = impl->DirOf(name), .to = trash}}, {SyncDir{impl->facts.maildir}}},
@@ -236,12 +237,14 @@ void Account::Delete(Ticket ticket, std::string_view name, Context& context) {
                 Stage remove{RemoveTree{trash}};
                 if (impl->has_control_dir()) remove.push_back(RemoveTree{impl->ControlDirOf(name)});
                 plan.stages.push_back(std::move(remove));
-                impl->io.Commit(std::move(plan), alone, [impl, raw, name, end](const PlanResult& result, Context& after) {
-                  const bool gone = result.ok() || result.failures.front().stage > 0;
-                  if (gone) impl->Forget(name, after);
-                  raw->Finish(after);
-                  end(gone ? Status() : result.status(), after);
-                });
+                impl->io.Commit(
+                    std::move(plan), alone, [impl, ticket, raw, name, end](const PlanResult& result, Context& after) {
+                      const bool gone = result.ok() || result.failures.front().stage > 0;
+                      if (gone) RecordMailboxAct(ticket.by.get(), impl->facts.user, "mailbox.deleted", name, "", after);
+                      if (gone) impl->Forget(name, after);
+                      raw->Finish(after);
+                      end(gone ? Status() : result.status(), after);
+                    });
               },
               later);
         });
@@ -360,6 +363,7 @@ void Account::Impl::CommitRename(std::shared_ptr<RenameRun> run, const std::set<
     }
     for (Mailbox* box : run->held) box->Finish(later);
     const bool done = result.ok() || result.failures.front().stage > move_stage;
+    if (done) RecordMailboxAct(run->ticket.by.get(), facts.user, "mailbox.renamed", run->from, run->to, later);
     FinishFolder(later);
     Answer(run->ticket, done ? Status() : result.status(), Done{});
   });

@@ -34,6 +34,7 @@ class Account::Impl {
     std::string to;
     bool move = false;
     bool renames = false;     // it is RENAME of INBOX: answered with Done
+    std::vector<std::string> source_files, target_files;  // RecordedName, as the result's UIDs
     int tries_left = 2;
   };
   struct Folders {            // of one look at the root
@@ -61,6 +62,8 @@ class Account::Impl {
   void Expunge(Ticket ticket, MailboxState& state, std::vector<uint32_t> uids, bool only_deleted, Context& context);
   void CopyOnce(std::shared_ptr<CopyRun> run, Context& context);
   void AnswerCopy(const CopyRun& run, const Status& status, CopyResult result);
+  void RecordCopies(const CopyRun& run, const CopyResult& copies, const std::vector<uint32_t>& gone,
+                    Context& context) const;
   void OnCopied(std::shared_ptr<CopyRun> run, const std::vector<uint32_t>& sources, const Status& status, AppendResult result,
                 Context& context);
   void CopyInto(Mailbox& target, std::shared_ptr<CopyRun> run, Context& context);

@@ -5,6 +5,7 @@
 #include "core/boundary/planted.h"
 #include "core/mailbox/keywords.h"
 #include "core/mailbox/mailbox.h"
+#include "core/mailbox/records.h"
 
 namespace postern::mailbox {
 
@@ -307,9 +308,11 @@ void Mailbox::CommitExpunge(std::shared_ptr<ExpungeRun> run, Context& context) {
     ExpungeResult expunged;
     std::vector<std::pair<uint32_t, uint64_t>> gone;
     for (size_t i = 0; i < run->gone.size(); ++i) {
-      if (stays[i] || state_->RowOf(run->gone[i].first) == state_->count()) continue;
+      const size_t row = state_->RowOf(run->gone[i].first);
+      if (stays[i] || row == state_->count()) continue;
       gone.push_back(run->gone[i]);
       expunged.uids.push_back(run->gone[i].first);
+      expunged.files.push_back(RecordedName(state_->names_[row]));
       state_->highestmodseq = std::max(state_->highestmodseq, run->gone[i].second);
     }
     RemoveRows(gone);

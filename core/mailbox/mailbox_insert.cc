@@ -4,6 +4,7 @@
 
 #include "core/boundary/planted.h"
 #include "core/mailbox/mailbox.h"
+#include "core/mailbox/records.h"
 
 namespace postern::mailbox {
 
@@ -148,6 +149,7 @@ void Mailbox::OnInserted(std::shared_ptr<InsertRun> run, const PlanResult& resul
     state_->uidnext = placed.uid + 1;
     state_->highestmodseq = placed.modseq;
     answer.uids.push_back(placed.uid);
+    answer.files.push_back(RecordedName(placed.name));
   }
   if (on_change) on_change();
   Finish(context);

@@ -1,12 +1,13 @@
 // Looking again at a mailbox that is open: what delivery agents and other Maildir programs did to its folders.
+#include <absl/container/flat_hash_map.h>
+
 #include <algorithm>
 #include <functional>
 #include <utility>
 
-#include <absl/container/flat_hash_map.h>
-
 #include "core/mailbox/mailbox.h"
 #include "core/mailbox/mailbox_files.h"
+#include "core/mailbox/records.h"
 
 namespace postern::mailbox {
 namespace {
@@ -173,6 +174,12 @@ void Mailbox::CommitMerge(std::shared_ptr<Merge> merge, Context& context) {
       }
       return merge->then(result.status(), later);
     }
+    MessageActs vanished{.action = "mail.vanished", .word = "gone from the folder", .mailbox = name_};
+    for (const auto& [uid, modseq] : merge->gone) {
+      vanished.uids.push_back(uid);
+      vanished.files.push_back(RecordedName(state_->BaseNameOf(uid)));
+    }
+    RecordActs(nullptr, account_.user, vanished, later);
     ApplyMerge(*merge);
     if (on_change) on_change();
     merge->then(Status(), later);

@@ -302,6 +302,7 @@ queue::Envelope EnvelopeOf(const Notice& notice, const queue::Envelope& about, s
   queue::Envelope envelope;
   envelope.id = writing.id;
   envelope.arrived_us = writing.now.wall.us;
+  envelope.trace_id = about.trace_id;  // it belongs to that message's life
   envelope.null_sender = notice.null_sender;
   if (!notice.null_sender) envelope.sender = notice.sender;
   envelope.body = IsAscii(message) ? "7BIT" : "8BITMIME";

@@ -139,10 +139,7 @@ void Courier::ChoosePolicy(Context& context) {
   const TlsChoice choice = ChooseTlsPolicy(destination_, client(), tlsa_ ? &tlsa_->facts() : nullptr);
   tlsa_.reset();
   for (const std::string& warning : choice.warnings) {
-    context.out.Log({.severity = Severity::kWarning,
-                     .tag = lmtp() ? "postfix/lmtp" : "postfix/smtp",
-                     .pid = log_pid_,
-                     .text = "warning: " + EscapeForLog(warning)});
+    Log(context, Severity::kWarning, "warning: " + EscapeForLog(warning));
   }
   if (const auto* refusal = std::get_if<TlsRefusal>(&choice.result)) {
     last_reason_ = {refusal->status, refusal->text};
@@ -368,15 +365,24 @@ void Courier::Perform(Context& context) {
     } else if (auto* done = std::get_if<RecipientDone>(&action)) {
       OnRecipientDone(std::move(*done));
     } else if (const auto* note = std::get_if<ClientNote>(&action)) {
-      context.out.Log({.severity = note->warning ? Severity::kWarning : Severity::kInfo,
-                       .tag = lmtp() ? "postfix/lmtp" : "postfix/smtp",
-                       .pid = log_pid_,
-                       .text = (note->warning ? "warning: " : "") + EscapeForLog(note->text)});
+      Log(context, note->warning ? Severity::kWarning : Severity::kInfo,
+          (note->warning ? "warning: " : "") + EscapeForLog(note->text));
     }
   }
   actions_.clear();
   if (load_ && !job_recipients_.empty() && open_ == 0) AfterJob(context);
   ArmTimer(context);
+}
+
+// With what joins it to the records of the message that is carried, if any.
+void Courier::Log(Context& context, Severity severity, std::string text) {
+  LogEvent event{
+      .severity = severity, .tag = lmtp() ? "postfix/lmtp" : "postfix/smtp", .pid = log_pid_, .text = std::move(text)};
+  if (load_) {
+    event.trace_id = load_->cargo->envelope.trace_id;
+    event.fields = {{"email.local_id", load_->cargo->envelope.id}};
+  }
+  context.out.Log(std::move(event));
 }
 
 void Courier::GiveMessageBytes(Context& context) {

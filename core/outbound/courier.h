@@ -103,6 +103,7 @@ class Courier {
   void Perform(Context& context);
   void OnRecipientDone(RecipientDone done);
   void AfterJob(Context& context);
+  void Log(Context& context, Severity severity, std::string text);
   void GiveMessageBytes(Context& context);
   void ReadPiece(Context& context);
   void ArmTimer(Context& context);

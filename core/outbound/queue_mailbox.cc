@@ -88,11 +88,13 @@ void QueueManager::DeliverBytes(const queue::Delivery& delivery, SharedBytes mes
     }
     WriteToMaildir(
         *local, message, !local->folders_last,
-        [settled, index](const Status& status, Context& later) {
-          if (status.ok())
+        [this, settled, index, id = delivery.message, local = *local](const Status& status, Context& later) {
+          if (status.ok()) {
+            RecordFile(id, local, later);
             return settled(index,
                            {.fate = Fate::kSent, .status = "2.0.0", .relay = "virtual", .text = "delivered to maildir"},
                            later);
+          }
           settled(index,
                   {.fate = Fate::kDeferred,
                    .status = "4.2.0",

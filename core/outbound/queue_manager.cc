@@ -507,4 +507,33 @@ void QueueManager::Log(Context& context, Severity severity, std::string_view age
                    .fields = std::move(fields)});
 }
 
+void QueueManager::LogOf(const std::string& id, Context& context, Severity severity, std::string_view agent,
+                         std::string text, std::vector<std::pair<std::string, std::string>> fields) {
+  const auto found = active_.find(id);
+  const bool known = found != active_.end() && found->second.cargo != nullptr;
+  fields.emplace_back("email.local_id", id);
+  context.out.Log({.severity = severity,
+                   .tag = "postfix/" + std::string(agent),
+                   .pid = directory_.node().pid,
+                   .text = std::move(text),
+                   .trace_id = known ? found->second.cargo->envelope.trace_id : "",
+                   .fields = std::move(fields)});
+}
+
+// No line: Postfix's says to whom, not under which name.
+void QueueManager::RecordFile(const std::string& id, const smtp::LocalRecipient& local, Context& context) {
+  const auto found = active_.find(id);
+  const bool known = found != active_.end() && found->second.cargo != nullptr;
+  context.out.Log({.tag = "postfix/virtual",
+                   .pid = directory_.node().pid,
+                   .text = id + ": to=<" + EscapeForLog(local.address.Quoted(), 255) + ">, written",
+                   .trace_id = known ? found->second.cargo->envelope.trace_id : "",
+                   .fields = {{"event.action", "message.committed"},
+                              {"email.local_id", id},
+                              {"smtp.envelope.to", local.address.Quoted()},
+                              {"file.name", local.target.base},
+                              {"file.directory", local.target.maildir + "/new"}},
+                   .record_only = true});
+}
+
 }  // namespace postern::outbound

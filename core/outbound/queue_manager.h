@@ -160,6 +160,10 @@ class QueueManager final : public Machine {
   void CommitPlan(FilePlan plan, Continuation then, Context& context);
   void Log(Context& context, Severity severity, std::string_view agent, std::string text,
            std::vector<std::pair<std::string, std::string>> fields = {});
+  // The same about a message: with what joins it to its other records.
+  void LogOf(const std::string& id, Context& context, Severity severity, std::string_view agent, std::string text,
+             std::vector<std::pair<std::string, std::string>> fields = {});
+  void RecordFile(const std::string& id, const smtp::LocalRecipient& local, Context& context);
   Duration queue_run_delay() const { return std::max(config_->queue.queue_run_delay, Seconds(1)); }
   std::string Queue() const { return config_->routing.queue_directory; }
 

@@ -121,7 +121,7 @@ void QueueManager::OnHead(const std::string& id, queue::Folder folder, const Rea
 }
 
 void QueueManager::PutReadingOff(const std::string& id, const Status& why, Context& context) {
-  Log(context, Severity::kWarning, "qmgr", "warning: " + id + ": " + EscapeForLog(Message(why)));
+  LogOf(id, context, Severity::kWarning, "qmgr", "warning: " + id + ": " + EscapeForLog(Message(why)));
   const bool by_scan = found_by_scan_.contains(id);
   Forget(id);
   if (by_scan) found_by_scan_.insert(id);
@@ -132,7 +132,7 @@ void QueueManager::PutReadingOff(const std::string& id, const Status& why, Conte
 void QueueManager::MoveToCorrupt(const std::string& id, queue::Folder folder, std::string_view why, Context& context) {
   active_.erase(id);
   schedule_.ReadingFailed();
-  Log(context, Severity::kError, "qmgr", "error: " + id + ": moved to corrupt: " + EscapeForLog(why));
+  LogOf(id, context, Severity::kError, "qmgr", "error: " + id + ": moved to corrupt: " + EscapeForLog(why));
   const Path to = queue::FilePath(Queue(), queue::Folder::kCorrupt, id);
   CommitPlan(
       {.stages = {{Rename{.from = queue::FilePath(Queue(), folder, id), .to = to, .replace = true}},
@@ -199,10 +199,11 @@ void QueueManager::Admit(const std::string& id, Context& context) {
     return FinishMessage(id, context);
   }
   if (active.folder != queue::Folder::kIncoming) {
-    Log(context, Severity::kInfo, "qmgr",
-        id + ": from=<" + EscapeForLog(envelope.null_sender ? "" : envelope.sender.Quoted(), 255) +
-            ">, size=" + std::to_string(active.cargo->message_bytes) +
-            ", nrcpt=" + std::to_string(envelope.recipients.size()) + " (queue active)");
+    LogOf(id, context, Severity::kInfo, "qmgr",
+          id + ": from=<" + EscapeForLog(envelope.null_sender ? "" : envelope.sender.Quoted(), 255) +
+              ">, size=" + std::to_string(active.cargo->message_bytes) +
+              ", nrcpt=" + std::to_string(envelope.recipients.size()) + " (queue active)",
+          {{"event.action", "message.activated"}});
   }
   active.admitted = context.now.mono;
   auto groups = TakeGroups(&active, schedule_.RecipientRoom());
@@ -263,11 +264,13 @@ void QueueManager::SettleRecipient(const std::string& id, uint32_t index, const 
           ", delay=" + smtp::DelayText(age) + ", delays=" + smtp::DelayText(before) + "/" + smtp::DelayText(in_queue) +
           "/" + smtp::DelayText(connecting) + "/" + smtp::DelayText(transmission) + ", dsn=" + done.status +
           ", status=" + std::string(word) + " (" + EscapeForLog(done.text) + ")";
-  Log(context, Severity::kInfo, agent.empty() ? "error" : agent, std::move(line),
-      {{"event.action", "delivery.tried"},
-       {"event.outcome", done.fate == Fate::kSent ? "success" : "failure"},
-       {"email.local_id", id},
-       {"smtp.envelope.to", recipient.address.Quoted()}});
+  LogOf(id, context, Severity::kInfo, agent.empty() ? "error" : agent, std::move(line),
+        {{"event.action", "delivery.tried"},
+         {"event.outcome", done.fate == Fate::kSent ? "success" : "failure"},
+         {"smtp.envelope.to", recipient.address.Quoted()},
+         {"smtp.reply.code", done.code == 0 ? "" : std::to_string(done.code)},
+         {"smtp.reply.enhanced_code", done.status},
+         {"destination.domain", done.remote_mta}});
 }
 
 void QueueManager::WriteJournal(const std::string& id, Context& context) {
@@ -290,8 +293,8 @@ void QueueManager::WriteJournal(const std::string& id, Context& context) {
         } else {
           // What was done is known here as long as the process lives; the next line tries again.
           still->second.journal = lines + still->second.journal;
-          Log(later, Severity::kWarning, "qmgr",
-              "warning: " + id + ": journal: " + EscapeForLog(done == nullptr ? "" : Message(done->result.status())));
+          LogOf(id, later, Severity::kWarning, "qmgr",
+                "warning: " + id + ": journal: " + EscapeForLog(done == nullptr ? "" : Message(done->result.status())));
         }
         if (still->second.finishing) return FinishMessage(id, later);
         if (done != nullptr && done->result.ok()) WriteJournal(id, later);
@@ -322,9 +325,9 @@ void QueueManager::FinishMessage(const std::string& id, Context& context) {
         {.arrived = {envelope.arrived_us}, .null_sender = envelope.null_sender, .warned = envelope.delay_told},
         context.now);
     if (active.decision.expired) {
-      Log(context, Severity::kInfo, "qmgr",
-          id + ": from=<" + EscapeForLog(envelope.null_sender ? "" : envelope.sender.Quoted(), 255) +
-              ">, status=expired, returned to sender");
+      LogOf(id, context, Severity::kInfo, "qmgr",
+            id + ": from=<" + EscapeForLog(envelope.null_sender ? "" : envelope.sender.Quoted(), 255) +
+                ">, status=expired, returned to sender");
       for (uint32_t i = 0; i < envelope.recipients.size(); ++i) {
         if (!envelope.recipients[i].done) active.failed.insert(i);
       }
@@ -337,7 +340,7 @@ void QueueManager::FinishMessage(const std::string& id, Context& context) {
                                                    {.now = context.now.wall, .delay_told = envelope.delay_told});
   active.delay_told = decision.delay_told;
   if (decision.discarded)
-    Log(context, Severity::kInfo, "bounce", id + ": undeliverable postmaster notification discarded");
+    LogOf(id, context, Severity::kInfo, "bounce", id + ": undeliverable postmaster notification discarded");
   if (decision.notices.empty()) return AfterNotices(id, {.of_failures = true, .of_delays = true}, context);
   Tell(id, decision.notices, context);
 }
@@ -382,14 +385,13 @@ void QueueManager::Remove(const std::string& id, Context& context) {
         if (found == active_.end()) return;
         const auto* done = std::get_if<PlanDone>(&event);
         if (done == nullptr || !done->result.ok()) {
-          Log(later, Severity::kWarning, "qmgr",
-              "warning: " + id +
-                  ": cannot be removed: " + EscapeForLog(done == nullptr ? "" : Message(done->result.status())));
+          LogOf(id, later, Severity::kWarning, "qmgr",
+                "warning: " + id +
+                    ": cannot be removed: " + EscapeForLog(done == nullptr ? "" : Message(done->result.status())));
           return Later(
               kTryAgain, [this, id](Context& again) { Remove(id, again); }, later);
         }
-        Log(later, Severity::kInfo, "qmgr", id + ": removed",
-            {{"event.action", "message.removed"}, {"email.local_id", id}});
+        LogOf(id, later, Severity::kInfo, "qmgr", id + ": removed", {{"event.action", "message.removed"}});
         Forget(id);
       },
       context);
@@ -429,9 +431,9 @@ void QueueManager::Defer(const std::string& id, const queue::RetryDecision& deci
         if (found == active_.end()) return;
         const auto* done = std::get_if<PlanDone>(&event);
         if (done == nullptr || !done->result.ok()) {
-          Log(later, Severity::kWarning, "qmgr",
-              "warning: " + id +
-                  ": cannot be put off: " + EscapeForLog(done == nullptr ? "" : Message(done->result.status())));
+          LogOf(id, later, Severity::kWarning, "qmgr",
+                "warning: " + id +
+                    ": cannot be put off: " + EscapeForLog(done == nullptr ? "" : Message(done->result.status())));
           // What is written of the journal by now is not known: it is read before anything else is added.
           return Later(
               kTryAgain, [this, id, decision](Context& again) { DeferAgain(id, decision, again); }, later);

@@ -75,9 +75,9 @@ void QueueManager::WriteNotice(const std::string& about, const notice::Notice& n
   outgoing.envelope.recipients.clear();
   const auto resolution = routing::Resolve(to, notice.null_sender ? nullptr : &notice.sender, config_->routing);
   if (!resolution.ok()) {
-    Log(context, Severity::kWarning, "bounce",
-        "warning: " + about + ": notice to <" + EscapeForLog(to.Quoted(), 255) +
-            ">: " + EscapeForLog(Message(resolution.status())));
+    LogOf(about, context, Severity::kWarning, "bounce",
+          "warning: " + about + ": notice to <" + EscapeForLog(to.Quoted(), 255) +
+              ">: " + EscapeForLog(Message(resolution.status())));
     return done(false, context);
   }
   for (const routing::Destination& destination : resolution->destinations) {
@@ -100,15 +100,17 @@ void QueueManager::WriteNotice(const std::string& about, const notice::Notice& n
   }
   if (outgoing.locals.empty() && outgoing.remotes.empty()) {
     // The author is nobody here: what is told to nobody ends, as a bounce that bounces does.
-    Log(context, Severity::kWarning, "bounce",
-        "warning: " + about + ": notice to <" + EscapeForLog(to.Quoted(), 255) + "> goes to nobody: discarded");
+    LogOf(about, context, Severity::kWarning, "bounce",
+          "warning: " + about + ": notice to <" + EscapeForLog(to.Quoted(), 255) + "> goes to nobody: discarded");
     return done(true, context);
   }
-  Log(context, Severity::kInfo, "bounce", about + ": " + std::string(notice::LogName(notice)) + ": " + writing.id);
-  Log(context, Severity::kInfo, "qmgr",
-      writing.id + ": from=<" + (notice.null_sender ? "" : EscapeForLog(notice.sender.Quoted(), 255)) +
-          ">, size=" + std::to_string(text->size()) +
-          ", nrcpt=" + std::to_string(outgoing.locals.size() + outgoing.remotes.size()) + " (queue active)");
+  LogOf(about, context, Severity::kInfo, "bounce",
+        about + ": " + std::string(notice::LogName(notice)) + ": " + writing.id,
+        {{"event.action", "message.bounced"}, {"postern.notice_id", writing.id}});
+  LogOf(writing.id, context, Severity::kInfo, "qmgr",
+        writing.id + ": from=<" + (notice.null_sender ? "" : EscapeForLog(notice.sender.Quoted(), 255)) +
+            ">, size=" + std::to_string(text->size()) +
+            ", nrcpt=" + std::to_string(outgoing.locals.size() + outgoing.remotes.size()) + " (queue active)");
   auto delivery = std::make_shared<smtp::MessageDelivery>(std::move(outgoing));
   CommitDelivery(delivery, delivery->Begin(), std::move(done), context);
 }
@@ -123,14 +125,18 @@ void QueueManager::CommitDelivery(std::shared_ptr<smtp::MessageDelivery> deliver
       if (!delivery->reached(i)) continue;
       directory_.durable_folders().Add(message.locals[i].target.maildir);
       directory_.AnnounceArrival("", message.locals[i].target.maildir, context);
-      Log(context, Severity::kInfo, "virtual",
-          message.envelope.id + ": to=<" + EscapeForLog(message.locals[i].address.Quoted(), 255) +
-              ">, relay=virtual, delay=0, delays=0/0/0/0, dsn=2.0.0, status=sent (delivered to maildir)");
+      RecordFile(message.envelope.id, message.locals[i], context);
+      LogOf(message.envelope.id, context, Severity::kInfo, "virtual",
+            message.envelope.id + ": to=<" + EscapeForLog(message.locals[i].address.Quoted(), 255) +
+                ">, relay=virtual, delay=0, delays=0/0/0/0, dsn=2.0.0, status=sent (delivered to maildir)");
     }
     if (!told)
-      Log(context, Severity::kWarning, "bounce",
-          "warning: " + message.envelope.id + ": message write failed: " + EscapeForLog(Message(delivery->status())));
-    if (told && !delivery->anything_queued()) Log(context, Severity::kInfo, "qmgr", message.envelope.id + ": removed");
+      LogOf(message.envelope.id, context, Severity::kWarning, "bounce",
+            "warning: " + message.envelope.id + ": message write failed: " + EscapeForLog(Message(delivery->status())));
+    if (told && !delivery->anything_queued()) {
+      LogOf(message.envelope.id, context, Severity::kInfo, "qmgr", message.envelope.id + ": removed",
+            {{"event.action", "message.removed"}});
+    }
     done(told, context);
     if (told && delivery->anything_queued()) OnQueued(message.envelope.id, context);
     return;

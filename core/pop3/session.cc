@@ -245,6 +245,7 @@ void Pop3Session::End(Context& context, std::string_view why, bool client_gone) 
   if (ended()) return;
   const MachineId machine = MachineOf(conn_);
   if (account_ != nullptr) {
+    RecordRead(context);
     const std::string text =
         "pop3(" + user_ + ")<" + std::to_string(directory_.LogPid(conn_)) + "><" + session_id_ + ">: Disconnected: " +
         std::string(why) + " " + LogoutFacts();
@@ -299,6 +300,7 @@ void Pop3Session::Log(Context& context, std::string text, Severity severity,
                       std::vector<std::pair<std::string, std::string>> fields) const {
   fields.emplace_back("network.protocol", "pop3");
   fields.emplace_back("source.ip", peer_.remote.address.ToString());
+  fields.emplace_back("postern.session", session_id_);
   context.out.Log({.severity = severity,
                    .tag = "dovecot",
                    .pid = directory_.LogPid(conn_),

@@ -66,6 +66,7 @@ class Pop3Session final : public Machine, public mailbox::AccountClient {
     uint64_t size_bytes = 0;  // with CRLF line ends
     bool deleted = false;
     bool retrieved = false;
+    bool recorded = false;  // that it was
     bool was_seen = false;  // when the mailbox was opened
   };
   struct Transaction {};
@@ -125,6 +126,7 @@ class Pop3Session final : public Machine, public mailbox::AccountClient {
   void OnRead(mailbox::Completion& completion, Context& context);
   void RequestRead(Retrieving& retrieving, Context& context);
   void EmitBytes(Retrieving& retrieving, std::string_view bytes, std::string* out) const;
+  void RecordRead(Context& context);
   void OnUpdated(mailbox::Completion& completion, Context& context);
   std::string LogoutFacts() const;  // pop3_logout_format
   bool WorksAround(std::string_view name) const;  // pop3_client_workarounds
@@ -162,6 +164,7 @@ class Pop3Session final : public Machine, public mailbox::AccountClient {
   bool entered_ = false;        // counted in Directory::Enter
   bool locked_ = false;         // the same, of pop3_lock_session
   mailbox::Account* account_ = nullptr;
+  std::shared_ptr<const mailbox::Actor> actor_;  // after login
   std::shared_ptr<mailbox::MailboxState> mailbox_;
   std::vector<Message> messages_;
   std::vector<std::string> uidls_;  // of messages_, made when first asked for

@@ -226,6 +226,10 @@ void Pop3Session::Enter(Context& context) {
           std::to_string(directory_.LogPid(conn_)) + (tls_.active() ? ", TLS" : "") + ", session=<" + session_id_ + ">",
       Severity::kInfo, {{"event.action", "pop3.login"}, {"user.name", user_}});
   account_ = *account;
+  actor_ = std::make_shared<const mailbox::Actor>(mailbox::Actor{.protocol = "pop3",
+                                                                 .source_ip = peer_.remote.address.ToString(),
+                                                                 .session_id = session_id_,
+                                                                 .pid = directory_.LogPid(conn_)});
   bad_commands_ = 0;
   state_ = Entering{};
   account_->Select({MachineOf(conn_), kSelectTag}, "INBOX", /*read_only=*/false, context);

@@ -109,7 +109,7 @@ void Pop3Session::HandleReset(Context& context) {
   // RFC 1460's RSET: LAST counts from 0 again, for the next session, too.
   if (config_->pop3.enable_last && !config_->pop3.no_flag_updates && !seen.empty()) {
     std::sort(seen.begin(), seen.end());
-    account_->Store({MachineOf(conn_), kResetTag}, *mailbox_,
+    account_->Store({MachineOf(conn_), kResetTag, actor_}, *mailbox_,
                     {.uids = std::move(seen), .mode = mailbox::StoreMode::kRemove, .flags = mailbox::kSeen}, context);
   }
   Say("+OK", context);
@@ -347,7 +347,18 @@ void Pop3Session::EmitBytes(Retrieving& retrieving, std::string_view bytes, std:
   }
 }
 
+// For `postern trace`: at once for all of a session.
+void Pop3Session::RecordRead(Context& context) {
+  std::vector<uint32_t> uids;
+  for (Message& message : messages_) {
+    if (message.retrieved && !std::exchange(message.recorded, true)) uids.push_back(message.uid);
+  }
+  std::sort(uids.begin(), uids.end());
+  if (!uids.empty() && mailbox_ != nullptr) account_->RecordRead(actor_.get(), *mailbox_, uids, context);
+}
+
 void Pop3Session::HandleQuit(Context& context) {
+  RecordRead(context);  // before their names go
   std::vector<uint32_t> gone, seen;
   for (const Message& message : messages_) {
     if (message.deleted) gone.push_back(message.uid);
@@ -357,19 +368,20 @@ void Pop3Session::HandleQuit(Context& context) {
   std::sort(seen.begin(), seen.end());
   state_ = Updating{};
   if (!seen.empty() && !config_->pop3.no_flag_updates) {  // Dovecot marks what was retrieved as \Seen
-    account_->Store({MachineOf(conn_), kSeenTag}, *mailbox_,
+    account_->Store({MachineOf(conn_), kSeenTag, actor_}, *mailbox_,
                     {.uids = std::move(seen), .mode = mailbox::StoreMode::kAdd, .flags = mailbox::kSeen}, context);
     ++updates_open_;
   }
   if (!gone.empty()) {
     deleted_count_ = gone.size();
     if (config_->pop3.delete_type_flag) {  // nothing goes: they are hidden from POP3 from now on
-      account_->Store({MachineOf(conn_), kDeleteTag}, *mailbox_,
-                      {.uids = std::move(gone), .mode = mailbox::StoreMode::kAdd, .keywords = {config_->pop3.deleted_flag}},
-                      context);
+      account_->Store(
+          {MachineOf(conn_), kDeleteTag, actor_}, *mailbox_,
+          {.uids = std::move(gone), .mode = mailbox::StoreMode::kAdd, .keywords = {config_->pop3.deleted_flag}},
+          context);
     } else {
       // POP3 has no \Deleted: the messages named here go, whatever their flags.
-      account_->Remove({MachineOf(conn_), kDeleteTag}, *mailbox_, std::move(gone), context);
+      account_->Remove({MachineOf(conn_), kDeleteTag, actor_}, *mailbox_, std::move(gone), context);
     }
     ++updates_open_;
   }

@@ -129,7 +129,11 @@ void SmtpSession::LogDelivery(const Committing& committing, Context& context) co
     line += ", relay=virtual" + delays;
     if (delivery.reached(i)) {
       LogAs("virtual", context, line + ", dsn=2.0.0, status=sent (delivered to maildir)",
-            {{"event.action", "message.committed"}, {"smtp.envelope.to", local.address.Quoted()}, {"email.local_id", id}});
+            {{"event.action", "message.committed"},
+             {"smtp.envelope.to", local.address.Quoted()},
+             {"email.local_id", id},
+             {"file.name", local.target.base},
+             {"file.directory", local.target.maildir + "/new"}});
     } else {
       LogAs("virtual", context, line + ", dsn=4.2.0, status=deferred (maildir delivery failed)",
             {{"event.action", "delivery.tried"}, {"event.outcome", "failure"}, {"email.local_id", id}});

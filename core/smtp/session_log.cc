@@ -11,6 +11,7 @@ void SmtpSession::Log(Context& context, std::string text, Severity severity, Fie
   event.fields = std::move(fields);
   event.fields.emplace_back("source.ip", peer_.remote.address.ToString());
   event.fields.emplace_back("network.protocol", "smtp");
+  event.fields.emplace_back("postern.session", trace_id_);
   context.out.Log(std::move(event));
 }
 
@@ -19,6 +20,7 @@ void SmtpSession::LogAs(std::string_view program, Context& context, std::string 
   LogEvent event{.tag = "postfix/" + std::string(program), .pid = directory_.LogPid(conn_), .text = std::move(text)};
   event.trace_id = transaction_ ? transaction_->trace_id : trace_id_;
   event.fields = std::move(fields);
+  event.fields.emplace_back("postern.session", trace_id_);
   context.out.Log(std::move(event));
 }
 

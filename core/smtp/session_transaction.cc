@@ -173,7 +173,10 @@ void SmtpSession::HandleRcpt(const Command& command, Context& context) {
     transaction_->queue_id = directory_.NextQueueId(context);
     std::string line = transaction_->queue_id + ": client=" + ClientForLog();
     if (!sasl_method_.empty()) line += ", sasl_method=" + sasl_method_ + ", sasl_username=" + EscapeForLog(sasl_user_, 255);
-    Log(context, std::move(line), Severity::kInfo, {{"email.local_id", transaction_->queue_id}, {"event.action", "message.begun"}});
+    Fields fields{{"email.local_id", transaction_->queue_id}, {"event.action", "message.begun"}};
+    if (!sasl_method_.empty())
+      fields.insert(fields.end(), {{"user.name", sasl_user_}, {"auth.mechanism", sasl_method_}});
+    Log(context, std::move(line), Severity::kInfo, std::move(fields));
   }
   transaction_->recipients.push_back(std::move(recipient));
   Answer({250, "2.1.5", "Ok"}, context);

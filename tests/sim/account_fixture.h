@@ -70,6 +70,8 @@ class AccountFixture {
         StatDone done{.op = stat->op};
         for (const Path& path : stat->paths) done.files.push_back(disk_.StatPath(path));
         Give(done);
+      } else if (auto* note = std::get_if<Note>(&effect)) {
+        logs.push_back(std::move(note->event));
       }
       Collect();
     }
@@ -119,6 +121,7 @@ class AccountFixture {
   }
 
   std::function<Status(const FileOp&)> fail;  // what the disk says to an operation; empty: it works
+  std::vector<LogEvent> logs;
   mailbox::Account& account() { return *account_; }
   std::vector<mailbox::Completion>& completions() { return completions_; }
 
