@@ -2,7 +2,6 @@
 #include <sys/random.h>
 
 #include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <iostream>
 #include <string>
@@ -18,6 +17,7 @@
 #include "cmd/queue.h"
 #include "cmd/replay.h"
 #include "cmd/serve.h"
+#include "cmd/trace.h"
 #include "sim/replay/replay_app.h"
 
 namespace postern {
@@ -51,6 +51,7 @@ struct Options {
   MapOptions map;
   PwOptions pw;
   cmd::QueueOptions queue;
+  cmd::TraceOptions trace;
 };
 
 void AddFiles(CLI::App* app, std::string* postfix_dir, std::string* dovecot_file, std::string* root,
@@ -146,6 +147,20 @@ CLI::App* AddQueue(CLI::App& app, cmd::QueueOptions* options) {
   return queue;
 }
 
+CLI::App* AddTrace(CLI::App& app, cmd::TraceOptions* options) {
+  CLI::App* const trace = app.add_subcommand("trace", "tell what happened to a message, from its connection on");
+  trace->add_option("id", options->id, "a queue id, trace id, Message-ID, or the name of a message's file")
+      ->type_name("ID");
+  trace->add_option("--postfix", options->place.postfix_dir, "the folder of main.cf")
+      ->type_name("DIR")
+      ->capture_default_str();
+  trace->add_option("--root", options->place.root, "the folder that every absolute path of the configuration is below")
+      ->type_name("DIR");
+  trace->add_flag("--last", options->last, "the message that was taken last");
+  trace->add_flag("--json", options->json, "the records, an object a line");
+  return trace;
+}
+
 // ---- subcommands that read files of the host ------------------------------------------------------------------------
 
 template <typename Run>
@@ -179,6 +194,12 @@ int Queue(const cmd::QueueOptions& options, const CLI::App& queue) {
   return Print(out, errors, status);
 }
 
+int Trace(const cmd::TraceOptions& options) {
+  std::string out, errors;
+  const int status = cmd::RunTrace(options, &out, &errors);
+  return Print(out, errors, status);
+}
+
 int Pw(const PwOptions& options) {
   Entropy::Key key;
   if (!FillKey(&key)) return Print("", "postern: the operating system gives no random bytes\n", kExitNoEntropy);
@@ -203,6 +224,7 @@ int Main(int argc, char** argv) {
   const CLI::App* const map = AddMap(app, &options.map);
   const CLI::App* const pw = AddPw(app, &options.pw);
   const CLI::App* const queue = AddQueue(app, &options.queue);
+  const CLI::App* const trace = AddTrace(app, &options.trace);
   sim::ReplayOptions replay;
   sim::AddReplay(app, &replay);
   std::string shell;
@@ -210,13 +232,15 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitUsage;
+    if (app.exit(error) == 0) return 0;
+    return argc > 1 && std::string_view(argv[1]) == "trace" ? cmd::kTraceUsage : kExitUsage;
   }
   if (serve->parsed()) return RunServe(options.serve);
   if (check->parsed()) return Check(options);
   if (map->parsed()) return Map(options.map, map->got_subcommand("query"));
   if (pw->parsed()) return Pw(options.pw);
   if (queue->parsed()) return Queue(options.queue, *queue);
+  if (trace->parsed()) return Trace(options.trace);
   if (completion->parsed()) return Print(cmd::CompletionScript(app, shell), "", 0);
   return kExitUsage;
 }
