@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/boundary/planted.h"
 
 namespace postern::notice {
 namespace {
@@ -49,7 +50,7 @@ class Decider {
         break;
       }
       case Origin::kNull:  // the last chance for the message to reach anybody, so all of it goes
-        if (Wants(kClass2Bounce | kClassBounce)) {
+        if (Wants(kClass2Bounce | kClassBounce) || PLANTED("bounce_of_null_sender")) {
           ToPostmaster(NoticeKind::kFailure, settings_.double_bounce_notice_recipient, true, std::move(all));
         }
         break;
@@ -133,7 +134,7 @@ class Decider {
     Indexes wanting;
     for (const size_t i : all) {
       const uint8_t notify = outcomes_[i].recipient.notify;
-      if (notify == kNotifyDefault || (notify & bit) != 0) wanting.push_back(i);
+      if (notify == kNotifyDefault || (notify & bit) != 0 || PLANTED("notify_ignored")) wanting.push_back(i);
     }
     return wanting;
   }

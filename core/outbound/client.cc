@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/boundary/planted.h"
+
 namespace postern::outbound {
 std::string_view StageName(ClientStage stage) {
   switch (stage) {
@@ -251,7 +253,10 @@ void ClientDialogue::Settle(size_t recipient, const Failure& failure, ClientActi
       reusable_ = false;
     }
   }
-  done.fate = done.status.front() == '4' ? Fate::kDeferred : Fate::kFailed;
+  done.fate = done.status.front() == '4' && !PLANTED("temporary_counts_as_permanent") ? Fate::kDeferred : Fate::kFailed;
+  if (PLANTED("lost_connection_counts_as_sent") && transaction_->mail_answered && failure.reply == nullptr) {
+    done.fate = Fate::kSent;
+  }
   EmitDone(std::move(done), out);
 }
 

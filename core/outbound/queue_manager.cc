@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/boundary/planted.h"
 #include "core/notice/settings_from_config.h"
 #include "core/queue/request.h"
 #include "core/queue/schedule_settings.h"
@@ -337,7 +338,7 @@ void QueueManager::ScanSpool(Context& context) {
 
 // Somebody may have left mail without a word, and words get lost (qmgr(8) looks as often).
 void QueueManager::ScanSpoolLater(Context& context) {
-  if (std::exchange(incoming_scan_set_, true)) return;
+  if (std::exchange(incoming_scan_set_, true) || PLANTED("incoming_read_once")) return;
   Later(
       queue_run_delay(),
       [this](Context& later) {
@@ -386,7 +387,14 @@ void QueueManager::DropOrphans(std::shared_ptr<std::vector<std::string>> ids, si
     }
     if (!plan.stages[0].empty())
       CommitPlan(
-          std::move(plan), [](const Event&, Context&) {}, later);
+          std::move(plan),
+          [this](const Event& done, Context& after) {
+            const auto* plan_done = std::get_if<PlanDone>(&done);
+            if (plan_done != nullptr && plan_done->result.ok()) return;
+            Later(
+                queue_run_delay(), [this](Context& again) { ScanJournals(again); }, after);
+          },
+          later);
     DropOrphans(ids, end, later);
   });
   context.out.Put(Stat{.op = op, .paths = std::move(paths)});
@@ -427,7 +435,8 @@ void QueueManager::StatDeferred(std::shared_ptr<std::vector<std::string>> ids, s
     for (size_t i = from; stat != nullptr && i < end && i - from < stat->files.size(); ++i) {
       const FileFacts& file = stat->files[i - from];
       if (!file.status.ok() || active_.contains((*ids)[i])) continue;
-      const Duration wait = queue::RemainingWait(retry_settings_, {file.mtime_ns / 1000}, later.now.wall);
+      Duration wait = queue::RemainingWait(retry_settings_, {file.mtime_ns / 1000}, later.now.wall);
+      if (PLANTED("deferred_mtime_ignored")) wait = {};
       retry_.Found((*ids)[i], later.now.mono + wait);
     }
     StatDeferred(ids, end, later);

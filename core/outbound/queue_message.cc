@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/boundary/planted.h"
 #include "core/outbound/queue_manager.h"
 #include "core/queue/journal.h"
 #include "core/routing/transport.h"
@@ -107,7 +108,7 @@ void QueueManager::OnHead(const std::string& id, queue::Folder folder, const Rea
     const auto* journal = std::get_if<ReadDone>(&event);
     if (active == active_.end() || journal == nullptr) return;
     if (journal->status.ok()) {
-      queue::ApplyJournal(journal->bytes, &active->second.cargo->envelope);
+      if (!PLANTED("journal_not_read")) queue::ApplyJournal(journal->bytes, &active->second.cargo->envelope);
       active->second.journal_bytes = journal->bytes.size();
       if (!journal->bytes.empty() && !journal->bytes.ends_with('\n')) active->second.journal = "\n";
     } else if (journal->status.code() != StatusCode::kNotFound) {
@@ -354,7 +355,7 @@ void QueueManager::AfterNotices(const std::string& id, Told told, Context& conte
   if (told.of_failures) {
     for (const uint32_t index : active.failed) {
       envelope.recipients[index].done = true;
-      active.journal += queue::FormatDone(index);
+      if (!PLANTED("told_not_written_down")) active.journal += queue::FormatDone(index);
     }
   }
   if (told.of_delays && active.delay_told && !envelope.delay_told) {
@@ -377,7 +378,10 @@ void QueueManager::Remove(const std::string& id, Context& context) {
   FilePlan plan{.stages = {{Unlink{active.cargo->path}}}};
   if (MayHaveTwin(id, active.folder)) plan.stages[0].push_back(Unlink{TwinPath(id, active.folder)});
   // An empty one may be what a power loss left.
-  if (active.journal_bytes > 0 || MayHaveTwin(id, active.folder)) plan.stages.push_back({Unlink{JournalPath(id)}});
+  if (PLANTED("journal_leaked")) {
+    // It stays.
+  } else if (active.journal_bytes > 0 || MayHaveTwin(id, active.folder))
+    plan.stages.push_back({Unlink{JournalPath(id)}});
   CommitPlan(
       std::move(plan),
       [this, id](const Event& event, Context& later) {
@@ -411,7 +415,10 @@ void QueueManager::Defer(const std::string& id, const queue::RetryDecision& deci
   if (!lines.empty())
     plan.stages.push_back(
         {Append{.path = JournalPath(id), .at_bytes = active.journal_bytes, .bytes = Chain(std::move(lines))}});
-  if (active.folder != queue::Folder::kDeferred) {
+  if (active.folder != queue::Folder::kDeferred && PLANTED("put_off_by_rename")) {
+    plan.stages.push_back({Rename{.from = active.cargo->path, .to = to, .replace = true}});
+    plan.stages.push_back({SetMtime{.path = to, .mtime_seconds = decision.due.seconds()}});
+  } else if (active.folder != queue::Folder::kDeferred) {
     // A new name that is durable before the old one goes: a rename between folders could be lost from both, where
     // somebody's flush of incoming/ came before the power went.
     if (MayHaveTwin(id, active.folder)) plan.stages.push_back({Unlink{to}});

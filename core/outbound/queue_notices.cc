@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/boundary/planted.h"
 #include "core/notice/compose.h"
 #include "core/outbound/queue_manager.h"
 #include "core/routing/resolve.h"
@@ -23,6 +24,12 @@ void QueueManager::Tell(const std::string& id, std::vector<notice::Notice> notic
     };
     auto progress = std::make_shared<Progress>();
     progress->open = notices.size();
+    if (PLANTED("notice_not_awaited")) {
+      for (const notice::Notice& each : notices)
+        WriteNotice(
+            id, each, message, [](bool, Context&) {}, later);
+      return AfterNotices(id, progress->told, later);
+    }
     for (const notice::Notice& each : notices) {
       // Whoever knows already is not told again because somebody else could not be: a postmaster's copy, or a success.
       const bool is_copy = each.postmaster_copy && std::any_of(notices.begin(), notices.end(), [&](const auto& other) {

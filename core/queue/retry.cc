@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/boundary/planted.h"
+
 namespace postern::queue {
 namespace {
 
@@ -27,6 +29,7 @@ Duration ShortestBackoff(const RetrySettings& settings) { return std::max(settin
 Duration AgeOf(WallTime arrived, WallTime now) { return Since(arrived, now); }
 
 Duration BackoffFor(const RetrySettings& settings, Duration age) {
+  if (PLANTED("backoff_without_minimum")) return std::min(age, settings.maximal_backoff_time);
   // As qmgr(8): where the two settings contradict each other, the minimal one wins.
   return std::max(std::min(age, settings.maximal_backoff_time), ShortestBackoff(settings));
 }
@@ -37,7 +40,8 @@ Duration RemainingWait(const RetrySettings& settings, WallTime due, WallTime now
 
 RetryDecision DecideRetry(const RetrySettings& settings, const RetryFacts& facts, Now now) {
   const Duration age = AgeOf(facts.arrived, now.wall);
-  if (age >= (facts.null_sender ? settings.bounce_queue_lifetime : settings.maximal_queue_lifetime)) {
+  const Duration lifetime = facts.null_sender ? settings.bounce_queue_lifetime : settings.maximal_queue_lifetime;
+  if (age >= lifetime && !PLANTED("lifetime_ignored")) {
     return {.expired = true};
   }
   const Duration wait = BackoffFor(settings, age);

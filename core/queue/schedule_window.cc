@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/boundary/planted.h"
+
 namespace postern::queue {
 namespace {
 
@@ -21,7 +23,7 @@ void ConcurrencyWindow::OnSuccess(const WindowSettings& settings, uint32_t busy_
   failed_cohorts_ = 0;
   // Only a window that is used grows; one far above what is under way would take long to shrink again.
   if (size_ >= uint64_t{busy_count} + std::max<uint32_t>(settings.initial, 1)) return;
-  if (settings.limit != 0 && size_ >= settings.limit) return;
+  if (settings.limit != 0 && size_ >= settings.limit && !PLANTED("window_beyond_limit")) return;
   success_ += settings.positive.At(size_);
   if (success_ < 1 - kRounding) return;
   success_ = std::max(success_ - 1, 0.0);

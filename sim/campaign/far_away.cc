@@ -37,6 +37,33 @@ ZoneKind DrawZone(Random& random) {
   return static_cast<ZoneKind>(random.Below(kZoneKindCount));
 }
 
+// May a mistake of theirs, or their wish, end as a refusal?
+bool RefusesForGood(const RemoteBehaviour& behaviour) {
+  switch (behaviour.kind) {
+    case RemoteKind::kRefusesSome:
+    case RemoteKind::kLies:
+    case RemoteKind::kTalksEarly:
+      return true;
+    case RemoteKind::kAnswersBadly:
+      return behaviour.code >= 500;
+    default:
+      return false;
+  }
+}
+bool RefusesForGood(ZoneKind kind) {
+  switch (kind) {
+    case ZoneKind::kNullMx:
+    case ZoneKind::kMxWithoutAddress:
+    case ZoneKind::kNoSuchDomain:
+    case ZoneKind::kNoData:
+    case ZoneKind::kAliasLoop:
+    case ZoneKind::kOurselves:
+      return true;
+    default:
+      return false;
+  }
+}
+
 void Report(Ledger& ledger, const Violations& violations) {
   for (const std::string& violation : violations) {
     const size_t colon = violation.find(": ");
@@ -50,13 +77,16 @@ FarAway::FarAway(uint64_t seed, bool all_well, const Faults& faults)
     : seed_(seed), all_well_(all_well), random_(seed, "far away") {
   goes_out_ = random_.Chance(900);
   heals_ = random_.Chance(850);
+  seen_.clock_jumps = faults.wall_clock_jumps != 0;
   seen_.disk_kept_all =
       faults.sync_fails == 0 && faults.write_fails == 0 && faults.read_fails == 0 && faults.disk_full_spells == 0;
   const size_t domains_count = 1 + random_.Below(3);
   for (size_t i = 0; i < domains_count; ++i) DrawDomain(i);
   if (random_.Chance(200)) {
     relayhost_ = "[" + RelayAddress().ToString() + "]";
-    AddHost(RelayAddress(), "relay.example", DrawBehaviour(random_));
+    const RemoteBehaviour behaviour = DrawBehaviour(random_);
+    AddHost(RelayAddress(), "relay.example", behaviour);
+    if (RefusesForGood(behaviour)) seen_.refusable.insert(addresses_.begin(), addresses_.end());
   }
   constexpr std::array<RemoteKind, 4> kAtHome{RemoteKind::kGood, RemoteKind::kGood, RemoteKind::kGreylists,
                                               RemoteKind::kLosesReplies};
@@ -65,15 +95,20 @@ FarAway::FarAway(uint64_t seed, bool all_well, const Faults& faults)
 
 void FarAway::DrawDomain(size_t number) {
   Domain domain{.name = "far" + std::to_string(number) + ".example", .kind = DrawZone(random_)};
+  bool refuses = false;
   const size_t hosts_count = 1 + random_.Below(3);
   for (size_t i = 0; i < hosts_count; ++i) {
     domain.addresses.push_back(HostAddress(number, i));
     RemoteBehaviour behaviour = DrawBehaviour(random_);
     if (random_.Chance(250)) behaviour.kind = RemoteKind::kGood;
+    refuses |= RefusesForGood(behaviour);
     AddHost(domain.addresses.back(), "mx" + std::to_string(i) + "." + domain.name, behaviour);
   }
   if (all_well_) domain.kind = ZoneKind::kOneMx;
-  for (int i = 0; i < 4; ++i) addresses_.push_back("u" + std::to_string(i) + "@" + domain.name);
+  for (int i = 0; i < 4; ++i) {
+    addresses_.push_back("u" + std::to_string(i) + "@" + domain.name);
+    if (refuses || RefusesForGood(domain.kind)) seen_.refusable.insert(addresses_.back());
+  }
   domains_.push_back(std::move(domain));
 }
 
@@ -162,8 +197,21 @@ void FarAway::Watch(Now now, const Event& event, const std::vector<Effect>& effe
         tries_.push_back(*std::move(tried));
       }
       AddNoticeLine(note->event, now.mono, world_->process(), &seen_);
+    } else if (const auto* commit = std::get_if<Commit>(&effect)) {
+      WatchPlan(commit->plan, now);
     } else if (const auto* connect = std::get_if<postern::Connect>(&effect)) {
       if (const auto* endpoint = std::get_if<Endpoint>(&connect->to)) OpenTo(endpoint->address, connect->op);
+    }
+  }
+}
+
+// A message that is put off gets the time of its next try.
+void FarAway::WatchPlan(const FilePlan& plan, Now now) {
+  for (const Stage& stage : plan.stages) {
+    for (const FileOp& op : stage) {
+      const auto* due = std::get_if<SetMtime>(&op);
+      if (due == nullptr || !due->path.starts_with(kSpoolDir)) continue;
+      seen_.put_off[{due->path.substr(due->path.rfind('/') + 1), world_->process()}] = now.mono;
     }
   }
 }
@@ -232,13 +280,14 @@ void FarAway::Audit(Ledger& ledger) {
   const OutboundFacts facts = Facts(ledger);
   Report(ledger, CheckOneEnd(facts));
   Report(ledger, CheckNotices(facts));
+  Report(ledger, CheckRightlyFailed(facts));
   Report(ledger, CheckNothingUnasked(facts));
   for (const ToldFailed& one : facts.told) ledger.ToldAsFailed(one.recipient, one.canary);
   for (const auto& [address, host] : hosts_) {
     for (const std::string& complaint : host->complaints()) ledger.Violated("O19", complaint);
   }
   if (!goes_out_) return;
-  Report(ledger, CheckBackoff(tries_, limits_, {}));
+  Report(ledger, CheckBackoff(tries_, limits_, {}, facts));
   // A message waits for the last of its recipients, and with a host that takes its time that may be long.
   const bool slow = std::any_of(hosts_.begin(), hosts_.end(),
                                 [](const auto& host) { return host.second->behaviour().kind == RemoteKind::kSlow; });

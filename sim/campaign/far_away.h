@@ -50,6 +50,7 @@ class FarAway {
   void DrawDomain(size_t number);
   void AddHost(IpAddress address, const std::string& name, RemoteBehaviour behaviour);
   void WatchProcess(Now now);
+  void WatchPlan(const FilePlan& plan, Now now);
   void OpenTo(const IpAddress& address, OpId op);
   void CloseTo(ConnId conn);
   std::string DestinationOf(const IpAddress& address) const;

@@ -147,6 +147,7 @@ void AddNoticeLine(const LogEvent& event, Instant at, uint64_t process, Outbound
   const std::string& text = event.text;
   const size_t colon = text.find(": ");
   if (colon == std::string::npos) return;
+  if (text.ends_with(", status=expired, returned to sender")) facts->expired.insert(text.substr(0, colon));
   constexpr std::string_view kWritten = ": sender non-delivery notification: ";
   if (event.tag == "postfix/bounce" && text.compare(colon, kWritten.size(), kWritten) == 0) {
     facts->notices.try_emplace(text.substr(colon + kWritten.size()),

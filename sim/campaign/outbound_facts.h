@@ -36,7 +36,8 @@ void AddBooks(const RemoteHost& host, OutboundFacts* facts);
 // their way. Files of tmp, and such that can't be read, count for nothing.
 void AddSpool(const std::map<std::string, std::string>& files, OutboundFacts* facts);
 
-// Lines of the log that tell of notices of failure; of other lines nothing. To be given in order.
+// Lines of the log that tell of notices of failure, and of messages whose time is over; of other lines nothing. To be
+// given in order.
 void AddNoticeLine(const LogEvent& event, Instant at, uint64_t process, OutboundFacts* facts);
 
 // Of "ID: to=<...>, ... status=..."; nullopt: another line. Time and process are the caller's.

@@ -150,6 +150,21 @@ Violations CheckNotices(const OutboundFacts& facts) {
   return violations;
 }
 
+Violations CheckRightlyFailed(const OutboundFacts& facts) {
+  Violations violations;
+  for (const ToldFailed& told : facts.told) {
+    const Promised* const promised = Find(facts, told.canary);
+    const auto is_of_message = [&](const std::string& id) {
+      return id == told.about || (promised != nullptr && !promised->queue_id.empty() && id == promised->queue_id);
+    };
+    if (facts.refusable.contains(told.recipient)) continue;
+    if (std::any_of(facts.expired.begin(), facts.expired.end(), is_of_message)) continue;
+    violations.push_back("O11: " + Text(CanaryKey{told.canary, told.recipient}) +
+                         " was told of as failed, though nobody refused it for good");
+  }
+  return violations;
+}
+
 Violations CheckNothingUnasked(const OutboundFacts& facts) {
   Violations violations;
   const auto judge = [&](const std::string& canary, const std::string& recipient, std::string_view what) {
@@ -183,7 +198,8 @@ Violations CheckLifetimes(const std::vector<Waiting>& waiting, const Limits& lim
   return violations;
 }
 
-Violations CheckBackoff(std::vector<Tried> tries, const Limits& limits, const std::vector<Instant>& flushed) {
+Violations CheckBackoff(std::vector<Tried> tries, const Limits& limits, const std::vector<Instant>& flushed,
+                        const OutboundFacts& facts) {
   Violations violations;
   std::sort(tries.begin(), tries.end(), [](const Tried& a, const Tried& b) {
     return std::tie(a.id, a.recipient, a.at) < std::tie(b.id, b.recipient, b.at);
@@ -191,7 +207,16 @@ Violations CheckBackoff(std::vector<Tried> tries, const Limits& limits, const st
   for (size_t i = 0; i + 1 < tries.size(); ++i) {
     const Tried &before = tries[i], &after = tries[i + 1];
     if (before.id != after.id || before.recipient != after.recipient || !before.deferred) continue;
-    if (before.process != after.process) continue;
+    if (before.process != after.process) {
+      const auto put_off = facts.put_off.find({before.id, before.process});
+      if (facts.clock_jumps || put_off == facts.put_off.end() || put_off->second < before.at) continue;
+      if (MayForget(facts, before.process, put_off->second, after.process)) continue;
+      if (after.at + Seconds(1) < put_off->second + limits.minimal_backoff) {
+        violations.push_back("O13: " + before.id + " to " + before.recipient + " was tried again after " +
+                             Text(after.at - put_off->second) + ", too early, by the next process");
+      }
+      continue;
+    }
     const Duration waited = after.at - before.at;
     const bool asked =
         std::any_of(flushed.begin(), flushed.end(), [&](Instant at) { return before.at <= at && at <= after.at; });

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/time.h"
@@ -76,9 +77,13 @@ struct OutboundFacts {
   std::vector<Carriage> carried;
   std::vector<ToldFailed> told;
   std::vector<Waiting> waiting;
-  uint64_t last_process = 0;                     // that ran
-  std::map<std::string, NoticeWritten> notices;  // by queue id
-  std::map<uint64_t, ProcessEnd> ends;           // of processes, as far as they are known
+  uint64_t last_process = 0;                                    // that ran
+  std::map<std::string, NoticeWritten> notices;                 // by queue id
+  std::map<uint64_t, ProcessEnd> ends;                          // of processes, as far as they are known
+  std::set<std::string> expired;                                // queue ids of messages whose time was over
+  std::map<std::pair<std::string, uint64_t>, Instant> put_off;  // by queue id and process: the last time, on the disk
+  std::set<std::string> refusable;                              // recipients whom some host or name may refuse for good
+  bool clock_jumps = true;                                      // the wall clock did
   // Nothing that was written was refused or lost by a disk that went on working: what is known is written down.
   bool disk_kept_all = false;
   // How long it takes to write down what is known.
@@ -96,13 +101,18 @@ Violations CheckOneEnd(const OutboundFacts& facts);
 // O12: one notice for a failed recipient, another one only where the first was forgotten; to the sender, none to the
 // null sender, none where NOTIFY forbids it, none about a message nobody promised.
 Violations CheckNotices(const OutboundFacts& facts);
+// O11: told of as failed is only who may have been refused for good, or whose message's time was over.
+Violations CheckRightlyFailed(const OutboundFacts& facts);
 // O3, O14: hosts take nothing that was refused, nobody sent, or a stranger wanted relayed.
 Violations CheckNothingUnasked(const OutboundFacts& facts);
 // O11: at `now` nothing waits beyond its lifetime, one more backoff and `outage` (time without a process).
 Violations CheckLifetimes(const std::vector<Waiting>& waiting, const Limits& limits, WallTime now, Duration outage);
 // O13: between two tries of a recipient lie the backoff times, by the monotonic clock; not less even where the wall
-// clock jumped. Another process believes the disk and may be early. `flushed`: when somebody asked for a try at once.
-Violations CheckBackoff(std::vector<Tried> tries, const Limits& limits, const std::vector<Instant>& flushed);
+// clock jumped. Another process believes the disk: it keeps the distance (to a second, as file times are) where the
+// file could be put off (`facts.put_off`) and the wall clock did not jump. `flushed`: when somebody asked for a try at
+// once.
+Violations CheckBackoff(std::vector<Tried> tries, const Limits& limits, const std::vector<Instant>& flushed,
+                        const OutboundFacts& facts = {});
 // O13: `most` connections were open to one destination at once.
 Violations CheckConcurrency(const std::string& destination, uint32_t most, uint32_t limit);
 // `spool` are the names below the spool folder ("incoming/ID", "journal/ID"). Once all is settled only folders for

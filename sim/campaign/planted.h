@@ -6,7 +6,7 @@
 
 namespace postern::sim {
 
-inline constexpr std::array<std::string_view, 19> kPlantedBugs{
+inline constexpr std::array<std::string_view, 33> kPlantedBugs{
     "ack_before_plan_done",
     "smtp_ack_before_plan_done",
     "rename_without_sync_file",
@@ -26,6 +26,21 @@ inline constexpr std::array<std::string_view, 19> kPlantedBugs{
     "modseq_not_bumped",
     "spool_rename_without_sync_dir",
     "starttls_plaintext_kept_imap",
+    // Of mail that goes out.
+    "notice_not_awaited",
+    "bounce_of_null_sender",
+    "notify_ignored",
+    "backoff_without_minimum",
+    "lifetime_ignored",
+    "window_beyond_limit",
+    "temporary_counts_as_permanent",
+    "lost_connection_counts_as_sent",
+    "journal_not_read",
+    "journal_leaked",
+    "told_not_written_down",
+    "put_off_by_rename",
+    "incoming_read_once",
+    "deferred_mtime_ignored",
 };
 
 }  // namespace postern::sim

@@ -193,6 +193,43 @@ TEST(OutboundOracles, TriesKeepTheirDistance) {
   EXPECT_EQ(after(4121, 1, {}), "O13");
 }
 
+TEST(OutboundOracles, TheNextProcessKeepsTheDistance) {
+  const Limits limits{.minimal_backoff = Seconds(300), .maximal_backoff = Seconds(4000)};
+  OutboundFacts facts{
+      .ends = {{1, {.at = At(1200)}}}, .put_off = {{{"A", 1}, At(1001)}}, .clock_jumps = false, .disk_kept_all = true};
+  const auto after = [&](int64_t seconds) {
+    return Oracle(CheckBackoff({{.id = "A", .recipient = "b@far", .at = At(1000 + seconds), .process = 2},
+                                {.id = "A", .recipient = "b@far", .at = At(1000), .process = 1, .deferred = true}},
+                               limits, {}, facts));
+  };
+  EXPECT_EQ(after(300), "") << "file times are of a second";
+  EXPECT_EQ(after(299), "O13");
+  facts.clock_jumps = true;
+  EXPECT_EQ(after(299), "");
+  facts.clock_jumps = false;
+  facts.ends[1].at = At(1010);
+  EXPECT_EQ(after(299), "") << "it died just then";
+  facts.ends[1].at = At(1200);
+  facts.put_off.clear();
+  EXPECT_EQ(after(299), "") << "it was never put off";
+}
+
+TEST(OutboundOracles, NobodyIsToldWithoutAReason) {
+  OutboundFacts facts = Right();
+  facts.promised[0].queue_id = "A1";
+  EXPECT_EQ(Oracle(CheckRightlyFailed(facts)), "O11");
+  facts.refusable = {"b@far"};
+  EXPECT_EQ(Oracle(CheckRightlyFailed(facts)), "");
+  facts.refusable.clear();
+  facts.expired = {"A2"};
+  EXPECT_EQ(Oracle(CheckRightlyFailed(facts)), "O11");
+  facts.told[0].about = "A2";
+  EXPECT_EQ(Oracle(CheckRightlyFailed(facts)), "");
+  facts.told[0].about = "";
+  facts.expired = {"A1"};
+  EXPECT_EQ(Oracle(CheckRightlyFailed(facts)), "");
+}
+
 TEST(OutboundOracles, ConnectionsHaveALimit) {
   EXPECT_EQ(Oracle(CheckConcurrency("far.example", 20, 20)), "");
   EXPECT_EQ(Oracle(CheckConcurrency("far.example", 21, 20)), "O13");
