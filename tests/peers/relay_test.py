@@ -75,6 +75,7 @@ class Peers(unittest.TestCase):
             'mx.postern.example': [address('127.0.0.1')],
             'mx.postfix.example': [address('127.0.0.1')],
             'other.example': [address('127.0.0.1')],
+            'wrong-password.example': [address('127.0.0.1')],
             'by-mx.example': [mx(10, 'dead.by-mx.example'), mx(20, 'mx.postfix.example')],
             'dead.by-mx.example': [address('127.0.0.77')],
             'null-mx.example': [mx(0, '')],
@@ -92,6 +93,8 @@ class Peers(unittest.TestCase):
     def configure_peer(cls, host):
         for path in ('etc/postfix/main.cf', 'etc/postfix/vmailbox', 'etc/postfix/virtual', 'etc/postfix/logins', 'etc/dovecot/users'):
             host.replace(path, r'example\.test', 'postern.example')
+        # Customers send as whom they like.
+        host.replace('etc/postfix/master.cf', 'reject_sender_login_mismatch,', '')
         certificate, key = cls.authority.issue('mx.postern.example')
         shutil.copy(certificate, host.root / 'etc/ssl/certs/ssl-cert-snakeoil.pem')
         shutil.copy(key, host.root / 'etc/ssl/private/ssl-cert-snakeoil.key')
@@ -155,6 +158,15 @@ class Peers(unittest.TestCase):
         (text,) = self.wait(find, f'{subject} in the mailbox of Postfix')
         return text
 
+    def waiting(self, recipient):
+        """Why it waits, as `postern queue list` says; None: it does not."""
+        listed = subprocess.run([PROGRAM, 'queue', 'list', '--json', '--root', self.host.root], check=True, capture_output=True, timeout=60)
+        for line in listed.stdout.splitlines():
+            for each in json.loads(line)['recipients']:
+                if each['address'] == recipient:
+                    return each.get('delay_reason')
+        return None
+
     def check_bytes(self, stored, sent):
         trace = re.match(TRACE, stored)[0]
         self.assertEqual(stored[len(trace):], sent.replace(b'\r\n', b'\n'))
@@ -190,21 +202,18 @@ class Relay(Peers):
         self.assertIn(('by-mx.example', MX), self.name_server.asked)
         self.assertIn(('dead.by-mx.example', A), self.name_server.asked)
 
+    def test_a_large_one(self):
+        """Read from the queue file piece by piece."""
+        message = letter('large', ''.join(f'{number:074}\r\n' for number in range(100_000)))
+        self.curl(message, 'carol@postfix.example')
+        self.check_bytes(self.in_postfix('large'), message)
+
     def test_a_certificate_of_another_name(self):
         """Whoever answers in the other's place gets nothing."""
         self.curl(mail_file('verified'), 'carol@other.example')
         reason = self.wait(lambda: self.waiting('carol@other.example'), 'the reason')
         self.assertRegex(reason, 'Server certificate not verified')
         self.assertNotIn('carol@other.example', self.postfix.log())
-
-    def waiting(self, recipient):
-        """Why it waits, as `postern queue list` says; None: it does not."""
-        listed = subprocess.run([PROGRAM, 'queue', 'list', '--json', '--root', self.host.root], check=True, capture_output=True, timeout=60)
-        for line in listed.stdout.splitlines():
-            for each in json.loads(line)['recipients']:
-                if each['address'] == recipient:
-                    return each.get('delay_reason')
-        return None
 
 
 class Notices(ReadsNotices, Peers):
@@ -245,7 +254,16 @@ class Notices(ReadsNotices, Peers):
         self.send('null MX', ['carol@null-mx.example'])
         _, _, (fields,), _ = self.notice('null MX')
         self.assertEqual((fields['Action'], fields['Status']), ('failed', '5.1.10'))
-        self.assertRegex(fields['Diagnostic-Code'], 'nullMX')
+        self.assertRegex(self.diagnostic(fields), 'nullMX')
+
+    def test_too_large_for_the_peer(self):
+        message = letter('too large', ''.join(f'{number:074}\r\n' for number in range(140_000)))  # beyond its 10,240,000 bytes
+        self.curl(message, 'carol@postfix.example')
+        _, _, (fields,), returned = self.notice('too large')
+        self.assertEqual((fields['Action'], fields['Status']), ('failed', '5.3.4'))
+        self.assertRegex(self.diagnostic(fields), r'message size \d+ exceeds size limit 10240000 of server ')
+        self.assertEqual(returned.get_content_type(), 'text/rfc822-headers')  # bounce_size_limit
+        self.assertNotIn('data=', self.postfix.log().rpartition('connect from')[2])
 
     def test_nobody_wants_to_hear(self):
         self.send('never', ['nobody@postfix.example'], [], ['NOTIFY=NEVER'])
@@ -270,8 +288,42 @@ class Notices(ReadsNotices, Peers):
         self.assertEqual((fields['Action'], fields['Original-Recipient']), ('delivered', 'rfc822;carol@postfix.example'))
 
 
+class Smarthost(Peers):
+    """Everything goes by another's submission service: TLS from the first byte (465), and a login."""
+
+    @classmethod
+    def configure_host(cls):
+        super().configure_host()
+        etc, port = cls.host.root / 'etc', cls.peer.port(465)
+        with open(etc / 'postfix/main.cf', 'a') as main:
+            main.write(f'relayhost = [mx.postern.example]:{port}\n'
+                       'smtp_tls_wrappermode = yes\n'
+                       'smtp_sasl_auth_enable = yes\n'
+                       'smtp_sasl_password_maps = texthash:/etc/postfix/passwords\n'
+                       'smtp_sasl_security_options = noanonymous\n')
+        (etc / 'postfix/transport').write_text(f'wrong.example smtp:[wrong-password.example]:{port}\n')
+        (etc / 'postfix/tls_policy').write_text(f'[mx.postern.example]:{port} verify\n')
+        (etc / 'postfix/passwords').write_text(f'[mx.postern.example]:{port} alice@postern.example:{ALICE_PASSWORD}\n'
+                                               f'[wrong-password.example]:{port} alice@postern.example:guessed\n')
+        (etc / 'postfix/passwords').chmod(0o600)
+
+    def test_with_a_login(self):
+        message = mail_file('by the smarthost')
+        self.curl(message, 'bob@postern.example')
+        (file,) = self.wait(lambda: self.peer.messages('bob@postern.example'), 'the message')
+        trace = self.check_bytes(file.read_bytes(), message)
+        self.assertRegex(trace, r'from mail\.example\.test .*\n\tby mail\.postern\.example \(Postfix\) with ESMTPSA id ')
+        self.peer.wait_for_log(r'client=.*sasl_method=\w+, sasl_username=alice@postern\.example')
+
+    def test_with_a_wrong_password(self):
+        self.curl(mail_file('no login'), 'carol@wrong.example')
+        reason = self.wait(lambda: self.waiting('carol@wrong.example'), 'the reason')
+        self.assertRegex(reason, r'SASL authentication failed; server wrong-password\.example\[127\.0\.0\.1\] said: 535 5\.7\.8 ')
+        self.assertNotIn('guessed', self.host.log())
+
+
 def load_tests(loader, _, __):
-    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Relay, Notices))
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Relay, Notices, Smarthost))
 
 
 if __name__ == '__main__':

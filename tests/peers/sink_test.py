@@ -161,6 +161,33 @@ class TimeIsOver(ReadsNotices, Case):
         self.assertEqual(self.host.messages(ALICE), [])
 
 
+class Later(ReadsNotices, Case):
+    """Nobody flushes: it is tried again by itself, and who waits is told."""
+    settings = SETTINGS + """
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
+delay_warning_time = 1s
+confirm_delay_cleared = yes
+"""
+
+    def test_delayed_and_delivered(self):
+        (self.folder / 'good').mkdir(mode=0o755)
+        self.send('gone')
+        text, about, (fields,), returned = self.notice('gone')
+        self.assertIn('THIS IS A WARNING ONLY', text)
+        self.assertEqual((fields['Action'], fields['Status'], fields['Final-Recipient']), ('delayed', '4.4.1', 'rfc822; carol@gone.example'))
+        self.assertRegex(self.diagnostic(fields), 'Connection refused')
+        self.assertIsNotNone(fields['Will-Retry-Until'])
+        self.assertEqual(returned.get_content_type(), 'text/rfc822-headers')
+        with self.sink('gone', [], 'good') as sink:
+            self.wait(lambda: not self.host.queue_files(), 'the end of the queue')
+            self.assertEqual(len(sink.messages()), 1)
+        self.wait(lambda: len(self.host.messages(ALICE)) == 2, 'the second notice')  # told of the delay once, whatever the tries
+        _, _, (fields,), _ = self.notice('gone')
+        self.assertEqual((fields['Action'], fields['Status']), ('relayed', '2.0.0'))
+
+
 if __name__ == '__main__':
     why = missing(SMTP_SINK)
     if why:
