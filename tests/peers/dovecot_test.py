@@ -5,7 +5,6 @@ Ends with 77 where Dovecot is not installed or the user is not root.
 """
 import json
 import pathlib
-import re
 import shutil
 import subprocess
 import sys

@@ -6,7 +6,6 @@ Ends with 77 where Postfix's smtp-sink is not installed or the user is not root.
 import contextlib
 import json
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
