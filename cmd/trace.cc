@@ -10,11 +10,13 @@
 
 #include "adapters/log/record_ring.h"
 #include "adapters/log/trace_join.h"
+#include "adapters/log/trace_places.h"
 #include "core/boundary/log_event.h"
 
 namespace postern::cmd {
 namespace {
 
+using log::MessagePlaces;
 using log::TraceJoin;
 using log::TraceRecord;
 
@@ -69,6 +71,8 @@ Search SearchRecords(const std::vector<std::string>& files, std::string_view wan
   std::sort(search.found.begin(), search.found.end(), [](const Found& a, const Found& b) {
     return std::pair(a.record.Get("@timestamp"), a.number) < std::pair(b.record.Get("@timestamp"), b.number);
   });
+  MessagePlaces places;
+  std::erase_if(search.found, [&](const Found& each) { return !places.Take(each.record, each.entries); });
   return search;
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "adapters/log/trace_places.h"
 #include "core/base/ascii.h"
 
 namespace postern::log {
@@ -11,6 +12,8 @@ namespace {
 
 // So many keys are looked for in a line as text; with more it is parsed at once.
 constexpr size_t kNeedlesMax = 32;
+// Of places: every record about whole mailboxes. There are few.
+constexpr std::string_view kMailboxNeedle = "\"event.action\":\"mailbox.";
 
 std::string_view WithoutBrackets(std::string_view id) {
   if (id.size() >= 2 && id.front() == '<' && id.back() == '>') return id.substr(1, id.size() - 2);
@@ -102,7 +105,9 @@ void TraceJoin::Learn(Kind kind, std::string_view key) {
   }
   keys_.insert(std::string(1, static_cast<char>(kind)) += key);
   grew_ = true;
-  if (needles_.size() <= kNeedlesMax) needles_.push_back(AsJson(key));
+  std::string needle = kind == Kind::kPlace ? std::string(kMailboxNeedle) : AsJson(key);
+  const bool is_new = std::find(needles_.begin(), needles_.end(), needle) == needles_.end();
+  if (needles_.size() <= kNeedlesMax && is_new) needles_.push_back(std::move(needle));
 }
 
 bool TraceJoin::Knows(Kind kind, std::string_view key) const {
@@ -117,7 +122,26 @@ bool TraceJoin::MayMatch(std::string_view line) const {
                      [line](const std::string& needle) { return line.find(needle) != std::string_view::npos; });
 }
 
+// Deleted or renamed: is it a mailbox in which the message was once, or above such a one?
+TraceJoin::Match TraceJoin::TakeMailbox(const TraceRecord& record) {
+  const std::string from = PlaceKey(record.Get("user.name"), record.Get("mailbox.name"));
+  const std::string key = std::string(1, static_cast<char>(Kind::kPlace)) + from;
+  std::vector<std::string> renamed;
+  Match match;
+  for (auto at = keys_.lower_bound(key); at != keys_.end() && at->starts_with(key); ++at) {
+    if (!IsPlaceIn(*at, key)) continue;
+    match.matches = true;
+    if (const std::string_view to = record.Get("mailbox.target_name"); !to.empty()) {
+      renamed.push_back(PlaceKey(record.Get("user.name"), to) + at->substr(key.size()));
+    }
+  }
+  for (const std::string& place : renamed) Learn(Kind::kPlace, place);
+  if (match.matches) Learn(Kind::kSession, record.Get("postern.session"));
+  return match;
+}
+
 TraceJoin::Match TraceJoin::Take(const TraceRecord& record) {
+  if (record.Get("event.action").starts_with("mailbox.")) return TakeMailbox(record);
   const std::string_view session = record.Get("postern.session");
   // Outside of a message a session has a trace id of its own, by which it is known.
   const std::string_view trace_id = record.Get("trace.id") == session ? std::string_view() : record.Get("trace.id");
@@ -137,6 +161,11 @@ TraceJoin::Match TraceJoin::Take(const TraceRecord& record) {
     match.entries.push_back(i);
     Learn(Kind::kFile, file);
     Learn(Kind::kFile, target);
+    for (const std::string_view name : {"mailbox.name", "mailbox.target_name"}) {
+      if (const std::string_view mailbox = record.Get(name); !mailbox.empty()) {
+        Learn(Kind::kPlace, PlaceKey(record.Get("user.name"), mailbox));
+      }
+    }
   }
   if (match.matches) {
     Learn(Kind::kTrace, trace_id);

@@ -8,7 +8,8 @@
 //   Message-ID --> trace id <--> queue id <--> base name <--copy, move--> base name of the copy ...
 //
 // A Message-ID only begins a search: strangers may send any, and copies by other ways have the same. Records of
-// sessions (connections, TLS, logins) belong to every message that the session had to do with, and lead to no other.
+// sessions (connections, TLS, logins) belong to every message that the session had to do with, and lead to no other; so
+// do mailboxes that were deleted or renamed.
 #pragma once
 
 #include <cstdint>
@@ -64,7 +65,16 @@ class TraceJoin {
   bool cut() const { return cut_; }
 
  private:
-  enum class Kind : char { kTrace = 'T', kQueue = 'Q', kFile = 'F', kMessageId = 'M', kSession = 'S' };
+  enum class Kind : char {
+    kTrace = 'T',
+    kQueue = 'Q',
+    kFile = 'F',
+    kMessageId = 'M',
+    kSession = 'S',
+    kPlace =
+        'P',  // a user's mailbox in which it was: of what happened to that, trace_places.h says what met the message
+  };
+  Match TakeMailbox(const TraceRecord& record);
   void Learn(Kind kind, std::string_view key);
   bool Knows(Kind kind, std::string_view key) const;
 

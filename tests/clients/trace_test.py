@@ -134,6 +134,22 @@ class Trace(unittest.TestCase):
         uids = [re.search(rf'{ALICE} expunged it: INBOX uid (\d+),', '\n'.join(self.lines(key))).group(1) for key in (first, third)]
         self.assertNotEqual(uids[0], uids[1])
 
+    def test_a_folder_that_is_deleted_with_it(self):
+        message_id = self.submit('in a folder', [BOB])
+        imap = self.host.imap(BOB, BOB_PASSWORD)
+        imap.select()
+        uid = imap.uid('SEARCH', 'HEADER', 'Message-ID', message_id)[1][0].decode()
+        for name in ('Empty', 'Project'):
+            imap.create(name)
+        imap.uid('MOVE', uid, 'Project')
+        imap.rename('Project', 'Done')
+        imap.delete('Done')
+        imap.delete('Empty')
+        imap.logout()
+        self.in_order(self.lines(message_id), rf'{BOB} moved it: INBOX uid {uid} -> Project uid 1', r'Mailbox renamed: Project -> Done',
+                      r'Mailbox deleted: Done')
+        self.assertNotIn('Empty', '\n'.join(self.lines(message_id)))
+
     def test_a_refusal_is_told(self):
         with self.host.smtp(25, source=STRANGER) as smtp:
             smtp.ehlo()

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "adapters/log/trace_places.h"
+
 namespace postern::log {
 namespace {
 
@@ -97,6 +99,61 @@ TEST(TraceJoin, NumbersOfASet) {
   EXPECT_EQ(record->NumberOf("far", 4'294'967'294), 4'294'967'295u);
   EXPECT_EQ(record->NumberOf("words", 0), std::nullopt);
   EXPECT_EQ(record->NumberOf("none", 0), std::nullopt);
+}
+
+// What of whole mailboxes is told of the message in file a, after TraceJoin and MessagePlaces.
+std::vector<size_t> ToldOfMailboxes(const std::vector<std::string>& records) {
+  TraceJoin join("a");
+  do {
+    join.Grew();
+    for (const std::string& line : records) {
+      if (join.MayMatch(line)) join.Take(*TraceRecord::Parse(line));
+    }
+  } while (join.Grew());
+  MessagePlaces places;
+  std::vector<size_t> told;
+  for (size_t i = 0; i < records.size(); ++i) {
+    const auto record = TraceRecord::Parse(records[i]);
+    const auto match = join.Take(*record);
+    if (match.matches && places.Take(*record, match.entries) && match.entries.empty()) told.push_back(i);
+  }
+  return told;
+}
+
+std::string Mailbox(const char* act, const char* user, const char* mailbox, const char* target = "") {
+  return std::string(R"({"event.action":"mailbox.)") + act + R"(","user.name":")" + user + R"(","mailbox.name":")" +
+         mailbox + (*target == '\0' ? "" : std::string(R"(","mailbox.target_name":")") + target) + "\"}";
+}
+std::string Mail(const char* act, const char* user, const char* file, const char* mailbox, const char* target_file = "",
+                 const char* target = "") {
+  return std::string(R"({"event.action":"mail.)") + act + R"(","user.name":")" + user + R"(","file.name":")" + file +
+         R"(","mailbox.name":")" + mailbox +
+         (*target == '\0'
+              ? ""
+              : std::string(R"(","file.target_name":")") + target_file + R"(","mailbox.target_name":")" + target) +
+         "\"}";
+}
+
+TEST(TraceJoin, TellsWhatHappenedToTheMailboxItWasIn) {
+  EXPECT_EQ(ToldOfMailboxes({Mailbox("deleted", "alice", "Old"),  // another one of the name, before
+                             Mail("moved", "alice", "a", "INBOX", "b", "Old"), Mailbox("deleted", "bob", "Old"),
+                             Mailbox("deleted", "alice", "Ol"), Mailbox("renamed", "alice", "Old", "New"),
+                             Mailbox("renamed", "alice", "Ne", "X"), Mailbox("deleted", "alice", "Old"),
+                             Mailbox("renamed", "alice", "New", "Deep.New"),
+                             Mailbox("renamed", "alice", "Deep", "Far"),  // with what is below
+                             Mailbox("deleted", "alice", "Far"),          // without
+                             Mailbox("deleted", "alice", "Far.New"), Mailbox("deleted", "alice", "Far.New")}),
+            (Numbers{4, 7, 8, 10}));
+  // It had gone already, or there was a copy.
+  EXPECT_EQ(ToldOfMailboxes({Mail("appended", "alice", "a", "Old"), Mail("moved", "alice", "a", "Old", "b", "INBOX"),
+                             Mailbox("deleted", "alice", "Old")}),
+            Numbers{});
+  EXPECT_EQ(ToldOfMailboxes({Mail("appended", "alice", "a", "Old"), Mail("expunged", "alice", "a", "Old"),
+                             Mailbox("deleted", "alice", "Old")}),
+            Numbers{});
+  EXPECT_EQ(ToldOfMailboxes({Mail("appended", "alice", "a", "Old"), Mail("copied", "alice", "a", "Old", "b", "INBOX"),
+                             Mailbox("deleted", "alice", "Old")}),
+            Numbers{2});
 }
 
 TEST(TraceJoin, IsBounded) {
