@@ -90,7 +90,8 @@ std::string_view ParentOf(std::string_view path) {
 
 }  // namespace
 
-FileOps::FileOps(const Root* root) : root_(root), own_uid_(geteuid()), own_gid_(getegid()) {}
+FileOps::FileOps(const Root* root, SpareFiles* spares)
+    : root_(root), spares_(spares), own_uid_(geteuid()), own_gid_(getegid()) {}
 
 Status FileOps::Perform(const FileOp& op, const FileOwner& owner, UniqueFd* kept) const {
   return std::visit(
@@ -118,7 +119,8 @@ Status FileOps::Perform(const FileOp& op, const FileOwner& owner, UniqueFd* kept
 
 Status FileOps::Do(const Create& op, const FileOwner& owner, UniqueFd* kept) const {
   const char* const name = root_->Relative(op.path);
-  UniqueFd fd(openat(root_->dir_fd(), name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op.mode));
+  UniqueFd fd = OpenSpare(op);
+  if (!fd.valid()) fd.Reset(openat(root_->dir_fd(), name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op.mode));
   if (!fd.valid()) return StatusFromErrno(errno, "create " + op.path);
   Status status = GiveAway(fd.get(), owner, op.path);
   if (status.ok()) {
@@ -134,6 +136,24 @@ Status FileOps::Do(const Create& op, const FileOwner& owner, UniqueFd* kept) con
   }
   if (kept != nullptr) *kept = std::move(fd);
   return OkStatus();
+}
+
+// A file that was kept, under its new name and as long as it is to be. Invalid: there is none, make a new one.
+UniqueFd FileOps::OpenSpare(const Create& op) const {
+  if (op.spares.empty() || spares_ == nullptr) return {};
+  const auto spare = spares_->Take(op.spares);
+  if (!spare) return {};
+  const int dir = root_->dir_fd();
+  const char *const from = root_->Relative(spare->path), *const to = root_->Relative(op.path);
+  if (renameat2(dir, from, dir, to, RENAME_NOREPLACE) != 0) {
+    unlinkat(dir, from, 0);
+    return {};
+  }
+  UniqueFd fd(openat(dir, to, O_WRONLY | O_CLOEXEC));
+  const uint64_t wanted = op.bytes.size_bytes();
+  if (fd.valid() && (spare->size_bytes == wanted || ftruncate(fd.get(), static_cast<off_t>(wanted)) == 0)) return fd;
+  unlinkat(dir, to, 0);
+  return {};
 }
 
 Status FileOps::Do(const Append& op, const FileOwner& owner, UniqueFd* kept) const {
@@ -215,6 +235,15 @@ Status FileOps::Do(const Unlink& op) const {
   if (unlinkat(root_->dir_fd(), root_->Relative(op.path), 0) == 0) return OkStatus();
   if (errno == ENOENT || errno == ENOTDIR) return OkStatus();
   return StatusFromErrno(errno, "unlink " + op.path);
+}
+
+Status FileOps::Do(const Retire& op) const {
+  const auto name = spares_ == nullptr ? std::nullopt : spares_->NameFor(op.spares, op.size_bytes);
+  if (name && renameat(root_->dir_fd(), root_->Relative(op.path), root_->dir_fd(), root_->Relative(*name)) == 0) {
+    spares_->Add({.path = *name, .size_bytes = op.size_bytes});
+    return OkStatus();
+  }
+  return Do(Unlink{op.path});
 }
 
 Status FileOps::Do(const MakeDir& op, const FileOwner& owner) const {

@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "adapters/files/spare_files.h"
 #include "adapters/host/root.h"
 #include "adapters/host/unique_fd.h"
 #include "core/base/status.h"
@@ -16,8 +17,8 @@ namespace postern::files {
 
 class FileOps {
  public:
-  // `root` outlives the object.
-  explicit FileOps(const host::Root* root);
+  // Both outlive the object. `spares` null: nothing is kept, Retire is Unlink.
+  explicit FileOps(const host::Root* root, SpareFiles* spares = nullptr);
 
   // Does `op` now. SyncFile and SyncDir are refused with kInvalidArgument. Where `kept` is given, Create and Append leave
   // their descriptor there, open for writing, for a flush that follows.
@@ -36,14 +37,17 @@ class FileOps {
   Status Do(const Rename& op) const;
   Status Do(const Link& op) const;
   Status Do(const Unlink& op) const;
+  Status Do(const Retire& op) const;
   Status Do(const MakeDir& op, const FileOwner& owner) const;
   Status Do(const RemoveTree& op) const;
   Status Do(const SetMtime& op) const;
+  host::UniqueFd OpenSpare(const Create& op) const;
   Status MakeOneDir(const std::string& path, uint32_t mode, const FileOwner& owner) const;
   Status GiveAway(int fd, const FileOwner& owner, const std::string& path) const;
   bool MustChown(const FileOwner& owner) const;
 
   const host::Root* root_;
+  SpareFiles* spares_;
   int64_t own_uid_, own_gid_;
 };
 

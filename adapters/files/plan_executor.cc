@@ -66,7 +66,7 @@ struct PlanExecutor::Flush {
   std::vector<Waiter> now, next;
 };
 
-PlanExecutor::PlanExecutor(const Parts& parts) : ops_(parts.root), pool_(parts.pool), inbox_(parts.inbox) {
+PlanExecutor::PlanExecutor(const Parts& parts) : ops_(parts.root, parts.spares), pool_(parts.pool), inbox_(parts.inbox) {
   const auto done = [this](uint64_t token, int error) { OnFlushed(token, error); };
   if (parts.use_uring) engine_ = MakeUringSyncEngine(done);
   if (engine_ == nullptr) engine_ = MakePoolSyncEngine(pool_, inbox_, done);
@@ -231,6 +231,7 @@ void PlanExecutor::ForgetFailure(const FileOp& op) {
     if (lost_files_.contains(link->from)) lost_files_.insert(link->to);
   }
   if (const auto* unlink = std::get_if<Unlink>(&op)) lost_files_.erase(unlink->path);
+  if (const auto* retire = std::get_if<Retire>(&op)) lost_files_.erase(retire->path);
 }
 
 }  // namespace postern::files

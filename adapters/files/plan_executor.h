@@ -34,6 +34,7 @@ class PlanExecutor {
     const host::Root* root = nullptr;
     workers::ThreadPool* pool = nullptr;  // for flushes without io_uring, copies and the removal of trees
     workers::Inbox* inbox = nullptr;      // of the loop
+    SpareFiles* spares = nullptr;         // null: no files are kept for others
     bool use_uring = true;
   };
   // The parts outlive the executor.

@@ -25,7 +25,11 @@ ShardLoop::ShardLoop(Options options)
     : options_(std::move(options)),
       tls_clients_(options_.root),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      plans_({.root = options_.root, .pool = options_.file_pool, .inbox = &inbox_, .use_uring = options_.use_uring}),
+      plans_({.root = options_.root,
+              .pool = options_.file_pool,
+              .inbox = &inbox_,
+              .spares = &options_.shared->spares,
+              .use_uring = options_.use_uring}),
       reader_(options_.root, options_.file_pool, &inbox_),
       watcher_(options_.root) {
   const auto watch = [this](int fd, uint64_t data) {

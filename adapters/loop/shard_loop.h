@@ -57,6 +57,7 @@ struct SharedState {
   std::atomic<size_t> connection_count{0};
   // Connections at the same time, so that descriptors are left for files.
   size_t connections_max = 10'000;
+  files::SpareFiles spares;
 };
 
 // The TLS of each listener, by ListenerId; null: none.

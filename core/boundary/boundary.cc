@@ -21,6 +21,7 @@ struct Describer {
   }
   std::string operator()(const Link& op) const { return "link " + op.from + " to " + op.to; }
   std::string operator()(const Unlink& op) const { return "unlink " + op.path; }
+  std::string operator()(const Retire& op) const { return "retire " + op.path; }
   std::string operator()(const MakeDir& op) const { return "mkdir " + op.path; }
   std::string operator()(const RemoveTree& op) const { return "remove tree " + op.path; }
   std::string operator()(const SetMtime& op) const { return "set mtime " + op.path; }

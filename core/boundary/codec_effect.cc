@@ -116,7 +116,7 @@ struct Formatter {
   // ---- file operations ----
   std::string operator()(const Create& op) const {
     return "create " + EncodeField(op.path) + " " + Octal(op.mode) + " " + std::to_string(op.mtime_seconds) + " " +
-           Shown(op.bytes.Flatten(), shown_bytes_max);
+           Shown(op.bytes.Flatten(), shown_bytes_max) + (op.spares.empty() ? "" : " spares " + EncodeField(op.spares));
   }
   std::string operator()(const Append& op) const {
     return "append " + EncodeField(op.path) + " at " + std::to_string(op.at_bytes) + " " + Octal(op.mode) + " " +
@@ -127,6 +127,9 @@ struct Formatter {
   }
   std::string operator()(const Link& op) const { return "link " + EncodeField(op.from) + " to " + EncodeField(op.to); }
   std::string operator()(const Unlink& op) const { return "unlink " + EncodeField(op.path); }
+  std::string operator()(const Retire& op) const {
+    return "retire " + EncodeField(op.path) + " " + std::to_string(op.size_bytes) + " spares " + EncodeField(op.spares);
+  }
   std::string operator()(const MakeDir& op) const { return "mkdir " + EncodeField(op.path) + " " + Octal(op.mode); }
   std::string operator()(const RemoveTree& op) const { return "remove-tree " + EncodeField(op.path); }
   std::string operator()(const SetMtime& op) const { return "set-mtime " + EncodeField(op.path) + " " + std::to_string(op.mtime_seconds); }

@@ -27,6 +27,7 @@ struct Create {
   Chain bytes;
   uint32_t mode = 0600;
   int64_t mtime_seconds = -1;  // set when >= 0: a message's INTERNALDATE
+  Path spares;                 // of Retire: the file may be one that is kept there. Empty: a new one
 };
 // Adds to a file that is exactly `at_bytes` long (made when absent and at_bytes is 0): fails with kFailedPrecondition where
 // it is not, which tells that somebody else wrote to it.
@@ -48,6 +49,15 @@ struct Link {
 struct Unlink {  // done, too, where nothing is there
   Path path;
 };
+// As Unlink, but the file may be kept in the folder `spares`, for a Create that needs one: no inode and no blocks are
+// freed and found anew, which is a third of what a short-lived file costs. Only for files of mode 0600 that the process
+// made itself, that have no second name, and that whoever reads them can tell from another's: until the next SyncDir of
+// its folder, a power loss may bring the old name back, and what was written to the file since. Which files are kept is
+// the driver's affair, and forgotten when the process ends: a file that lies in `spares` then is of no use to anyone.
+struct Retire {
+  Path path, spares;
+  uint64_t size_bytes = 0;  // of the file
+};
 struct MakeDir {  // with missing parents; done, too, where it is there already
   Path path;
   uint32_t mode = 0700;
@@ -67,7 +77,7 @@ struct SyncDir {  // every earlier change of names in this folder reaches stable
   Path path;
 };
 
-using FileOp = std::variant<Create, Append, Rename, Link, Unlink, MakeDir, RemoveTree, SetMtime, SyncFile, SyncDir>;
+using FileOp = std::variant<Create, Append, Rename, Link, Unlink, Retire, MakeDir, RemoveTree, SetMtime, SyncFile, SyncDir>;
 using Stage = std::vector<FileOp>;
 
 // Whose files they are: applied to what the plan makes when the process may (root); -1: the process's own.

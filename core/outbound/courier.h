@@ -41,6 +41,7 @@ struct Cargo {
   SharedBytes bytes;              // of the whole file; null: to be read piece by piece
   uint64_t crlf_bytes = 0;        // with CRLF line ends; an estimate where `bytes` is null
   bool utf8_headers = false;
+  uint64_t file_bytes() const { return message_at_bytes + message_bytes + queue::kTrailerBytes; }
 };
 
 // What became of a recipient in this delivery: kSent, kFailed, or kDeferred for good this time.

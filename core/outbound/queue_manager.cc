@@ -42,7 +42,10 @@ QueueManager::QueueManager(MachineId machine, std::shared_ptr<const config::Conf
 
 void QueueManager::Start(Context& context) {
   if (std::exchange(started_, true)) return;
-  MakeFolders(context);
+  // What another process kept is of no use to this one (Retire, file_plan.h), and nobody's business.
+  FilePlan sweep{.stages = {{RemoveTree{queue::FolderPath(Queue(), queue::Folder::kSpare)}}}};
+  CommitPlan(
+      std::move(sweep), [this](const Event&, Context& swept) { MakeFolders(swept); }, context);
 }
 
 void QueueManager::MakeFolders(Context& context) {

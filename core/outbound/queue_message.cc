@@ -375,7 +375,14 @@ void QueueManager::AfterNotices(const std::string& id, Told told, Context& conte
 void QueueManager::Remove(const std::string& id, Context& context) {
   Active& active = active_.at(id);
   // The journal goes last: without it the file would begin anew.
-  FilePlan plan{.stages = {{Unlink{active.cargo->path}}}};
+  FilePlan plan{.stages = {{}}};
+  if (active.folder == queue::Folder::kIncoming && active.journal_bytes == 0 && !MayHaveTwin(id, active.folder)) {
+    plan.stages[0].push_back(Retire{.path = active.cargo->path,
+                                    .spares = queue::FolderPath(Queue(), queue::Folder::kSpare),
+                                    .size_bytes = active.cargo->file_bytes()});
+  } else {
+    plan.stages[0].push_back(Unlink{active.cargo->path});
+  }
   if (MayHaveTwin(id, active.folder)) plan.stages[0].push_back(Unlink{TwinPath(id, active.folder)});
   // An empty one may be what a power loss left.
   if (PLANTED("journal_leaked")) {

@@ -169,6 +169,7 @@ std::string_view FolderName(Folder folder) {
     case Folder::kJournal: return "journal";
     case Folder::kMaildrop: return "maildrop";
     case Folder::kRequests: return "requests";
+    case Folder::kSpare: return "spare";
   }
   return "corrupt";
 }
@@ -190,7 +191,9 @@ FilePlan PlanEnqueue(EnqueueRequest request) {
     Chain chain(std::move(request.envelope));
     for (SharedBytes& piece : request.message) chain.Append(std::move(piece));
     chain.Append(std::move(request.trailer));
-    plan.stages.push_back({Create{.path = request.tmp_path, .bytes = std::move(chain)}});
+    plan.stages.push_back({Create{.path = request.tmp_path,
+                                  .bytes = std::move(chain),
+                                  .spares = FolderPath(request.queue_directory, Folder::kSpare)}});
   }
   plan.stages.push_back({SyncFile{request.tmp_path}});
   plan.stages.push_back({Rename{.from = request.tmp_path, .to = FilePath(request.queue_directory, request.folder, request.id)}});
@@ -213,7 +216,7 @@ FilePlan PlanFolders(std::string_view queue_directory) {
   // Everybody may leave mail in maildrop (like /tmp, but unreadable), and so may go through the spool's own folder.
   plan.stages[0].push_back(MakeDir{.path = SpoolDir(queue_directory), .mode = 0755});
   for (const Folder folder : {Folder::kTmp, Folder::kIncoming, Folder::kDeferred, Folder::kHold, Folder::kCorrupt,
-                              Folder::kJournal, Folder::kRequests}) {
+                              Folder::kJournal, Folder::kRequests, Folder::kSpare}) {
     plan.stages[1].push_back(MakeDir{FolderPath(queue_directory, folder)});
   }
   plan.stages[1].push_back(MakeDir{.path = FolderPath(queue_directory, Folder::kMaildrop), .mode = 01733});

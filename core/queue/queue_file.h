@@ -104,7 +104,7 @@ inline constexpr uint64_t kTrailerBytes = 1 + 4 + 20 + 1 + 16 + 1;  // "\nEND " 
 
 // ---- places and plans ------------------------------------------------------------------------------------------------------
 
-enum class Folder : uint8_t { kTmp, kIncoming, kDeferred, kHold, kCorrupt, kJournal, kMaildrop, kRequests };
+enum class Folder : uint8_t { kTmp, kIncoming, kDeferred, kHold, kCorrupt, kJournal, kMaildrop, kRequests, kSpare };
 std::string_view FolderName(Folder folder);
 Path SpoolDir(std::string_view queue_directory);
 Path FolderPath(std::string_view queue_directory, Folder folder);

@@ -16,6 +16,7 @@ struct PathOf {
   Path operator()(const Rename& op) const { return op.from; }
   Path operator()(const Link& op) const { return op.from; }
   Path operator()(const Unlink& op) const { return op.path; }
+  Path operator()(const Retire& op) const { return op.path; }
   Path operator()(const MakeDir& op) const { return op.path; }
   Path operator()(const RemoveTree& op) const { return op.path; }
   Path operator()(const SetMtime& op) const { return op.path; }

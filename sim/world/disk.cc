@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kPageBytes = 4096;
 constexpr size_t kSectorBytes = 512;
+constexpr size_t kSparesMax = 4;  // few, so that they are used again soon
 
 // The next component of `*path`, which is moved behind it; empty at the end.
 std::string_view TakeComponent(std::string_view* path) {
@@ -72,7 +73,15 @@ struct Disk::Performer {
     const NodePtr parent = disk.FindParent(op.path, &name);
     if (parent == nullptr) return NotFound("no folder for " + op.path);
     if (parent->names.contains(name)) return AlreadyExists(op.path + " exists");
-    NodePtr file = disk.NewNode(false, op.mtime_seconds >= 0 ? op.mtime_seconds : now);
+    NodePtr file = TakeSpare(op);
+    if (file != nullptr) {
+      disk.bytes_used_ -= file->bytes.size();
+      file->bytes = op.bytes.Flatten();
+      file->mtime_seconds = op.mtime_seconds >= 0 ? op.mtime_seconds : now;
+      disk.bytes_used_ += file->bytes.size();
+      return {};
+    }
+    file = disk.NewNode(false, op.mtime_seconds >= 0 ? op.mtime_seconds : now);
     file->bytes = op.bytes.Flatten();
     disk.bytes_used_ += file->bytes.size();
     disk.SetName(*parent, name, std::move(file), now);
@@ -127,6 +136,25 @@ struct Disk::Performer {
     if (parent->names.find(name)->second->is_dir) return FailedPrecondition(op.path + " is a folder");
     disk.SetName(*parent, name, nullptr, now);
     return {};
+  }
+
+  // Renamed to the new file's name already; null: there is none.
+  NodePtr TakeSpare(const Create& op) {
+    const auto kept = std::find_if(disk.spares_.begin(), disk.spares_.end(),
+                                   [&op](const Path& path) { return path.starts_with(op.spares + "/"); });
+    if (op.spares.empty() || kept == disk.spares_.end()) return nullptr;
+    const Path from = *kept;
+    disk.spares_.erase(kept);
+    return (*this)(Rename{.from = from, .to = op.path}).ok() ? disk.Find(op.path) : nullptr;
+  }
+
+  Status operator()(const Retire& op) {
+    const Path to = op.spares + "/" + std::to_string(disk.next_inode_++);
+    if (disk.spares_.size() < kSparesMax && (*this)(Rename{.from = op.path, .to = to, .replace = true}).ok()) {
+      disk.spares_.push_back(to);
+      return {};
+    }
+    return (*this)(Unlink{op.path});
   }
 
   Status operator()(const MakeDir& op) {
@@ -231,7 +259,10 @@ void Disk::Plant(std::string_view path, std::string bytes, int64_t now_seconds) 
   }
 }
 
-void Disk::LosePower() { Settle(*root_); }
+void Disk::LosePower() {
+  ForgetSpares();
+  Settle(*root_);
+}
 
 void Disk::Settle(Node& node) {
   if (!node.is_dir) {
@@ -255,7 +286,8 @@ void Disk::Settle(Node& node) {
 
 std::string Disk::SurvivingBytes(const Node& file) {
   if (file.bytes == file.durable_bytes) return file.bytes;
-  // We never overwrite: what is not durable was added behind what is.
+  if (!file.bytes.starts_with(file.durable_bytes)) return SurvivingOverwrite(file);
+  // What is not durable was added behind what is.
   const size_t kept = file.durable_bytes.size();
   std::string bytes = file.durable_bytes;
   switch (random_.Below(4)) {
@@ -277,6 +309,19 @@ std::string Disk::SurvivingBytes(const Node& file) {
       }
       return bytes;
   }
+}
+
+std::string Disk::SurvivingOverwrite(const Node& file) {
+  const std::string &before = file.durable_bytes, &after = file.bytes;
+  std::string bytes = random_.Chance(500) ? before : after;
+  const std::string& other = bytes == before ? after : before;
+  for (size_t at = 0; at < bytes.size(); at += kPageBytes) {
+    const size_t length = std::min(kPageBytes, bytes.size() - at);
+    if (!random_.Chance(500)) continue;
+    const std::string page = at < other.size() ? other.substr(at, length) : "";
+    bytes.replace(at, length, page + std::string(length - page.size(), '\0'));
+  }
+  return bytes;
 }
 
 void Disk::Collect(const Node& dir, const std::string& path, std::map<std::string, std::string>* files) const {

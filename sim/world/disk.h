@@ -4,6 +4,7 @@
 //   bytes of a file     durable by SyncFile of that file; otherwise a prefix of what was added, pages zeroed or torn, or none
 //   a name in a folder  durable by SyncDir of that folder; otherwise each change survives or not, independently
 //   a new folder        absent with all below it until SyncDir of its parent
+//   a file used again   (Retire, Create) each page is the old one or the new one, under any name that survives
 //   a failed SyncFile   reports once; later ones succeed, but the bytes are gone at the next power loss
 //
 // A killed process loses nothing here: every operation that was performed stays visible.
@@ -39,6 +40,8 @@ class Disk {
 
   // The power goes: what is not durable survives as chance draws.
   void LosePower();
+  // The process ends: it knows no longer which files it kept (Retire).
+  void ForgetSpares() { spares_.clear(); }
 
   uint64_t bytes_used() const { return bytes_used_; }
   // Every file below `path`, with its bytes, in order of name.
@@ -73,6 +76,7 @@ class Disk {
   void SetName(Node& dir, std::string_view name, NodePtr node, int64_t now_seconds, int fate = -1);
   void Settle(Node& node);
   std::string SurvivingBytes(const Node& file);
+  std::string SurvivingOverwrite(const Node& file);
   void Collect(const Node& dir, const std::string& path, std::map<std::string, std::string>* files) const;
 
   struct Performer;
@@ -81,6 +85,7 @@ class Disk {
   uint64_t next_inode_ = 1;
   uint64_t ticks_ = 0;
   uint64_t bytes_used_ = 0;
+  std::vector<Path> spares_;  // files that the process keeps
 };
 
 }  // namespace postern::sim

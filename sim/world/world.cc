@@ -106,6 +106,7 @@ void World::Start() {
 void World::Crash(bool power_loss) {
   if (!up()) return;
   shards_.clear();
+  disk_.ForgetSpares();
   timers_.clear();
   watches_.clear();
   ++crash_count_;
@@ -139,6 +140,7 @@ bool World::RunUntil(Instant until, uint64_t steps_max) {
     action.run();
     if (stopping_ && up() && std::all_of(shards_.begin(), shards_.end(), [](const auto& s) { return s->quiet(); })) {
       shards_.clear();
+      disk_.ForgetSpares();
       timers_.clear();
       watches_.clear();
       for (const auto& [conn, connection] : std::exchange(connections_, {})) {

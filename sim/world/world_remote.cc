@@ -147,6 +147,7 @@ void World::TellWatchers(const FileOp& op) {
   if (watches_.empty()) return;
   if (const auto* create = std::get_if<Create>(&op)) return TellWatchersOf(create->path);
   if (const auto* unlink = std::get_if<Unlink>(&op)) return TellWatchersOf(unlink->path);
+  if (const auto* retire = std::get_if<Retire>(&op)) return TellWatchersOf(retire->path);
   if (const auto* link = std::get_if<Link>(&op)) return TellWatchersOf(link->to);
   if (const auto* rename = std::get_if<Rename>(&op)) {
     TellWatchersOf(rename->from);

@@ -38,6 +38,48 @@ TEST(Disk, MayLoseANameOrBytesThatWereNotFlushed) {
   EXPECT_TRUE(all_there);
 }
 
+TEST(Disk, AFileUsedAgainMayShowEitherMessageUnderItsOldName) {
+  bool gone = false, before = false, after = false, mixed = false;
+  const std::string first(9000, 'a'), second(9000, 'b');
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    Disk disk(seed);
+    ASSERT_TRUE(disk.Apply(MakeDir{"/spare"}, 1).ok());
+    ASSERT_TRUE(disk.Apply(Make("/old", first), 1).ok());
+    ASSERT_TRUE(disk.Apply(SyncFile{"/old"}, 1).ok());
+    ASSERT_TRUE(disk.Apply(SyncDir{"/"}, 1).ok());
+    ASSERT_TRUE(disk.Apply(Retire{.path = "/old", .spares = "/spare", .size_bytes = 9000}, 1).ok());
+    EXPECT_FALSE(disk.ReadFile("/old").ok());
+    ASSERT_TRUE(disk.Apply(Create{.path = "/new", .bytes = Chain(second), .spares = "/spare"}, 1).ok());
+    EXPECT_EQ(*disk.ReadFile("/new"), second);
+    EXPECT_TRUE(disk.Files("/spare").empty());
+    disk.LosePower();
+    const auto read = disk.ReadFile("/old");
+    gone |= !read.ok();
+    before |= read.ok() && *read == first;
+    after |= read.ok() && *read == second;
+    mixed |= read.ok() && *read != first && *read != second;
+  }
+  EXPECT_TRUE(gone);
+  EXPECT_TRUE(before);
+  EXPECT_TRUE(after);
+  EXPECT_TRUE(mixed);
+}
+
+TEST(Disk, AFileUsedAgainIsKeptAsItWasFlushed) {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    Disk disk(seed);
+    ASSERT_TRUE(disk.Apply(Make("/old", "first"), 1).ok());
+    ASSERT_TRUE(disk.Apply(Retire{.path = "/old", .spares = "/", .size_bytes = 5}, 1).ok());
+    ASSERT_TRUE(disk.Apply(Create{.path = "/new", .bytes = Chain("second"), .spares = "/"}, 1).ok());
+    ASSERT_TRUE(disk.Apply(SyncFile{"/new"}, 1).ok());
+    ASSERT_TRUE(disk.Apply(SyncDir{"/"}, 1).ok());
+    disk.LosePower();
+    ASSERT_TRUE(disk.ReadFile("/new").ok());
+    EXPECT_EQ(*disk.ReadFile("/new"), "second");
+    EXPECT_FALSE(disk.ReadFile("/old").ok());
+  }
+}
+
 TEST(Disk, ARenameLeavesTheOldNameTheNewOneOrBoth) {
   bool only_old = false, only_new = false, both = false;
   for (uint64_t seed = 0; seed < 200; ++seed) {

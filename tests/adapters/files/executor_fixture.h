@@ -14,7 +14,7 @@ class ExecutorFixture {
  public:
   explicit ExecutorFixture(bool use_uring)
       : root_(*host::Root::Open(dir_.path())),
-        executor_({.root = &root_, .pool = &pool_, .inbox = &inbox_, .use_uring = use_uring}) {}
+        executor_({.root = &root_, .pool = &pool_, .inbox = &inbox_, .spares = &spares_, .use_uring = use_uring}) {}
 
   // Runs what was submitted to its end, as a loop would.
   std::vector<PlanDone> Finish() {
@@ -46,6 +46,7 @@ class ExecutorFixture {
   TempDir dir_;
   host::Root root_;
   workers::Inbox inbox_;
+  files::SpareFiles spares_;
   files::PlanExecutor executor_;
   workers::ThreadPool pool_{"test", {.threads_max = 8, .waiting_max = 10'000}};  // ends first
 };

@@ -109,6 +109,7 @@ class Model {
     names_.erase(op.path);
     return StatusCode::kOk;
   }
+  StatusCode Do(const Retire& op) { return Do(Unlink{op.path}); }
   StatusCode Do(const MakeDir& op) {
     for (size_t at = op.path.find('/', 1);; at = op.path.find('/', at + 1)) {
       const std::string path = op.path.substr(0, at);

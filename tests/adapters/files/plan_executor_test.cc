@@ -45,6 +45,59 @@ class PlanExecutorTest : public ::testing::TestWithParam<bool> {
 INSTANTIATE_TEST_SUITE_P(Engines, PlanExecutorTest, ::testing::Values(true, false),
                          [](const auto& info) { return info.param ? "uring" : "threads"; });
 
+ino_t InodeOf(const std::string& path) {
+  struct stat facts {};
+  return lstat(path.c_str(), &facts) == 0 ? facts.st_ino : 0;
+}
+
+TEST_P(PlanExecutorTest, UsesARetiredFileAgain) {
+  for (const std::string& bytes : {std::string("as long"), std::string("short"), std::string("rather longer")}) {
+    ASSERT_EQ(CodeOf(MakeDir{"/spare"}), StatusCode::kOk);
+    ASSERT_EQ(CodeOf(Create{.path = "/first", .bytes = Chain("seven..")}), StatusCode::kOk);
+    const ino_t inode = InodeOf(At("/first"));
+    ASSERT_EQ(CodeOf(Retire{.path = "/first", .spares = "/spare", .size_bytes = 7}), StatusCode::kOk);
+    EXPECT_FALSE(Exists(At("/first")));
+    FilePlan plan;
+    plan.stages = {{Create{.path = "/second", .bytes = Chain(bytes), .mtime_seconds = 1234567890, .spares = "/spare"}},
+                   {SyncFile{"/second"}}};
+    ASSERT_TRUE(files_.Run(std::move(plan)).ok());
+    EXPECT_EQ(InodeOf(At("/second")), inode);
+    EXPECT_EQ(Contents(At("/second")), bytes);
+    ASSERT_EQ(CodeOf(RemoveTree{"/spare"}), StatusCode::kOk);
+    ASSERT_EQ(CodeOf(Unlink{"/second"}), StatusCode::kOk);
+  }
+}
+
+TEST_P(PlanExecutorTest, NeverUsesAFileThatAnotherProcessKept) {
+  // After a power loss it may be a message by another name.
+  ASSERT_EQ(CodeOf(MakeDir{"/spare"}), StatusCode::kOk);
+  ASSERT_EQ(CodeOf(Create{.path = "/message", .bytes = Chain("a message")}), StatusCode::kOk);
+  ASSERT_EQ(CodeOf(Link{.from = "/message", .to = "/spare/1"}), StatusCode::kOk);
+  ASSERT_EQ(CodeOf(Create{.path = "/other", .bytes = Chain("x"), .spares = "/spare"}), StatusCode::kOk);
+  ASSERT_EQ(CodeOf(Retire{.path = "/other", .spares = "/spare", .size_bytes = 1}), StatusCode::kOk);
+  ASSERT_EQ(CodeOf(Create{.path = "/third", .bytes = Chain("y"), .spares = "/spare"}), StatusCode::kOk);
+  EXPECT_EQ(Contents(At("/message")), "a message");
+  EXPECT_EQ(Contents(At("/third")), "y");
+}
+
+TEST_P(PlanExecutorTest, RetiresAsItUnlinksWhereNothingIsKept) {
+  ASSERT_EQ(CodeOf(Create{.path = "/a", .bytes = Chain("x")}), StatusCode::kOk);
+  EXPECT_EQ(CodeOf(Retire{.path = "/a", .spares = "/no-such-folder", .size_bytes = 1}), StatusCode::kOk);
+  EXPECT_FALSE(Exists(At("/a")));
+  EXPECT_EQ(CodeOf(Retire{.path = "/a", .spares = "/no-such-folder", .size_bytes = 1}), StatusCode::kOk);  // nothing there
+  ASSERT_EQ(CodeOf(MakeDir{"/spare"}), StatusCode::kOk);
+  ASSERT_EQ(CodeOf(Create{.path = "/large", .bytes = Chain("x")}), StatusCode::kOk);
+  const uint64_t large = SpareFiles::kFileBytesMax + 1;
+  EXPECT_EQ(CodeOf(Retire{.path = "/large", .spares = "/spare", .size_bytes = large}), StatusCode::kOk);
+  EXPECT_FALSE(Exists(At("/large")));
+  // A spare that is not there any more: a new file.
+  ASSERT_EQ(CodeOf(Create{.path = "/b", .bytes = Chain("x")}), StatusCode::kOk);
+  ASSERT_EQ(CodeOf(Retire{.path = "/b", .spares = "/spare", .size_bytes = 1}), StatusCode::kOk);
+  ASSERT_EQ(CodeOf(RemoveTree{"/spare"}), StatusCode::kOk);
+  ASSERT_EQ(CodeOf(Create{.path = "/c", .bytes = Chain("new"), .spares = "/spare"}), StatusCode::kOk);
+  EXPECT_EQ(Contents(At("/c")), "new");
+}
+
 TEST_P(PlanExecutorTest, DeliversAMessage) {
   FilePlan plan;
   Chain bytes("From: a\r\n");
