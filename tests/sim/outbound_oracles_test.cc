@@ -242,6 +242,7 @@ TEST(OutboundOracles, NothingIsLeftInTheSpool) {
   EXPECT_EQ(Oracle(CheckNoLeak({"incoming/A"}, true)), "O18");
   EXPECT_EQ(Oracle(CheckNoLeak({"journal/A"}, true)), "O18");
   EXPECT_EQ(Oracle(CheckNoLeak({"tmp/A.1"}, true)), "O18");
+  EXPECT_EQ(Oracle(CheckNoLeak({"spare/7"}, true)), "");
 }
 
 }  // namespace
