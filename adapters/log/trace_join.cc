@@ -149,8 +149,8 @@ TraceJoin::Match TraceJoin::Take(const TraceRecord& record) {
   const std::vector<std::string_view> files = record.List("file.name"), targets = record.List("file.target_name");
   const bool whole = Knows(Kind::kTrace, trace_id) || Knows(Kind::kQueue, queue_id) || Knows(Kind::kQueue, notice_id) ||
                      Knows(Kind::kMessageId, WithoutBrackets(record.Get("email.message_id")));
-  // Beside a trace or queue id all files are the message's; else each entry is of a message of its own.
-  const bool of_one = !trace_id.empty() || !queue_id.empty();
+  // Beside an id of a message all files are the message's; else each entry is of a message of its own.
+  const bool of_one = !trace_id.empty() || !queue_id.empty() || !record.Get("email.message_id").empty();
   Match match{.matches = whole};
   for (size_t i = 0; i < std::max(files.size(), targets.size()); ++i) {
     const std::string_view file = i < files.size() ? FileKey(files[i]) : std::string_view();

@@ -12,6 +12,7 @@
 #include "core/imap/parser.h"
 #include "core/imap/session_run.h"
 #include "core/mailbox/message_writer.h"
+#include "core/message/header.h"
 
 namespace postern::imap {
 namespace {
@@ -19,6 +20,14 @@ namespace {
 // Of one APPEND, what is held in memory (short messages) and how many. A guess above what clients send.
 constexpr uint64_t kHeldBytesMax = 16 << 20;
 constexpr size_t kMessagesMax = 1000;
+// Of a message's beginning, in which its Message-ID is looked for. Longer headers are those of lists and of spam.
+constexpr size_t kHeadBytesMax = 16 << 10;
+
+std::string MessageIdIn(std::string_view head) {
+  std::string id = message::Unfolded(message::FirstValue(message::HeaderBlock(head), "Message-ID"));
+  id.erase(id.find_last_not_of(" \t\r\n") + 1);  // npos + 1 is 0
+  return id;
+}
 
 class AppendRun final : public CommandRun {
  public:
@@ -74,6 +83,7 @@ class AppendRun final : public CommandRun {
       case Framer::Kind::kChunk:
         if (writer_ == nullptr) return;
         writer_->Add(step.text);
+        if (head_.size() < kHeadBytesMax) head_ += step.text.substr(0, kHeadBytesMax - head_.size());
         return Write(context);
       case Framer::Kind::kAppendLiteralEnd:
         if (writer_ == nullptr) return;
@@ -142,6 +152,7 @@ class AppendRun final : public CommandRun {
     state_ = State::kReceiving;
     session_.AcceptAppendLiteral(context);
     writer_.reset();
+    head_.clear();
     if (!failure_text_.empty() || bad_) return;  // read, and thrown away
     const Path dir = session_.account().MailboxDir(storage_name_);
     writer_ = std::make_unique<mailbox::MessageWriter>(
@@ -178,7 +189,8 @@ class AppendRun final : public CommandRun {
     mailbox::NewMessage message{.file_bytes = writer_->file_bytes(),
                                 .crlf_bytes = writer_->crlf_bytes(),
                                 .flags = next_.flags.system,
-                                .keywords = std::move(next_.flags.keywords)};
+                                .keywords = std::move(next_.flags.keywords),
+                                .message_id = MessageIdIn(head_)};
     if (writer_->spilled()) {
       message.tmp_path = writer_->targets().front().tmp_path;
     } else {
@@ -230,6 +242,7 @@ class AppendRun final : public CommandRun {
   State state_ = State::kAsking;
   AppendMessage next_;  // the one being received
   std::unique_ptr<mailbox::MessageWriter> writer_;
+  std::string head_;  // of its message, at most kHeadBytesMax
   std::vector<mailbox::NewMessage> messages_;
   uint64_t held_bytes_ = 0;
   std::string failure_code_, failure_text_;  // NO

@@ -322,7 +322,9 @@ void Account::LoadFacts(Ticket ticket, MailboxState& state, std::vector<uint32_t
 void Account::AppendMessages(Ticket ticket, std::string_view name, std::vector<NewMessage> messages, Context& context) {
   Impl* impl = impl_.get();
   auto incoming = std::make_shared<std::vector<Mailbox::Incoming>>();
+  auto message_ids = std::make_shared<std::vector<std::string>>();
   for (NewMessage& message : messages) {
+    message_ids->push_back(std::move(message.message_id));
     Mailbox::Incoming one;
     one.flags = message.flags;
     one.keywords = message.keywords;
@@ -333,24 +335,34 @@ void Account::AppendMessages(Ticket ticket, std::string_view name, std::vector<N
   const auto failed = [impl, ticket](const Status& status, Context&) { impl->Answer(ticket, status, AppendResult{}); };
   impl->WithFolder(
       std::string(name), /*make_inbox=*/true, context,
-      [impl, ticket, incoming, failed](Mailbox& box, Context& later) {
+      [impl, ticket, incoming, message_ids, failed](Mailbox& box, Context& later) {
         Mailbox* raw = &box;
         box.Enqueue(
-            [impl, ticket, raw, incoming](Context& turn) {
+            [impl, ticket, raw, incoming, message_ids](Context& turn) {
               raw->Insert(std::move(*incoming), turn,
-                          [impl, ticket, raw](const Status& status, AppendResult result, Context& after) {
-                            const MessageActs acts{.action = "mail.appended",
-                                                   .word = "save",
-                                                   .mailbox = raw->state()->name,
-                                                   .uids = result.uids,
-                                                   .files = result.files};
-                            RecordActs(ticket.by.get(), impl->facts.user, acts, after);
+                          [impl, ticket, raw, message_ids](const Status& status, AppendResult result, Context& after) {
+                            impl->RecordAppended(ticket, raw->state()->name, *message_ids, result, after);
                             impl->Answer(ticket, status, std::move(result));
                           });
             },
             failed, later);
       },
       failed);
+}
+
+// A record for each: a Message-ID leads to a copy in Sent, too.
+void Account::Impl::RecordAppended(const Ticket& ticket, std::string_view mailbox,
+                                   const std::vector<std::string>& message_ids, const AppendResult& result,
+                                   Context& context) const {
+  for (size_t i = 0; i < result.uids.size(); ++i) {
+    const MessageActs acts{.action = "mail.appended",
+                           .word = "save",
+                           .mailbox = mailbox,
+                           .uids = {result.uids[i]},
+                           .files = {result.files[i]},
+                           .message_id = message_ids[i]};
+    RecordActs(ticket.by.get(), facts.user, acts, context);
+  }
 }
 
 void Account::Copy(Ticket ticket, MailboxState& state, std::vector<uint32_t> uids, std::string_view to, bool move,

@@ -136,6 +136,7 @@ struct NewMessage {
   Flags flags = 0;
   std::vector<std::string> keywords;
   std::optional<int64_t> internal_date_seconds;  // absent: now
+  std::string message_id;                        // of its header, for records; empty: none, or not known
 };
 
 struct AccountFacts {

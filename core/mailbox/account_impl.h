@@ -62,6 +62,8 @@ class Account::Impl {
   void Expunge(Ticket ticket, MailboxState& state, std::vector<uint32_t> uids, bool only_deleted, Context& context);
   void CopyOnce(std::shared_ptr<CopyRun> run, Context& context);
   void AnswerCopy(const CopyRun& run, const Status& status, CopyResult result);
+  void RecordAppended(const Ticket& ticket, std::string_view mailbox, const std::vector<std::string>& message_ids,
+                      const AppendResult& result, Context& context) const;
   void RecordCopies(const CopyRun& run, const CopyResult& copies, const std::vector<uint32_t>& gone,
                     Context& context) const;
   void OnCopied(std::shared_ptr<CopyRun> run, const std::vector<uint32_t>& sources, const Status& status, AppendResult result,

@@ -73,6 +73,10 @@ void RecordActs(const Actor* actor, std::string_view user, const MessageActs& ac
       event.fields.emplace_back("mailbox.target_uid", UidSet(acts.target_uids, begin, end));
     if (!acts.target_files.empty())
       event.fields.emplace_back("file.target_name", NameList(acts.target_files, begin, end));
+    if (!acts.message_id.empty()) {
+      event.text += ", msgid=" + EscapeForLog(acts.message_id, 255);
+      event.fields.emplace_back("email.message_id", EscapeForLog(acts.message_id, 255));
+    }
     if (!acts.flags.empty()) {
       event.text += ", flags=" + EscapeForLog(acts.flags);
       event.fields.emplace_back("mailbox.flags", acts.flags);

@@ -24,6 +24,7 @@ struct MessageActs {
   std::string_view target_mailbox;  // of copies; else empty, as the lists below
   std::vector<uint32_t> target_uids;
   std::vector<std::string> target_files;
+  std::string message_id;  // of one that is new here; empty: not known
   std::string flags;  // what became of them: "+\\Seen"; empty: nothing
 };
 

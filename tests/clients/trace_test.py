@@ -134,6 +134,20 @@ class Trace(unittest.TestCase):
         uids = [re.search(rf'{ALICE} expunged it: INBOX uid (\d+),', '\n'.join(self.lines(key))).group(1) for key in (first, third)]
         self.assertNotEqual(uids[0], uids[1])
 
+    def test_a_copy_in_sent(self):
+        message_id = self.submit('with a copy', [BOB])
+        imap = self.host.imap()
+        imap.create('Sent')
+        imap.append('Sent', r'(\Seen)', None, letter('with a copy'))
+        imap.append('Sent', r'(\Seen)', None, b'X-Long: ' + b'x' * 300_000 + b'\r\n' + letter('with a copy'))  # not found: too far
+        imap.select('Sent')
+        imap.uid('STORE', '1', '+FLAGS', r'(\Deleted)')
+        imap.close()
+        imap.logout()
+        lines = self.lines(message_id)
+        self.in_order(lines, rf'to=<{BOB}>.*status=sent', rf'{ALICE} appended it: Sent uid 1', rf'{ALICE} expunged it: Sent uid 1')
+        self.assertNotIn('Sent uid 2', '\n'.join(lines))
+
     def test_a_folder_that_is_deleted_with_it(self):
         message_id = self.submit('in a folder', [BOB])
         imap = self.host.imap(BOB, BOB_PASSWORD)

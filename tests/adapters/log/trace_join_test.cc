@@ -80,6 +80,18 @@ TEST(TraceJoin, AMessageIdJoinsNothing) {
   EXPECT_EQ(Found("same@example.net", records), (Numbers{0, 1}));
 }
 
+TEST(TraceJoin, AMessageIdLeadsToWhatWasAppended) {
+  const std::vector<std::string> records = {
+      R"({"trace.id":"aa01","email.message_id":"<same@example.net>"})",
+      R"({"event.action":"mail.appended","email.message_id":"<same@example.net>","file.name":"a","postern.session":"s"})",
+      R"({"event.action":"mail.expunged","file.name":"a b"})",
+      R"({"message":"login","postern.session":"s"})",
+  };
+  EXPECT_EQ(Found("same@example.net", records), (Numbers{0, 1, 2, 3}));
+  EXPECT_EQ(Found("a", records), (Numbers{1, 2, 3}));
+  EXPECT_EQ(Found("aa01", records), Numbers{0});
+}
+
 TEST(TraceJoin, SaysWhichEntriesAreTheMessages) {
   TraceJoin join("18.M1P2.host");
   const auto record = TraceRecord::Parse(kLife[8]);
@@ -113,6 +125,7 @@ std::vector<size_t> ToldOfMailboxes(const std::vector<std::string>& records) {
   MessagePlaces places;
   std::vector<size_t> told;
   for (size_t i = 0; i < records.size(); ++i) {
+    if (!join.MayMatch(records[i])) continue;
     const auto record = TraceRecord::Parse(records[i]);
     const auto match = join.Take(*record);
     if (match.matches && places.Take(*record, match.entries) && match.entries.empty()) told.push_back(i);
