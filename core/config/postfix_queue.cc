@@ -1,5 +1,6 @@
 #include "core/config/postfix_queue.h"
 
+#include <algorithm>
 #include <string>
 
 #include "core/config/postfix_client.h"
@@ -85,7 +86,12 @@ class TransportReader {
   TransportQueue transport_;
 };
 
-// master.cf's maxproc column; "-" is default_process_limit.
+// Where master.cf's maxproc is "-": ten times default_process_limit. That limit spares a host processes; here a delivery
+// costs a connection, and five hundred destinations whose connections take half a minute to fail must leave room for
+// others. A number in master.cf is taken as it is: somebody wants this transport to be slow.
+constexpr uint32_t kDeliveriesPerProcess = 10;
+
+// master.cf's maxproc column.
 uint32_t ProcessLimitOf(const PostfixParameters& p, std::string_view transport, uint32_t usual) {
   for (const MasterService& service : p.source().master.services) {
     if (service.type != "unix" || service.name != transport) continue;
@@ -110,11 +116,13 @@ QueueSettings BuildQueueSettings(const PostfixParameters& p) {
   queue.recipient_refill_limit = Count(p, "default_recipient_refill_limit", 1);
   queue.default_process_limit = Count32(p, "default_process_limit", 1);
   queue.default_transport = TransportReader(p, "default_", {}).Read();
-  queue.default_transport.process_limit = queue.default_process_limit;
-  const auto add = [&p, &queue](const std::string& name) {
+  const uint32_t usual_limit = static_cast<uint32_t>(
+      std::min<uint64_t>(uint64_t{queue.default_process_limit} * kDeliveriesPerProcess, UINT32_MAX));
+  queue.default_transport.process_limit = usual_limit;
+  const auto add = [&p, &queue, usual_limit](const std::string& name) {
     if (queue.transports.contains(name)) return;
     TransportQueue transport = TransportReader(p, name + "_", queue.default_transport).Read();
-    transport.process_limit = ProcessLimitOf(p, name, queue.default_process_limit);
+    transport.process_limit = ProcessLimitOf(p, name, usual_limit);
     queue.transports.emplace(name, transport);
   };
   for (const char* name : {"discard", "error", "lmtp", "local", "relay", "retry", "smtp", "virtual"}) add(name);

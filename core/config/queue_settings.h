@@ -26,7 +26,7 @@ struct Feedback {
 
 // What the queue manager knows of one transport; names without "default_" or TRANSPORT_.
 struct TransportQueue {
-  uint32_t process_limit = 100;                   // master.cf's maxproc, or default_process_limit; 0: none
+  uint32_t process_limit = 1000;                  // master.cf's maxproc, or ten times default_process_limit; 0: none
   uint32_t initial_destination_concurrency = 5;   // at least 1
   uint32_t destination_concurrency_limit = 20;    // 0: none
   Feedback positive_feedback, negative_feedback;  // of destination_concurrency

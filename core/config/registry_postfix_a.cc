@@ -174,7 +174,7 @@ constexpr ParameterFacts kParametersA[] = {
     {"default_privs", "nobody",
      Type::kText, '\0', Effect::kNoEffect, "aliases that name a command or file are refused"},
     {"default_process_limit", "100",
-     Type::kNumber, '\0', Effect::kHonoured, "deliveries of one transport at a time, where master.cf does not say"},
+     Type::kNumber, '\0', Effect::kHonoured, "times ten: deliveries of one transport at a time, where master.cf does not say"},
     {"default_rbl_reply", "$rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using $rbl_domain${rbl_reason?; "
      "$rbl_reason}",
      Type::kText, '\0', Effect::kNoEffect, "DNS lists are refused"},

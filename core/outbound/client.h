@@ -87,6 +87,8 @@ class ClientDialogue {
   std::optional<Instant> deadline() const { return deadline_; }
   bool closed() const { return state_ == State::kClosed; }
   bool ready() const { return state_ == State::kReady; }
+  // Greeted, secured and logged in as it must be: the server takes mail.
+  bool in_session() const { return state_ >= State::kReady && state_ <= State::kReset; }
   bool tls() const { return tls_; }
   const ServerFeatures& features() const { return features_; }
   const ClientServer& server() const { return server_; }

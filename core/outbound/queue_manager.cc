@@ -257,7 +257,11 @@ void QueueManager::AfterCourier(uint64_t number, Context& context) {
   if (held.conn != courier.conn()) {
     if (held.conn) courier_of_conn_.erase(*held.conn);
     held.conn = courier.conn();
+    held.reached = false;
     if (held.conn) courier_of_conn_[*held.conn] = number;
+  }
+  if (const auto delivery = courier.delivery(); delivery && courier.reached() && !std::exchange(held.reached, true)) {
+    schedule_.Reached(*delivery);
   }
   if (auto result = courier.TakeResult()) {
     const auto delivery = deliveries_.find(result->load.delivery);

@@ -86,6 +86,7 @@ class QueueManager final : public Machine {
     std::unique_ptr<Courier> courier;
     std::string key;             // transport and next hop, for reuse
     std::optional<ConnId> conn;  // as courier_of_conn_ has it
+    bool reached = false;        // the schedule knows that this connection's host takes mail
   };
   struct Told {  // durably
     bool of_failures = false, of_delays = false;

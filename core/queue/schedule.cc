@@ -249,6 +249,13 @@ std::optional<Delivery> Schedule::Next(Instant now) {
   return delivery;
 }
 
+void Schedule::Reached(DeliveryId id) {
+  const auto known = under_way_.find(static_cast<uint64_t>(id));
+  if (known == under_way_.end() || destinations_[known->second.destination].window.dead()) return;
+  SetTrust(known->second.destination, kTried);
+  Place(known->second.destination);
+}
+
 StatusOr<ScheduleReport> Schedule::Finished(DeliveryId id, Verdict verdict, Instant now, UnreachableReason reason) {
   Advance(now);
   const auto known = under_way_.find(static_cast<uint64_t>(id));
@@ -273,7 +280,8 @@ StatusOr<ScheduleReport> Schedule::Finished(DeliveryId id, Verdict verdict, Inst
   SetTrust(to, verdict == Verdict::kUnreachable ? kDoubtful : kTried);
   if (destination.window.dead() && !was_dead) {
     destination.failure = std::make_unique<UnreachableReason>(std::move(reason));
-    destination.until = now + settings_.minimal_backoff_time;
+    destination.until =
+        now + std::max(settings_.minimal_backoff_time, transport.settings->destination_rate_delay);
     dead_.emplace(destination.until, to);
     DeferWaiting(to, &report);
   }

@@ -21,10 +21,11 @@
 // The order of deliveries:
 // 1. Transports that may begin a delivery (process_limit) take turns.
 // 2. In a transport, destinations that may get one (window, rate delay, something waits) take turns in four queues: tried
-//    or doubtful ones (no verdict yet, or the last was kUnreachable), with a small message next or a mailing. Tried and
-//    doubtful alternate, but the doubtful ones together get only a part of the process limit (doubtful_percent), and one
-//    of them is dead at its first failure while the active queue is nearly full (7/8). Postfix does neither, and a few
-//    hundred dead destinations whose connections take long to fail hold all of its processes and its active queue.
+//    or doubtful ones (not reached yet, or the last verdict was kUnreachable), with a small message next or a mailing.
+//    Tried and doubtful alternate, but a doubtful one gets one delivery at a time, all of them together only a part of
+//    the process limit (doubtful_percent), and one of them is dead at its first failure while the active queue is nearly
+//    full (7/8). Postfix does none of this, and a few hundred dead destinations whose connections take long to fail hold
+//    all of its processes and its active queue.
 // 3. Small messages overtake mailings (those of minimum_delivery_slots * slot_cost deliveries and more) by SlotAccount,
 //    both between destinations and within one. Small messages of one destination go first in, first out; its mailings
 //    take turns, a delivery each.
@@ -69,7 +70,7 @@ struct TransportSettings {  // postconf(5), with its defaults; the names without
   uint32_t delivery_slot_discount_percent = 50;
   uint32_t minimum_delivery_slots = 3;
   // Of process_limit, for destinations that have not worked yet or work no more. No setting of Postfix.
-  uint32_t doubtful_percent = 50;
+  uint32_t doubtful_percent = 80;
 };
 
 struct ScheduleSettings {
@@ -174,6 +175,8 @@ class Schedule {
   // ---- out ----
   // The next delivery that may begin now; nullopt: none until Finished(), Add(), Refill() or NextWakeup().
   std::optional<Delivery> Next(Instant now);
+  // Its destination has answered and takes mail, though this delivery may take long yet: others may go there, too.
+  void Reached(DeliveryId id);
   // `reason` counts with kUnreachable only. kNotFound: no such delivery is under way.
   StatusOr<ScheduleReport> Finished(DeliveryId id, Verdict verdict, Instant now, UnreachableReason reason = {});
   // Will more of it follow soon: does something wait for the destination, or is more than one delivery under way?
@@ -218,6 +221,7 @@ class Schedule {
   void Advance(Instant now);
 
   Lane NextLane(const ActiveDestination& destination) const;
+  bool MayHaveAnother(const ActiveDestination& destination) const;
   void Place(uint32_t destination);
   void Displace(uint32_t destination);
   void PlaceTransport(uint32_t transport);

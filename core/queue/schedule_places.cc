@@ -131,10 +131,16 @@ Lane Schedule::NextLane(const ActiveDestination& destination) const {
 }
 
 // Where it belongs now; where it is there already it keeps its turn.
+bool Schedule::MayHaveAnother(const ActiveDestination& destination) const {
+  // One that may be dead is tried by one delivery: five at once would hear the same.
+  const uint32_t most =
+      destination.trust == kDoubtful ? std::min<uint32_t>(destination.window.size(), 1) : destination.window.size();
+  return destination.HasWaiting() && !destination.pausing && destination.under_way_count < most;
+}
+
 void Schedule::Place(uint32_t to) {
   ActiveDestination& destination = destinations_[to];
-  const bool ready = destination.HasWaiting() && !destination.pausing &&
-                     destination.under_way_count < destination.window.size();
+  const bool ready = MayHaveAnother(destination);
   const Lane lane = NextLane(destination);
   if (!ready || destination.turn_lane != lane || destination.turn_trust != destination.trust) Displace(to);
   if (ready && destination.turn == 0) {
@@ -225,10 +231,11 @@ Status Schedule::CheckInvariants() const {
     if (!dead && !destination.pausing && destination.under_way_count == 0 && !destination.HasWaiting()) {
       return wrong("an idle destination is remembered");
     }
-    const bool ready = destination.HasWaiting() && !destination.pausing &&
-                       destination.under_way_count < destination.window.size();
-    if (ready != (destination.turn != 0)) return wrong("a destination that may go has no turn, or the other way round");
-    if (ready && (destination.turn_lane != NextLane(destination) || destination.turn_trust != destination.trust)) {
+    if (MayHaveAnother(destination) != (destination.turn != 0)) {
+      return wrong("a destination that may go has no turn, or the other way round");
+    }
+    if (destination.turn != 0 &&
+        (destination.turn_lane != NextLane(destination) || destination.turn_trust != destination.trust)) {
       return wrong("a destination waits in the wrong queue");
     }
     by_transport[destination.transport] += destination.under_way_count;

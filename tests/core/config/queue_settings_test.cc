@@ -74,7 +74,7 @@ TEST(QueueSettings, OfATransportComeFromTheGeneralOnes) {
   EXPECT_EQ(queue.Of("relay").negative_feedback.base, 0.25);
   EXPECT_EQ(queue.Of("smtp").failed_cohort_limit, 0u);
   EXPECT_EQ(queue.Of("slow").failed_cohort_limit, 1u);
-  EXPECT_EQ(queue.Of("smtp").process_limit, 12u);
+  EXPECT_EQ(queue.Of("smtp").process_limit, 120u);
   EXPECT_EQ(queue.Of("slow").process_limit, 3u);
   EXPECT_EQ(queue.Of("slow").delivery_slot_cost, 11u);
   EXPECT_EQ(queue.Of("slow").delivery_slot_loan, 6u);

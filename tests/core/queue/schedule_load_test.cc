@@ -69,6 +69,7 @@ Outcome Serve(const Load& load, bool with_dead) {
     outcome.destinations_count_max = std::max(outcome.destinations_count_max, schedule.destinations_count());
     while (auto delivery = schedule.Next(now())) {
       const bool dead = is_dead(std::stoi(delivery->message));
+      if (!dead) schedule.Reached(delivery->id);
       outcome.dead_deliveries += dead;
       outcome.order = outcome.order * 1099511628211u + static_cast<uint64_t>(std::stoi(delivery->message));
       under_way.emplace(step + (dead ? load.dead_steps : load.live_steps), std::move(*delivery));

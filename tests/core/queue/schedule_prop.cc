@@ -63,6 +63,7 @@ class Driver {
         if (*rc::gen::inRange(0, 4) != 0) break;
         schedule_.TryDeadAgain();
         dead_until_.clear();
+        ended_at_.clear();  // who asks for a try at once does not wait for a rate delay
         break;
       case 7: case 8: case 9: Begin(); break;
       default: End(*rc::gen::weightedElement<Verdict>(
@@ -193,6 +194,7 @@ class Driver {
       RC_ASSERT(to_destination == 1u);
       RC_ASSERT(!ended_at_.contains(to) || now_ >= ended_at_[to] + settings.destination_rate_delay);
     }
+    if (*rc::gen::arbitrary<bool>()) schedule_.Reached(delivery->id);
     return true;
   }
 
