@@ -36,12 +36,14 @@ struct FileAtHand {
   struct stat facts {};
 };
 
-// Opens unless `kept` is open already; fills the facts. Returns 0 or an errno value.
+// Opens unless `kept` is open already; fills the facts. Returns 0 or an errno value. Folders in which everybody may make
+// files are read, too: nobody's FIFO shall hold the loop up, nor a device be read.
 int OpenWithFacts(const Root& root, const std::string& path, UniqueFd kept, FileAtHand* file) {
   file->fd = std::move(kept);
-  if (!file->fd.valid()) file->fd.Reset(openat(root.dir_fd(), root.Relative(path), O_RDONLY | O_CLOEXEC));
+  if (!file->fd.valid()) file->fd.Reset(openat(root.dir_fd(), root.Relative(path), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file->fd.valid() || fstat(file->fd.get(), &file->facts) != 0) return errno;
-  return S_ISDIR(file->facts.st_mode) ? EISDIR : 0;
+  if (S_ISDIR(file->facts.st_mode)) return EISDIR;
+  return S_ISREG(file->facts.st_mode) ? 0 : EINVAL;
 }
 
 ReadDone Answered(const Read& read, const struct stat& facts, std::string_view bytes) {
@@ -108,6 +110,7 @@ StatDone LookAt(const Root& root, const Stat& stat) {
       facts.mtime_ns = Nanoseconds(found.st_mtim);
       facts.ctime_ns = Nanoseconds(found.st_ctim);
       facts.inode = found.st_ino;
+      facts.uid = found.st_uid;
     }
     done.files.push_back(std::move(facts));
   }

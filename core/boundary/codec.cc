@@ -181,6 +181,7 @@ void Fields(Io& io, FileFacts& file) {
   io(file.mtime_ns);
   io(file.ctime_ns);
   io(file.inode);
+  io(file.uid);
 }
 
 template <class Io>

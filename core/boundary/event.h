@@ -122,6 +122,7 @@ struct FileFacts {
   int64_t mtime_ns = 0;
   int64_t ctime_ns = 0;
   uint64_t inode = 0;
+  uint32_t uid = 0;  // who owns it
 };
 struct StatDone {
   OpId op;

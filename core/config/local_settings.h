@@ -34,6 +34,13 @@ struct HeaderSettings {
   std::vector<std::string> drop{"bcc", "content-length", "resent-bcc", "return-path"};  // message_drop_headers, lower case
 };
 
+// Of main.cf itself, where no service of master.cf says otherwise: for mail that sendmail(1) left.
+struct SubmissionLimits {
+  uint64_t message_size_limit = 10240000;  // bytes; 0: none
+  uint32_t header_size_limit = 102400;     // bytes of one field
+  uint32_t hopcount_limit = 50;            // Received fields; 0: none
+};
+
 // local_header_rewrite_clients: whose messages get the header fields that are missing.
 struct LocalClients {
   bool inet_interfaces = false, mynetworks = false, sasl_authenticated = false;

@@ -130,6 +130,12 @@ HeaderSettings BuildHeaderSettings(const PostfixParameters& p) {
           .drop = p.LowerList("message_drop_headers")};
 }
 
+SubmissionLimits BuildSubmissionLimits(const PostfixParameters& p) {
+  return {.message_size_limit = p.Number("message_size_limit"),
+          .header_size_limit = static_cast<uint32_t>(p.Number("header_size_limit", UINT32_MAX)),
+          .hopcount_limit = static_cast<uint32_t>(p.Number("hopcount_limit", UINT32_MAX))};
+}
+
 LocalClients BuildLocalClients(const PostfixParameters& p) {
   LocalClients clients;
   const std::vector<std::string> words = p.List("local_header_rewrite_clients");

@@ -11,6 +11,7 @@ namespace postern::config {
 LocalDelivery BuildLocalDelivery(const PostfixParameters& parameters, const TableList& alias_maps);
 ExtensionPropagation BuildExtensionPropagation(const PostfixParameters& parameters);
 HeaderSettings BuildHeaderSettings(const PostfixParameters& parameters);
+SubmissionLimits BuildSubmissionLimits(const PostfixParameters& parameters);
 LocalClients BuildLocalClients(const PostfixParameters& parameters);
 
 }  // namespace postern::config

@@ -25,6 +25,7 @@ void FillClasses(const PostfixParameters& p, Routing* routing) {
   routing->local = BuildLocalDelivery(p, routing->mydestination.empty() ? TableList() : routing->alias_maps);
   routing->propagate_extensions = BuildExtensionPropagation(p);
   routing->headers = BuildHeaderSettings(p);
+  routing->submission_limits = BuildSubmissionLimits(p);
   // "$alias_maps" inside local_recipient_maps is a list of aliases files, the rest are maps.
   for (const std::string& specification : p.List("local_recipient_maps")) {
     bool is_aliases = false;

@@ -277,7 +277,7 @@ constexpr ParameterFacts kParametersA[] = {
     {"header_address_token_limit", "10240",
      Type::kNumber, '\0', Effect::kHarmless, "no limit is needed: headers are read in one pass"},
     {"header_checks", "", Type::kText, '\0', Effect::kProtects, "rules on headers"},
-    {"header_from_format", "standard", Type::kText, '\0', Effect::kHarmless, "From: is as the client writes it"},
+    {"header_from_format", "standard", Type::kText, '\0', Effect::kHarmless, "a From: that is added has the standard form"},
     {"header_size_limit", "102400", Type::kNumber, '\0', Effect::kHonoured, "bytes of one header"},
     {"helpful_warnings", "yes", Type::kBool, '\0', Effect::kHarmless, "the check always helps"},
     {"home_mailbox", "", Type::kText, '\0', Effect::kChangesMail, "where local mailboxes are"},

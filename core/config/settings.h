@@ -130,6 +130,7 @@ struct Routing {
   LocalDelivery local;
   ExtensionPropagation propagate_extensions;
   HeaderSettings headers;
+  SubmissionLimits submission_limits;
   std::string recipient_delimiter;  // set of characters; empty: none
   bool allow_percent_hack = true, swap_bangpath = true, allow_untrusted_routing = false;
   bool append_at_myorigin = true, append_dot_mydomain = false, resolve_dequoted_address = true;

@@ -13,10 +13,11 @@ namespace {
 
 // Tag spaces: the manager's own operations have the highest bit; a courier's are its number and 16 bits.
 constexpr uint64_t kOwn = UINT64_C(1) << 63;
-constexpr uint64_t kWakeup = kOwn, kRequests = kOwn | 1, kFirstOwn = 16;
+constexpr uint64_t kWakeup = kOwn, kRequests = kOwn | 1, kMaildrop = kOwn | 2, kFirstOwn = 16;
 // Ids of incoming/ that are listed; the others are found by reading the folder again.
 constexpr size_t kIncomingListedMax = 20'000;
 constexpr size_t kStatsAtOnce = 500;
+constexpr Duration kScanAgain = Seconds(10);  // a folder could not be read
 
 std::string CourierKey(const queue::Destination& destination, const queue::Envelope& envelope,
                        const config::Config& config) {
@@ -38,7 +39,8 @@ QueueManager::QueueManager(MachineId machine, std::shared_ptr<const config::Conf
       notice_settings_(notice::FromConfig(*config_)),
       templates_(notice::TemplatesFromConfig(*config_)),
       schedule_(queue::FromConfig(*config_)),
-      retry_({.queue_run_delay = config_->queue.queue_run_delay}) {}
+      retry_({.queue_run_delay = config_->queue.queue_run_delay}),
+      pickup_(*this) {}
 
 void QueueManager::Start(Context& context) {
   if (std::exchange(started_, true)) return;
@@ -65,6 +67,7 @@ void QueueManager::MakeFolders(Context& context) {
         ScanSpool(later);
         ScanJournals(later);
         WatchRequests(later);
+        WatchMaildrop(later);
         Pump(later);
       },
       context);
@@ -119,6 +122,7 @@ void QueueManager::Step(const Event& event, Context& context) {
   }
   if (std::holds_alternative<Shutdown>(event)) {
     stopping_ = true;
+    pickup_.Stop();
     for (const auto& [key, number] : std::exchange(idle_couriers_, {})) {
       couriers_.at(number).courier->Retire(context);
       AfterCourier(number, context);
@@ -137,6 +141,8 @@ void QueueManager::Step(const Event& event, Context& context) {
     wakeup_.reset();
   } else if (tag == kRequests) {
     ReadRequests(context);
+  } else if (tag == kMaildrop) {
+    pickup_.Look(context);
   } else if ((tag & kOwn) != 0) {
     auto continuation = continuations_.extract(tag);
     if (continuation.empty()) return;
@@ -165,6 +171,7 @@ void QueueManager::AddTo(StableDigest& digest) const {
   digest.Add(couriers_.size());
   digest.Add(incoming_.size());
   digest.Add(retry_.size());
+  pickup_.AddTo(digest);
 }
 
 // ---- what goes on now ----------------------------------------------------------------------------------------------
@@ -458,12 +465,20 @@ void QueueManager::WatchRequests(Context& context) {
   ReadRequests(context);
 }
 
+void QueueManager::WatchMaildrop(Context& context) {
+  context.out.Put(Watch{.op = {machine_, kMaildrop}, .dirs = {queue::FolderPath(Queue(), queue::Folder::kMaildrop)}});
+  pickup_.Look(context);
+}
+
 void QueueManager::ReadRequests(Context& context) {
   if (std::exchange(reading_requests_, true)) return;
   const OpId op = Ask([this](const Event& event, Context& later) {
     reading_requests_ = false;
     const auto* scan = std::get_if<ScanDone>(&event);
-    if (scan == nullptr || !scan->status.ok()) return;
+    if (scan == nullptr || !scan->status.ok()) {
+      return Later(
+          kScanAgain, [this](Context& again) { ReadRequests(again); }, later);
+    }
     std::vector<std::string> names;
     for (const DirEntry& entry : scan->entries) names.push_back(entry.name);
     std::sort(names.begin(), names.end());

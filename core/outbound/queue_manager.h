@@ -10,6 +10,8 @@
 //        ^                                 +--> journal says why, file moved to deferred/, its mtime the next try
 //        +-----------------------------------------+
 //
+// What sendmail(1) left comes into incoming/ by the pickup (pickup.h), a part of it.
+//
 // What a crash leaves: the queue file stays in its folder until its last recipient is settled, so it is found and gone
 // on with. What of it was done says journal/ID, where a message has several recipients. Neither the journal nor the
 // unlinking is flushed, as with Postfix: a power loss may repeat the deliveries of the last seconds, never lose one. A
@@ -36,6 +38,7 @@
 #include "core/notice/decide.h"
 #include "core/notice/templates.h"
 #include "core/outbound/courier.h"
+#include "core/outbound/pickup.h"
 #include "core/queue/queue_file.h"
 #include "core/queue/queue_id.h"
 #include "core/queue/request.h"
@@ -47,14 +50,14 @@
 
 namespace postern::outbound {
 
-class QueueManager final : public Machine {
+class QueueManager final : public Machine, private PickupHost {
  public:
   // Begins with Start().
   QueueManager(MachineId machine, std::shared_ptr<const config::Config> config, mailbox::Directory& directory);
 
   void Start(Context& context);
   // A message lies in incoming/.
-  void OnQueued(const std::string& id, Context& context);
+  void OnQueued(const std::string& id, Context& context) override;
   void FlushSite(const std::string& domain, Context& context);
   void Reconfigure(std::shared_ptr<const config::Config> config, Context& context);
 
@@ -62,7 +65,7 @@ class QueueManager final : public Machine {
   // Are the events of this connection for it?
   bool Knows(ConnId conn) const { return courier_of_conn_.contains(conn); }
   bool ended() const override {
-    return stopping_ && deliveries_.empty() && open_plans_ == 0 && courier_of_conn_.empty();
+    return stopping_ && deliveries_.empty() && open_plans_ == 0 && courier_of_conn_.empty() && pickup_.idle();
   }
   void AddTo(StableDigest& digest) const override;
 
@@ -91,7 +94,6 @@ class QueueManager final : public Machine {
   struct Told {  // durably
     bool of_failures = false, of_delays = false;
   };
-  using Continuation = std::function<void(const Event&, Context&)>;
   // queue_manager.cc: what goes on when.
   void MakeFolders(Context& context);
   void Pump(Context& context);
@@ -110,6 +112,7 @@ class QueueManager final : public Machine {
   void StatDeferred(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context);
   void SetWakeup(Context& context);
   void WatchRequests(Context& context);
+  void WatchMaildrop(Context& context);
   void ReadRequests(Context& context);
   void CarryOut(const std::string& name, Context& context);
 
@@ -135,7 +138,7 @@ class QueueManager final : public Machine {
   void Defer(const std::string& id, const queue::RetryDecision& decision, Context& context);
   void DeferAgain(const std::string& id, const queue::RetryDecision& decision, Context& context);
   void Forget(const std::string& id);
-  void Later(Duration after, std::function<void(Context&)> then, Context& context);
+  void Later(Duration after, std::function<void(Context&)> then, Context& context) override;
   void WriteJournal(const std::string& id, Context& context);
   Path JournalPath(std::string_view id) const;
   bool MayHaveTwin(const std::string& id, queue::Folder folder) const;
@@ -157,15 +160,17 @@ class QueueManager final : public Machine {
                                                   const routing::Destination& destination, std::string_view original,
                                                   Context& context);
 
-  OpId Ask(Continuation then);
-  void CommitPlan(FilePlan plan, Continuation then, Context& context);
+  OpId Ask(Continuation then) override;
+  void CommitPlan(FilePlan plan, Continuation then, Context& context) override;
   void Log(Context& context, Severity severity, std::string_view agent, std::string text,
-           std::vector<std::pair<std::string, std::string>> fields = {});
+           std::vector<std::pair<std::string, std::string>> fields = {}) override;
   // The same about a message: with what joins it to its other records.
   void LogOf(const std::string& id, Context& context, Severity severity, std::string_view agent, std::string text,
              std::vector<std::pair<std::string, std::string>> fields = {});
   void RecordFile(const std::string& id, const smtp::LocalRecipient& local, Context& context);
   Duration queue_run_delay() const { return std::max(config_->queue.queue_run_delay, Seconds(1)); }
+  std::shared_ptr<const config::Config> newest_config() const override { return config_; }
+  mailbox::Directory& directory() const override { return directory_; }
   std::string Queue() const { return config_->routing.queue_directory; }
 
   const MachineId machine_;
@@ -177,6 +182,7 @@ class QueueManager final : public Machine {
   notice::Templates templates_;
   queue::Schedule schedule_;
   queue::RetryQueue retry_;
+  Pickup pickup_;
 
   std::deque<std::string> incoming_;      // ids, in the order of coming
   std::set<std::string> incoming_known_;  // those, to take each once

@@ -1,11 +1,14 @@
 #include "core/smtp/header_filter.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/message/date.h"
 #include "core/message/header.h"
 #include "core/routing/address.h"
+#include "core/smtp/header_addresses.h"
 
 namespace postern::smtp {
 namespace {
@@ -121,7 +124,12 @@ void HeaderFilter::FlushField(std::string* out) {
   }
   out->append(name.name);
   *out += ':';
-  out->append(field, name.value_at);
+  const std::string_view value = std::string_view(field).substr(name.value_at);
+  if (options_.completes != nullptr && HoldsAddresses(name.name)) {
+    out->append(WithCompleteAddresses(value, options_.completes->routing));
+  } else {
+    out->append(value);
+  }
 }
 
 void HeaderFilter::EndHeader(std::string* out) {
@@ -145,6 +153,18 @@ void HeaderFilter::Finish(std::string* out) {
   FlushField(out);
   EndHeader(out);
   *out += kCrlf;
+}
+
+void AskForMissingFields(const config::Routing& routing, const std::string& queue_id, const Now& when, std::string from,
+                         HeaderFilter::Options* options) {
+  const message::CivilTime civil = message::ToCivilTime(when.wall.seconds());
+  char stamp[48];
+  std::snprintf(stamp, sizeof stamp, "%04d%02d%02d%02d%02d%02d", civil.year, civil.month, civil.day, civil.hour,
+                civil.minute, civil.second);
+  options->message_id = "<" + std::string(stamp) + "." + queue_id + "@" + routing.myhostname + ">";
+  message::AppendTraceDate({.unix_seconds = when.wall.seconds(), .zone_minutes = when.utc_offset_seconds / 60}, "",
+                           &options->date);
+  options->from = std::move(from);
 }
 
 }  // namespace postern::smtp

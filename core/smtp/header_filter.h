@@ -9,9 +9,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/base/time.h"
+#include "core/config/settings.h"
 
 namespace postern::smtp {
 
@@ -26,6 +30,8 @@ class HeaderFilter {
     std::string message_id;  // "<id@host>"
     std::string date;        // a trace date
     std::string from;        // an address
+    // Of a local client: addresses without a domain are completed (header_addresses.h). Null: they stay as they are.
+    std::shared_ptr<const config::Config> completes;
   };
   explicit HeaderFilter(Options options) : options_(std::move(options)) {}
 
@@ -33,6 +39,7 @@ class HeaderFilter {
   // The message is over: a header that never ended is closed.
   void Finish(std::string* out);
 
+  bool header_ended() const { return in_body_; }
   uint32_t received_count() const { return received_count_; }
   // The addresses of Delivered-To fields, lower case, at most kDeliveredToMax: who has passed the message on already.
   const std::vector<std::string>& delivered_to() const { return delivered_to_; }
@@ -56,5 +63,10 @@ class HeaderFilter {
   bool has_date_ = false, has_from_ = false, has_message_id_ = false;
   std::string message_id_;
 };
+
+// What cleanup(8) puts into mail of local clients where it is missing: `from` as it is to stand there, a Message-ID made of
+// `when` and the queue id.
+void AskForMissingFields(const config::Routing& routing, const std::string& queue_id, const Now& when, std::string from,
+                         HeaderFilter::Options* options);
 
 }  // namespace postern::smtp

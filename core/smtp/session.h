@@ -151,7 +151,6 @@ class SmtpSession final : public Machine {
   std::optional<Reply> BdatRefusal(const BdatArguments& arguments) const;
   void BeginMessage(bool bdat, Context& context);
   void AddTargets(Incoming* incoming, const std::string& received, Context& context);
-  void AddToQueue(RemoteRecipient remote, OutgoingMessage* outgoing, Context& context);
   std::vector<Recipient> FinalRecipients(Context& context) const;
   std::string MaildirName(Context& context);
   std::string ReceivedField(Context& context) const;

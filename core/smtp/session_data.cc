@@ -112,6 +112,7 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
   OutgoingMessage& outgoing = incoming->outgoing;
   std::set<std::string> seen;  // final addresses: duplicates after alias expansion collapse
   const std::string reverse_path = transaction_->null_sender ? "" : transaction_->sender_rewritten.Quoted();
+  const auto next_id = [this, &context] { return directory_.NextQueueId(context); };
   for (Recipient& recipient : FinalRecipients(context)) {
     for (LocalRecipient& local : recipient.locals) {
       if (!seen.insert(LowerCase(local.address.Key())).second) continue;
@@ -123,7 +124,7 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
                                .notify = local.notify},
                     .sender = local.sender,
                     .delivered_to = local.delivered_to},
-                   &outgoing, context);
+                   next_id, &outgoing);
         continue;
       }
       local.target.prefix = MailboxFields(local, reverse_path, *config_) + received;
@@ -133,7 +134,7 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
     }
     for (RemoteRecipient& remote : recipient.remotes) {
       if (!seen.insert(LowerCase(remote.queued.address.Key())).second) continue;
-      AddToQueue(std::move(remote), &outgoing, context);
+      AddToQueue(std::move(remote), next_id, &outgoing);
     }
   }
   std::vector<FileOwner> owners;
@@ -148,39 +149,11 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
     targets[index].push_back({.tmp_path = local.target.maildir + "/tmp/" + local.target.base, .prefix = local.target.prefix});
   }
   for (size_t i = 0; i < owners.size(); ++i) incoming->writers.emplace_back(std::move(targets[i]), owners[i]);
-  std::vector<mailbox::MessageWriter::Target> queued;
-  const auto add = [&](const queue::Envelope& envelope, const std::string& fields) {
-    queued.push_back({.tmp_path = queue::FilePath(outgoing.queue_directory, queue::Folder::kTmp, envelope.id),
-                      .prefix = queue::FormatEnvelope(envelope) + fields + received});
-    return queued.back().tmp_path;
-  };
-  if (!outgoing.remotes.empty()) {
-    const QueueCopy as_it_came{.id = outgoing.envelope.id, .recipients = outgoing.remotes};
-    outgoing.queue_tmp_path = add(EnvelopeOf(outgoing, as_it_came), "");
-  }
-  for (QueueCopy& copy : outgoing.copies) copy.tmp_path = add(EnvelopeOf(outgoing, copy), copy.delivered_to);
+  std::vector<mailbox::MessageWriter::Target> queued = SpillTargets(&outgoing);
   if (queued.empty()) return;
   incoming->queue_checksums.resize(queued.size());
   incoming->writers.emplace_back(std::move(queued), FileOwner{});
   incoming->has_queue_writer = true;
-}
-
-// To those whose message is the same.
-void SmtpSession::AddToQueue(RemoteRecipient remote, OutgoingMessage* outgoing, Context& context) {
-  if (!remote.sender && remote.delivered_to.empty()) {
-    outgoing->remotes.push_back(std::move(remote.queued));
-    return;
-  }
-  const std::string fields = DeliveredToFields(remote.delivered_to);
-  auto copy = std::find_if(outgoing->copies.begin(), outgoing->copies.end(), [&](const QueueCopy& other) {
-    return other.sender == remote.sender && other.delivered_to == fields;
-  });
-  if (copy == outgoing->copies.end()) {
-    outgoing->copies.push_back(
-        {.id = directory_.NextQueueId(context), .sender = std::move(remote.sender), .delivered_to = fields});
-    copy = outgoing->copies.end() - 1;
-  }
-  copy->recipients.push_back(std::move(remote.queued));
 }
 
 // The recipients, or the one that REDIRECT names, and those that BCC adds.
@@ -237,12 +210,8 @@ std::string SmtpSession::ReceivedField(Context& context) const {
 HeaderFilter::Options SmtpSession::FilterOptions(Context& context) const {
   HeaderFilter::Options options{.field_bytes_max = service_->header_size_limit, .drop = config_->routing.headers.drop};
   if (!config_->routing.headers.always_add_missing_headers && !headers_are_completed()) return options;
-  const message::CivilTime civil = message::ToCivilTime(context.now.wall.seconds());
-  char stamp[48];
-  std::snprintf(stamp, sizeof stamp, "%04d%02d%02d%02d%02d%02d", civil.year, civil.month, civil.day, civil.hour, civil.minute, civil.second);
-  options.message_id = "<" + std::string(stamp) + "." + transaction_->queue_id + "@" + config_->routing.myhostname + ">";
-  message::AppendTraceDate(WhenOf(context.now), "", &options.date);
-  options.from = transaction_->null_sender ? "MAILER-DAEMON" : transaction_->sender_rewritten.Quoted();
+  AskForMissingFields(config_->routing, transaction_->queue_id, context.now,
+                      transaction_->null_sender ? "MAILER-DAEMON" : transaction_->sender_rewritten.Quoted(), &options);
   return options;
 }
 
@@ -295,30 +264,15 @@ void SmtpSession::FlushWriters(Context& context) {
     auto plan = writer.TakePlan();
     if (!plan) continue;
     const bool queue = incoming.has_queue_writer && i + 1 == incoming.writers.size();
-    bool first = false;
-    for (const FileOp& op : plan->stages[0]) {
-      const auto& append = std::get<Append>(op);
-      first |= append.at_bytes == 0;
-      if (!queue) continue;
-      const auto& targets = writer.targets();
-      const auto target = std::find_if(targets.begin(), targets.end(),
-                                       [&append](const auto& other) { return other.tmp_path == append.path; });
-      queue::Checksum& checksum = incoming.queue_checksums[static_cast<size_t>(target - targets.begin())];
-      for (size_t piece = 0; piece < append.bytes.piece_count(); ++piece) checksum.Add(append.bytes.piece(piece));
-    }
-    if (first) {
-      std::vector<Stage> folders(1);
-      if (queue) {
-        folders = std::move(queue::PlanFolders(incoming.outgoing.queue_directory).stages);
-        folders.pop_back();  // their names are flushed with the file's
-      } else {
-        for (const auto& target : writer.targets()) {
-          const Path maildir = target.tmp_path.substr(0, target.tmp_path.rfind("/tmp/"));
-          for (const char* part : {"/cur", "/new", "/tmp"}) folders[0].push_back(MakeDir{maildir + part});
-        }
+    if (queue) {
+      PrepareSpill(writer.targets(), incoming.outgoing.queue_directory, &*plan, &incoming.queue_checksums);
+    } else if (std::get<Append>(plan->stages[0][0]).at_bytes == 0) {
+      Stage folders;
+      for (const auto& target : writer.targets()) {
+        const Path maildir = target.tmp_path.substr(0, target.tmp_path.rfind("/tmp/"));
+        for (const char* part : {"/cur", "/new", "/tmp"}) folders.push_back(MakeDir{maildir + part});
       }
-      plan->stages.insert(plan->stages.begin(), std::make_move_iterator(folders.begin()),
-                          std::make_move_iterator(folders.end()));
+      plan->stages.insert(plan->stages.begin(), std::move(folders));
     }
     const uint64_t tag = next_tag_++;
     writer_plans_.emplace_back(tag, i);

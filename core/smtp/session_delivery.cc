@@ -17,19 +17,8 @@ void SmtpSession::BeginCommit(Context& context) {
     outgoing.crlf_bytes = first.crlf_bytes();
     if (first.spilled()) {
       for (LocalRecipient& local : outgoing.locals) local.target.spilled_path = local.target.maildir + "/tmp/" + local.target.base;
-      if (incoming.has_queue_writer) {
-        // In the order of AddTargets.
-        const auto& targets = incoming.writers.back().targets();
-        size_t i = 0;
-        if (!outgoing.remotes.empty()) {
-          outgoing.queue_tmp_bytes = targets[i].prefix.size() + outgoing.file_bytes;
-          outgoing.queue_checksum = incoming.queue_checksums[i++];
-        }
-        for (QueueCopy& copy : outgoing.copies) {
-          copy.tmp_bytes = targets[i].prefix.size() + outgoing.file_bytes;
-          copy.checksum = incoming.queue_checksums[i++];
-        }
-      }
+      if (incoming.has_queue_writer)
+        FinishSpill(incoming.writers.back().targets(), incoming.queue_checksums, outgoing.file_bytes, &outgoing);
     } else {
       outgoing.bytes = first.bytes();
     }

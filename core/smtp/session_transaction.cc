@@ -29,14 +29,6 @@ Reply NowhereReply(const Recipient& recipient, const routing::Resolution& resolu
   return {550, "5.1.1", start + "User unknown in " + (local ? "local recipient table" : "virtual mailbox table")};
 }
 
-// RFC 3461 section 5.2.7.2 (b): the message goes on with what NOTIFY says but for SUCCESS; who expands the alias tells of
-// that. What remains of SUCCESS alone is NEVER.
-uint8_t NotifyBehind(uint8_t notify, bool expanded) {
-  if (!expanded || (notify & kNotifySuccess) == 0) return notify;
-  const auto rest = static_cast<uint8_t>(notify & ~kNotifySuccess);
-  return rest == 0 ? static_cast<uint8_t>(kNotifyNever) : rest;
-}
-
 }  // namespace
 
 void SmtpSession::ResetTransaction(Context& context) {
@@ -209,54 +201,35 @@ std::optional<Reply> SmtpSession::ResolveRecipient(Recipient* recipient, Context
   // RFC 5321 section 4.5.1 has <postmaster> always be taken. Deviation: where it leads nowhere that is said at once,
   // instead of taking the message and sending it back.
   if (resolution->destinations.empty()) return NowhereReply(*recipient, *resolution, start);
-  const std::string original = recipient->given.Key();
-  const std::string original_recipient = recipient->parameters.original_recipient.value_or("");
-  const uint8_t notify = NotifyBehind(recipient->parameters.notify, resolution->expanded);
-  // A list sends on its own account (RFC 3461 section 5.2.7.3): its members are the original recipients of that.
-  const auto original_of = [&](const routing::Mailbox& address, const routing::Way& way) {
-    return way.sender ? address.Key() : original;
-  };
-  for (routing::Destination& destination : resolution->destinations) {
+  const AskedRecipient asked{.original = recipient->given.Key(),
+                             .original_recipient = recipient->parameters.original_recipient.value_or(""),
+                             .notify = recipient->parameters.notify};
+  for (const routing::Destination& destination : resolution->destinations) {
     recipient->passed.insert(recipient->passed.end(), destination.way.passed.begin(), destination.way.passed.end());
-    LocalRecipient local{.address = destination.address,
-                         .original = original_of(destination.address, destination.way),
-                         .sender = destination.way.sender,
-                         .delivered_to = destination.way.delivered_to,
-                         .original_recipient = destination.way.sender ? "" : original_recipient,
-                         .notify = notify};
+    RemoteRecipient remote = ForTheQueue(destination, asked, resolution->expanded);
+    if (std::holds_alternative<routing::QueueTarget>(destination.target)) {
+      recipient->remotes.push_back(std::move(remote));
+      continue;
+    }
+    LocalRecipient local{.address = std::move(remote.queued.address),
+                         .original = std::move(remote.queued.original),
+                         .sender = std::move(remote.sender),
+                         .delivered_to = std::move(remote.delivered_to),
+                         .original_recipient = std::move(remote.queued.original_recipient),
+                         .notify = remote.queued.notify};
     if (const auto* maildir = std::get_if<routing::MaildirTarget>(&destination.target)) {
       local.target.maildir = maildir->maildir;
       local.owner = maildir->owner;
-      recipient->locals.push_back(std::move(local));
-    } else if (const auto* user = std::get_if<routing::UserTarget>(&destination.target)) {
-      if (auto refusal = FindMailbox(user->user, &local, context)) {
-        refusal->text = start + refusal->text;
-        return refusal;
-      }
-      recipient->locals.push_back(std::move(local));
-    } else {
-      const auto& queue = std::get<routing::QueueTarget>(destination.target);
-      recipient->remotes.push_back({.queued = {.address = destination.address,
-                                               .transport = queue.transport,
-                                               .nexthop = queue.nexthop,
-                                               .original = local.original,
-                                               .original_recipient = local.original_recipient,
-                                               .notify = notify},
-                                    .sender = destination.way.sender,
-                                    .delivered_to = destination.way.delivered_to});
+    } else if (auto refusal = FindMailbox(std::get<routing::UserTarget>(destination.target).user, &local, context)) {
+      refusal->text = start + refusal->text;
+      return refusal;
     }
+    recipient->locals.push_back(std::move(local));
   }
   // Some of an alias's targets do not exist: whoever sent the message is to hear of it, the others get theirs.
   for (const routing::Undeliverable& failure : resolution->undeliverable) {
     recipient->passed.insert(recipient->passed.end(), failure.way.passed.begin(), failure.way.passed.end());
-    recipient->remotes.push_back({.queued = {.address = failure.address,
-                                             .transport = "error",
-                                             .nexthop = failure.status + " " + failure.text,
-                                             .original = original_of(failure.address, failure.way),
-                                             .original_recipient = failure.way.sender ? "" : original_recipient,
-                                             .notify = notify},
-                                  .sender = failure.way.sender,
-                                  .delivered_to = failure.way.delivered_to});
+    recipient->remotes.push_back(ForTheQueue(failure, asked, resolution->expanded));
   }
   return std::nullopt;
 }

@@ -13,16 +13,10 @@
 #include "core/smtp/delivery.h"
 #include "core/smtp/dot_reader.h"
 #include "core/smtp/header_filter.h"
+#include "core/smtp/onward.h"
 #include "core/smtp/restrictions.h"
 
 namespace postern::smtp {
-
-// One that goes through the queue, with the way it was come to (routing::Way).
-struct RemoteRecipient {
-  queue::QueuedRecipient queued;
-  std::optional<routing::Mailbox> sender;
-  std::vector<routing::Mailbox> delivered_to;
-};
 
 // A recipient that was answered 250.
 struct Recipient {

@@ -230,7 +230,8 @@ FileFacts Disk::StatPath(std::string_view path) const {
           .size_bytes = node->bytes.size(),
           .mtime_ns = node->mtime_ns,
           .ctime_ns = node->mtime_ns,
-          .inode = node->inode};
+          .inode = node->inode,
+          .uid = node->uid};
 }
 
 StatusOr<std::vector<DirEntry>> Disk::List(std::string_view path) const {
@@ -241,7 +242,7 @@ StatusOr<std::vector<DirEntry>> Disk::List(std::string_view path) const {
   return entries;
 }
 
-void Disk::Plant(std::string_view path, std::string bytes, int64_t now_seconds) {
+void Disk::Plant(std::string_view path, std::string bytes, int64_t now_seconds, uint32_t uid) {
   NodePtr node = root_;
   while (true) {
     const std::string_view name = TakeComponent(&path);
@@ -249,7 +250,10 @@ void Disk::Plant(std::string_view path, std::string bytes, int64_t now_seconds) 
     auto found = node->names.find(name);
     if (found == node->names.end() || last) {
       NodePtr made = NewNode(!last, now_seconds);
-      if (last) made->bytes = made->durable_bytes = std::move(bytes);
+      if (last) {
+        made->bytes = made->durable_bytes = std::move(bytes);
+        made->uid = uid;
+      }
       found = node->names.insert_or_assign(std::string(name), made).first;
       node->durable_names.insert_or_assign(std::string(name), made);
       node->mtime_ns = now_seconds * 1'000'000'000 + static_cast<int64_t>(ticks_++ % 1'000'000'000);

@@ -36,7 +36,7 @@ class Disk {
   FileFacts StatPath(std::string_view path) const;
   StatusOr<std::vector<DirEntry>> List(std::string_view path) const;
   // What a delivery agent or administrator outside does: a whole file, durable at once, with missing folders.
-  void Plant(std::string_view path, std::string bytes, int64_t now_seconds);
+  void Plant(std::string_view path, std::string bytes, int64_t now_seconds, uint32_t uid = 0);
 
   // The power goes: what is not durable survives as chance draws.
   void LosePower();
@@ -59,6 +59,7 @@ class Disk {
   struct Node {
     bool is_dir = false;
     uint64_t inode = 0;
+    uint32_t uid = 0;
     int64_t mtime_seconds = 0;
     int64_t mtime_ns = 0;  // grows with every change, so that two changes in one second differ
     // A file.

@@ -87,7 +87,7 @@ class World {
   // The first shard takes the queue's mail to where it goes, from the next process on.
   void LetMailGoOut() { delivers_ = true; }
   // A whole file, as another program leaves it (`sendmail`, `postqueue`): whoever watches its folder is told.
-  void Plant(const Path& path, std::string bytes);
+  void Plant(const Path& path, std::string bytes, uint32_t owner_uid = 0);
   // For tests of the world itself, in place of a machine: performs as if the shard had put it into a step's effects; and an
   // event that `taker` answers true to does not reach the shard.
   void PerformFor(size_t shard, Effect effect) { Perform(shard, effect); }

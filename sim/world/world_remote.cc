@@ -128,8 +128,8 @@ void World::PerformConnect(size_t shard, const postern::Connect& connect) {
   });
 }
 
-void World::Plant(const Path& path, std::string bytes) {
-  disk_.Plant(path, std::move(bytes), now_.wall.seconds());
+void World::Plant(const Path& path, std::string bytes, uint32_t owner_uid) {
+  disk_.Plant(path, std::move(bytes), now_.wall.seconds(), owner_uid);
   TellWatchersOf(path);
 }
 

@@ -190,6 +190,29 @@ TEST_F(QueueManagerTest, StopsWhenItsConnectionsAreClosed) {
   EXPECT_EQ(world_->process(), before + 1) << "the process hangs on to something";
 }
 
+// A folder that cannot be read just then is read again: nothing waits for the next start.
+TEST_F(QueueManagerTest, AFolderThatFailsOnceIsReadAgain) {
+  Begin(10, std::nullopt);
+  Lay("ABCDEF000001", 1);
+  world_->Start();
+  Run(60);
+  ASSERT_EQ(Count(queue::Folder::kDeferred), 1u);
+  world_->Crash(false);
+  world_->set_faults({.read_fails = 1000});
+  Lay("ABCDEF000002", 1);
+  world_->After(Seconds(120).ns, [] {});
+  Run(120);
+  world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/hold-ABCDEF000003", "");
+  Run(1);
+  world_->set_faults({});
+  host_ = std::make_shared<RemoteHost>("mx.far.example", RemoteBehaviour{}, 10);
+  world_->AddRemoteHost(kRelay, host_);
+  Run(5000);
+  EXPECT_EQ(host_->taken().size(), 2u);
+  EXPECT_EQ(Waiting() + Count(queue::Folder::kJournal), 0u);
+  EXPECT_EQ(Count(queue::Folder::kRequests), 0u);
+}
+
 // Every kind of host, with processes that are killed, power that fails and a disk that can't be read now and then:
 // nobody is forgotten, nobody gets a message twice without a reason, nothing stays behind.
 TEST_F(QueueManagerTest, EveryRecipientIsAccountedFor) {

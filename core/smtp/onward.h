@@ -1,0 +1,52 @@
+// What a recipient whose way is known (core/routing/resolve.h) becomes in the queue, for whoever takes messages in:
+// SMTP sessions, and the pickup of what sendmail(1) left. And the files of the queue that a long message is written to
+// as it comes. Pure.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/mailbox/message_writer.h"
+#include "core/routing/resolve.h"
+#include "core/smtp/delivery.h"
+
+namespace postern::smtp {
+
+// One that goes through the queue, with the way it was come to (routing::Way).
+struct RemoteRecipient {
+  queue::QueuedRecipient queued;
+  std::optional<routing::Mailbox> sender;
+  std::vector<routing::Mailbox> delivered_to;
+};
+
+// A recipient as it was asked for.
+struct AskedRecipient {
+  std::string original;            // as the client wrote it, routing::Mailbox::Key
+  std::string original_recipient;  // ORCPT, decoded
+  uint8_t notify = 0;              // smtp::Notify
+};
+
+// Where one of its destinations waits: a mailbox of this host as "virtual". `expanded` as Resolution says it.
+RemoteRecipient ForTheQueue(const routing::Destination& destination, const AskedRecipient& asked, bool expanded);
+// One that nothing leads to: whoever sent the message is to hear of it, the others get theirs.
+RemoteRecipient ForTheQueue(const routing::Undeliverable& failure, const AskedRecipient& asked, bool expanded);
+
+// To those whose message is the same. `next_id` names a new copy.
+void AddToQueue(RemoteRecipient remote, const std::function<std::string()>& next_id, OutgoingMessage* outgoing);
+
+// ---- long messages
+// ---------------------------------------------------------------------------------------------------
+
+// The queue's files of `outgoing`, which is complete but for its bytes, and `outgoing` told of them.
+std::vector<mailbox::MessageWriter::Target> SpillTargets(OutgoingMessage* outgoing);
+// What `plan`, of the writer of `targets`, adds to each file's checksum; with its first bytes the folders are made.
+void PrepareSpill(const std::vector<mailbox::MessageWriter::Target>& targets, const std::string& queue_directory,
+                  FilePlan* plan, std::vector<queue::Checksum>* checksums);
+// All is written: `file_bytes` of the message.
+void FinishSpill(const std::vector<mailbox::MessageWriter::Target>& targets,
+                 const std::vector<queue::Checksum>& checksums, uint64_t file_bytes, OutgoingMessage* outgoing);
+
+}  // namespace postern::smtp
