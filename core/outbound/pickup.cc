@@ -52,7 +52,7 @@ void Pickup::Pump(Context& context) {
 
 void Pickup::OnScan(const ScanDone& scan, Context& context) {
   if (!scan.status.ok()) {
-    host_.Log(context, Severity::kWarning, "pickup", "warning: maildrop: " + EscapeForLog(Message(scan.status)));
+    Log(nullptr, context, Severity::kWarning, "pickup", "warning: maildrop: " + EscapeForLog(Message(scan.status)));
     return host_.Later(
         kAsideFor, [this](Context& later) { Look(later); }, context);
   }
@@ -97,9 +97,9 @@ void Pickup::Remove(const JobPtr& job, Context& context) {
       [this, job](const Event& event, Context& later) {
         const auto* done = std::get_if<PlanDone>(&event);
         if (done != nullptr && done->result.ok()) return End(job, later);
-        host_.Log(later, Severity::kWarning, "pickup",
-                  "warning: maildrop/" + job->name +
-                      ": cannot be removed: " + EscapeForLog(done == nullptr ? "" : Message(done->result.status())));
+        Log(job.get(), later, Severity::kWarning, "pickup",
+            "warning: maildrop/" + job->name +
+                ": cannot be removed: " + EscapeForLog(done == nullptr ? "" : Message(done->result.status())));
         host_.Later(
             kRemoveAgain, [this, job](Context& again) { Remove(job, again); }, later);
       },
@@ -108,8 +108,8 @@ void Pickup::Remove(const JobPtr& job, Context& context) {
 
 // Something fails that may work later: the others are not to wait for it.
 void Pickup::SetAside(const JobPtr& job, std::string_view why, Context& context) {
-  host_.Log(context, Severity::kWarning, "pickup",
-            "warning: maildrop/" + job->name + ": tried again later: " + EscapeForLog(why));
+  Log(job.get(), context, Severity::kWarning, "pickup",
+      "warning: maildrop/" + job->name + ": tried again later: " + EscapeForLog(why));
   aside_.insert(job->name);
   if (!std::exchange(aside_timer_, true)) {
     host_.Later(
@@ -128,8 +128,8 @@ void Pickup::SetAside(const JobPtr& job, std::string_view why, Context& context)
 void Pickup::MoveToCorrupt(const JobPtr& job, std::string_view why, Context& context) {
   const std::string& queue_directory = job->config->routing.queue_directory;
   const std::string id = host_.directory().NextQueueId(context);
-  host_.Log(context, Severity::kWarning, "pickup",
-            "warning: maildrop/" + job->name + ": moved to corrupt/" + id + ": " + EscapeForLog(why));
+  Log(job.get(), context, Severity::kWarning, "pickup",
+      "warning: maildrop/" + job->name + ": moved to corrupt/" + id + ": " + EscapeForLog(why));
   host_.CommitPlan(
       {.stages = {{Rename{.from = job->path, .to = queue::FilePath(queue_directory, queue::Folder::kCorrupt, id)}},
                   {SyncDir{queue::FolderPath(queue_directory, queue::Folder::kCorrupt)}}}},
@@ -183,6 +183,21 @@ void Pickup::SweepUnfinished(Context& context) {
     Sweep(dir, std::move(names), later);
   });
   context.out.Put(Scan{.op = op, .dir = dir});
+}
+
+void Pickup::Log(const Job* job, Context& context, Severity severity, std::string_view agent, std::string text,
+                 std::vector<std::pair<std::string, std::string>> fields) const {
+  std::string trace_id;
+  if (job != nullptr && !job->id.empty()) {
+    trace_id = job->trace_id;
+    fields.emplace_back("email.local_id", job->id);
+  }
+  context.out.Log({.severity = severity,
+                   .tag = "postfix/" + std::string(agent),
+                   .pid = host_.directory().node().pid,
+                   .text = std::move(text),
+                   .trace_id = std::move(trace_id),
+                   .fields = std::move(fields)});
 }
 
 void Pickup::AddTo(StableDigest& digest) const {

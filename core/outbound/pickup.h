@@ -49,8 +49,6 @@ class PickupHost {
   virtual void Later(Duration after, std::function<void(Context&)> then, Context& context) = 0;
   // A message lies in incoming/.
   virtual void OnQueued(const std::string& id, Context& context) = 0;
-  virtual void Log(Context& context, Severity severity, std::string_view agent, std::string text,
-                   std::vector<std::pair<std::string, std::string>> fields = {}) = 0;
   virtual std::shared_ptr<const config::Config> newest_config() const = 0;
   virtual mailbox::Directory& directory() const = 0;
 };
@@ -83,6 +81,9 @@ class Pickup {
   void Sweep(const Path& dir, std::vector<std::string> names, Context& context);
   void SweepUnfinished(Context& context);
   Path FolderOf(queue::Folder folder) const;
+  // `job`: with what joins it to the message's other records; null: of the folder.
+  void Log(const Job* job, Context& context, Severity severity, std::string_view agent, std::string text,
+           std::vector<std::pair<std::string, std::string>> fields = {}) const;
 
   // pickup_message.cc: one file, read and queued.
   void OnFacts(const JobPtr& job, const FileFacts& facts, Context& context);

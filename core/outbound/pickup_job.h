@@ -19,6 +19,7 @@ struct Pickup::Job {
   std::string name;
   Path path;
   std::shared_ptr<const config::Config> config;  // of the time it was begun
+  std::string id, trace_id;                      // in the queue; empty until its envelope is read
   // The file, as it was at first: it may not change.
   uint32_t uid = 0;
   uint64_t inode = 0, file_bytes = 0;

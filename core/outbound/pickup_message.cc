@@ -95,6 +95,8 @@ void Pickup::BeginMessage(const JobPtr& job, Context& context) {
   const routing::Mailbox sender = SenderOf(submission, job->uid);
   if (!envelope.null_sender) envelope.sender = routing::Rewrite(sender, routing::Role::kSender, routing);
   envelope.trace_id = context.entropy.Hex(32);
+  job->id = envelope.id;
+  job->trace_id = envelope.trace_id;
   envelope.body = submission.body;
   envelope.smtputf8 = submission.smtputf8;
   envelope.ret = submission.ret;
@@ -109,10 +111,10 @@ void Pickup::BeginMessage(const JobPtr& job, Context& context) {
       envelope.null_sender ? "MAILER-DAEMON" : smtp::NameAndAddress(submission.full_name, envelope.sender.Quoted()),
       &options);
   job->filter = std::make_unique<smtp::HeaderFilter>(std::move(options));
-  host_.Log(context, Severity::kInfo, "pickup",
-            envelope.id + ": uid=" + std::to_string(job->uid) + " from=<" +
-                (envelope.null_sender ? "" : EscapeForLog(sender.Key(), 255)) + ">",
-            {{"event.action", "message.begun"}, {"email.local_id", envelope.id}});
+  Log(job.get(), context, Severity::kInfo, "pickup",
+      envelope.id + ": uid=" + std::to_string(job->uid) + " from=<" +
+          (envelope.null_sender ? "" : EscapeForLog(sender.Key(), 255)) + ">",
+      {{"event.action", "message.begun"}});
 }
 
 // ---- its bytes -----------------------------------------------------------------------------------------------------
@@ -324,15 +326,15 @@ void Pickup::OnDelivered(const JobPtr& job, Context& context) {
   const std::string& id = message.envelope.id;
   host_.directory().durable_folders().Add(queue::SpoolDir(message.queue_directory));
   const std::string message_id = EscapeForLog(job->filter->message_id(), 255);
-  host_.Log(context, Severity::kInfo, "cleanup", id + ": message-id=" + (message_id.empty() ? "<>" : message_id),
-            {{"email.message_id", message_id}});
+  Log(job.get(), context, Severity::kInfo, "cleanup", id + ": message-id=" + (message_id.empty() ? "<>" : message_id),
+      {{"email.message_id", message_id}});
   size_t count = message.remotes.size();
   for (const smtp::QueueCopy& copy : message.copies) count += copy.recipients.size();
   const std::string from = message.envelope.null_sender ? "" : EscapeForLog(message.envelope.sender.Quoted(), 255);
-  host_.Log(context, Severity::kInfo, "qmgr",
-            id + ": from=<" + from + ">, size=" + std::to_string(message.received.size() + message.file_bytes) +
-                ", nrcpt=" + std::to_string(count) + " (queue active)",
-            {{"event.action", "message.accepted"}, {"email.local_id", id}, {"smtp.envelope.from", from}});
+  Log(job.get(), context, Severity::kInfo, "qmgr",
+      id + ": from=<" + from + ">, size=" + std::to_string(message.received.size() + message.file_bytes) +
+          ", nrcpt=" + std::to_string(count) + " (queue active)",
+      {{"event.action", "message.accepted"}, {"smtp.envelope.from", from}});
   for (const std::string& queued : delivery.queued_ids()) host_.OnQueued(queued, context);
   Remove(job, context);
 }

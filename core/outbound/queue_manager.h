@@ -163,7 +163,7 @@ class QueueManager final : public Machine, private PickupHost {
   OpId Ask(Continuation then) override;
   void CommitPlan(FilePlan plan, Continuation then, Context& context) override;
   void Log(Context& context, Severity severity, std::string_view agent, std::string text,
-           std::vector<std::pair<std::string, std::string>> fields = {}) override;
+           std::vector<std::pair<std::string, std::string>> fields = {});
   // The same about a message: with what joins it to its other records.
   void LogOf(const std::string& id, Context& context, Severity severity, std::string_view agent, std::string text,
              std::vector<std::pair<std::string, std::string>> fields = {});
