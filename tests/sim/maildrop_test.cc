@@ -242,7 +242,7 @@ TEST_F(MaildropTest, AFullDiskIsWaitedFor) {
 
 // Kills, power losses, failing operations: everything that lay there whole is delivered, at least once; nothing stays.
 TEST_F(MaildropTest, NothingIsLostAndNothingIsLeft) {
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed, "maildrop test");
     Begin(seed, {.sync_fails = seed % 3 == 0 ? 10u : 0u,
