@@ -59,6 +59,8 @@ ReplyReader::Result ReplyReader::Read(std::string_view* in, ServerReply* out) {
     const size_t end = in->find('\n');
     const std::string_view piece = in->substr(0, end);
     line_.append(piece.substr(0, kReplyLineBytesMax - std::min(line_.size(), kReplyLineBytesMax)));
+    bytes_read_ += piece.size();
+    if (bytes_read_ > kReplyBytesMax) return Result::kTooLong;
     if (end == std::string_view::npos) {
       *in = {};
       return Result::kMore;
@@ -90,6 +92,7 @@ bool ReplyReader::EndLine(ServerReply* out) {
   out->status = StatusOf(line);
   out->text = std::exchange(text_, {});
   line_count_ = 0;
+  bytes_read_ = 0;
   return true;
 }
 
@@ -99,6 +102,7 @@ void ReplyReader::Reset() {
   line_.clear();
   text_.clear();
   line_count_ = 0;
+  bytes_read_ = 0;
 }
 
 bool BeginsReply(std::string_view bytes) {

@@ -1,7 +1,8 @@
 // Replies of a server, as a client reads them (RFC 5321 section 4.2, enhanced codes RFC 2034): bounded, in pieces of
 // any size, and as tolerant as Postfix's smtp_chat_resp(): lines that are no part of a reply are passed over, what
 // cannot be printed becomes '?', long lines and long replies are cut.
-// Owner: one connection. Bounded: kReplyTextBytesMax of text, one line of kReplyLineBytesMax, kReplyLinesMax lines.
+// Owner: one connection. Bounded: kReplyTextBytesMax of text, one line of kReplyLineBytesMax, kReplyLinesMax lines,
+// kReplyBytesMax with what was cut.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +16,8 @@ inline constexpr size_t kReplyLineBytesMax = 2048;  // line_length_limit; RFC 53
 inline constexpr size_t kReplyTextBytesMax = 2 * kReplyLineBytesMax;
 // Postfix has no such limit: a server could keep it busy for ever. The longest known greetings have some dozen lines.
 inline constexpr int kReplyLinesMax = 1000;
+// Nor one for a line that never ends.
+inline constexpr size_t kReplyBytesMax = kReplyLinesMax * kReplyLineBytesMax;
 
 struct ServerReply {
   int code = 0;        // 100..599 by the grammar, 000..999 in practice
@@ -32,7 +35,7 @@ class ReplyReader {
   enum class Result : uint8_t {
     kMore,     // all of `*in` was taken, the reply is not complete
     kReply,    // `*out` is a reply; `*in` is what follows it
-    kTooLong,  // kReplyLinesMax: the server is no SMTP server, or means harm
+    kTooLong,  // kReplyLinesMax, kReplyBytesMax: the server is no SMTP server, or means harm
   };
   // Takes bytes from the front of `*in`, up to the end of one reply at most.
   Result Read(std::string_view* in, ServerReply* out);
@@ -51,6 +54,7 @@ class ReplyReader {
   std::string line_;  // without its end
   std::string text_;  // the lines before
   int line_count_ = 0;
+  size_t bytes_read_ = 0;  // of the reply, with what was cut
   bool saw_garbage_ = false;
   std::string garbage_;
 };

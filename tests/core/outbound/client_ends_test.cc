@@ -172,12 +172,17 @@ TEST(ClientDialogue, GarbageIsPassedOverButTheConnectionIsNotReused) {
 }
 
 TEST(ClientDialogue, RepliesAreBounded) {
-  Talk endless, wide;
+  const Lines without_end{
+      "0 deferred 4.5.0 helo: host mx.example.test[192.0.2.1] sent a reply without end while receiving the initial "
+      "server greeting"};
+  Talk endless, endless_line, wide;
   endless.Start(TestJob());
   for (int i = 0; i < kReplyLinesMax && !endless.dialogue.closed(); ++i) endless.Server("220-more\r\n");
-  EXPECT_EQ(Told(endless),
-            Lines{"0 deferred 4.5.0 helo: host mx.example.test[192.0.2.1] sent a reply without end while receiving the "
-                  "initial server greeting"});
+  EXPECT_EQ(Told(endless), without_end);
+  endless_line.Start(TestJob());
+  for (size_t bytes = 0; bytes <= kReplyBytesMax && !endless_line.dialogue.closed(); bytes += 1000)
+    endless_line.Server(std::string(1000, '2'));
+  EXPECT_EQ(Told(endless_line), without_end);
   wide.Start(TestJob());
   wide.Server("220 " + std::string(1'000'000, 'x') + "\r\n");
   EXPECT_EQ(wide.Play("C: EHLO client.example.test\n"), "");
