@@ -27,10 +27,12 @@ bool IsVisible(std::string_view path) {
 // The body as a Maildir file has it.
 std::string OnDisk(std::string_view body) {
   std::string lf;
-  for (size_t i = 0; i < body.size(); ++i) {
-    if (body[i] != '\r' || i + 1 == body.size() || body[i + 1] != '\n') lf += body[i];
+  lf.reserve(body.size());
+  for (size_t end = body.find("\r\n"); end != std::string_view::npos; end = body.find("\r\n")) {
+    lf.append(body.substr(0, end)) += '\n';
+    body.remove_prefix(end + 2);
   }
-  return lf;
+  return lf.append(body);
 }
 
 std::map<std::string, Found> Collect(World& world, Ledger& ledger) {

@@ -14,11 +14,12 @@ namespace {
 // RFC 5321 section 4.5.2, the sender's side.
 std::string Stuffed(std::string_view body) {
   std::string wire;
-  bool line_start = true;
-  for (const char c : body) {
-    if (line_start && c == '.') wire += '.';
-    wire += c;
-    line_start = c == '\n';
+  wire.reserve(body.size() + body.size() / 40);
+  while (!body.empty()) {
+    const size_t line_bytes = std::min(body.find('\n'), body.size() - 1) + 1;
+    if (body.front() == '.') wire += '.';
+    wire += body.substr(0, line_bytes);
+    body.remove_prefix(line_bytes);
   }
   return wire;
 }

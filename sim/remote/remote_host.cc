@@ -157,6 +157,7 @@ void RemoteSession::OnConnected(RemoteActions* out) {
 void RemoteSession::OnTls() {
   tls_ = true;
   input_.clear();
+  read_bytes_ = 0;
   extended_hello_ = mail_ = false;  // RFC 3207 section 4.2: as after the greeting
   recipients_.clear();
 }
@@ -165,17 +166,19 @@ void RemoteSession::OnBytes(std::string_view bytes, Instant now, RemoteActions* 
   now_ = now;
   if (closed_ || silent_) return;
   if (!greeted_) Complain("spoke before the greeting: " + std::string(bytes));
+  input_.erase(0, read_bytes_);
+  read_bytes_ = 0;
   input_ += bytes;
   while (!closed_) {
-    const size_t end = input_.find("\r\n");
+    const size_t end = input_.find("\r\n", read_bytes_);
     if (end == std::string::npos) return;
-    const std::string line = input_.substr(0, end);
-    input_.erase(0, end + 2);
+    const std::string line = input_.substr(read_bytes_, end - read_bytes_);
+    read_bytes_ = end + 2;
     if (in_message_) {
       OnMessageLine(line, out);
       continue;
     }
-    if (!behaviour_.offers_pipelining && !input_.empty()) Complain("pipelines, unasked, behind " + line);
+    if (!behaviour_.offers_pipelining && !unread().empty()) Complain("pipelines, unasked, behind " + line);
     OnLine(line, out);
   }
 }
@@ -252,7 +255,7 @@ void RemoteSession::OnStartTls(RemoteActions* out) {
     }
   }
   if (!behaviour_.offers_tls || tls_) return Say("502 5.5.1 no\r\n", out);
-  if (!input_.empty()) Complain("spoke behind STARTTLS: " + input_);
+  if (!unread().empty()) Complain("spoke behind STARTTLS: " + unread());
   Say("220 2.0.0 go on\r\n", out);
   if (!closed_) out->push_back({.kind = RemoteAction::Kind::kTlsUp});
 }

@@ -147,7 +147,10 @@ class RemoteSession {
   const RemoteBehaviour behaviour_;  // a session ends as it began
   const uint64_t process_;
   Instant now_;
+  std::string unread() const { return input_.substr(read_bytes_); }
+
   std::string input_;
+  size_t read_bytes_ = 0;  // of it
   bool greeted_ = false, tls_ = false, closed_ = false, in_message_ = false, silent_ = false;
   bool mail_ = false, eight_bit_ = false, extended_hello_ = false;
   std::string sender_;

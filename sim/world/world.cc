@@ -43,7 +43,8 @@ World::World(uint64_t seed, std::shared_ptr<const config::Config> config, uint16
 World::~World() = default;
 
 void World::After(int64_t delay_ns, std::function<void()> action) {
-  actions_.push({now_.mono.ns + std::max<int64_t>(delay_ns, 0), next_order_++, std::move(action)});
+  actions_.push_back({now_.mono.ns + std::max<int64_t>(delay_ns, 0), next_order_++, std::move(action)});
+  std::push_heap(actions_.begin(), actions_.end(), std::greater<>());
 }
 
 void World::AfterForProcess(int64_t delay_ns, std::function<void()> action) {
@@ -131,10 +132,11 @@ void World::StopCleanly() {
 }
 
 bool World::RunUntil(Instant until, uint64_t steps_max) {
-  for (uint64_t steps = 0; !actions_.empty() && actions_.top().at_ns <= until.ns; ++steps) {
+  for (uint64_t steps = 0; !actions_.empty() && actions_.front().at_ns <= until.ns; ++steps) {
     if (steps >= steps_max) return false;
-    Action action = actions_.top();
-    actions_.pop();
+    std::pop_heap(actions_.begin(), actions_.end(), std::greater<>());
+    Action action = std::move(actions_.back());
+    actions_.pop_back();
     now_.mono.ns = std::max(now_.mono.ns, action.at_ns);
     now_.wall.us = now_.mono.ns / 1000 + wall_offset_us_;
     action.run();

@@ -13,7 +13,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <queue>
 #include <set>
 #include <string>
 #include <string_view>
@@ -190,7 +189,7 @@ class World {
   Disk disk_;
   Now now_;
   int64_t wall_offset_us_;
-  std::priority_queue<Action, std::vector<Action>, std::greater<>> actions_;
+  std::vector<Action> actions_;  // a heap, the next one first
   uint64_t next_order_ = 0;
 
   std::vector<std::unique_ptr<Shard>> shards_;
