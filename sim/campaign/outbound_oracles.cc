@@ -211,9 +211,9 @@ Violations CheckBackoff(std::vector<Tried> tries, const Limits& limits, const st
       const auto put_off = facts.put_off.find({before.id, before.process});
       if (facts.clock_jumps || put_off == facts.put_off.end() || put_off->second < before.at) continue;
       if (MayForget(facts, before.process, put_off->second, after.process)) continue;
-      if (after.at + Seconds(1) < put_off->second + limits.minimal_backoff) {
+      if (after.at + Seconds(1) < before.at + limits.minimal_backoff) {
         violations.push_back("O13: " + before.id + " to " + before.recipient + " was tried again after " +
-                             Text(after.at - put_off->second) + ", too early, by the next process");
+                             Text(after.at - before.at) + ", too early, by the next process");
       }
       continue;
     }

@@ -202,16 +202,16 @@ TEST(OutboundOracles, TheNextProcessKeepsTheDistance) {
                                 {.id = "A", .recipient = "b@far", .at = At(1000), .process = 1, .deferred = true}},
                                limits, {}, facts));
   };
-  EXPECT_EQ(after(300), "") << "file times are of a second";
-  EXPECT_EQ(after(299), "O13");
+  EXPECT_EQ(after(299), "") << "file times are of a second";
+  EXPECT_EQ(after(298), "O13");
   facts.clock_jumps = true;
-  EXPECT_EQ(after(299), "");
+  EXPECT_EQ(after(298), "");
   facts.clock_jumps = false;
   facts.ends[1].at = At(1010);
-  EXPECT_EQ(after(299), "") << "it died just then";
+  EXPECT_EQ(after(298), "") << "it died just then";
   facts.ends[1].at = At(1200);
   facts.put_off.clear();
-  EXPECT_EQ(after(299), "") << "it was never put off";
+  EXPECT_EQ(after(298), "") << "it was never put off";
 }
 
 TEST(OutboundOracles, NobodyIsToldWithoutAReason) {
