@@ -96,15 +96,6 @@ void QueueManager::OnQueued(const std::string& id, Context& context) {
   Pump(context);
 }
 
-void QueueManager::FlushSite(const std::string& domain, Context& context) {
-  // Which messages go there is not indexed: all that wait are due, as with Postfix where fast_flush_domains lacks the
-  // domain.
-  (void)domain;
-  retry_.FlushAll();
-  schedule_.TryDeadAgain();
-  Pump(context);
-}
-
 void QueueManager::Step(const Event& event, Context& context) {
   uint64_t tag = 0;
   std::optional<ConnId> conn;
@@ -497,6 +488,9 @@ void QueueManager::CarryOut(const std::string& name, Context& context) {
   };
   switch (request->kind) {
     case queue::RequestKind::kFlushAll:
+      retry_.FlushAll();
+      schedule_.TryDeadAgain();
+      return acknowledge(context);
     case queue::RequestKind::kFlushSite:
       FlushSite(request->site, context);
       return acknowledge(context);

@@ -58,6 +58,7 @@ class QueueManager final : public Machine, private PickupHost {
   void Start(Context& context);
   // A message lies in incoming/.
   void OnQueued(const std::string& id, Context& context) override;
+  // What waits for this domain is tried now. Safe to lose, and answered for all who ask at once.
   void FlushSite(const std::string& domain, Context& context);
   void Reconfigure(std::shared_ptr<const config::Config> config, Context& context);
 
@@ -120,6 +121,14 @@ class QueueManager final : public Machine, private PickupHost {
   void Rearrange(const queue::Request& request, std::function<void(Context&)> then, Context& context);
   void RearrangeOne(const queue::Request& request, const std::string& id, std::function<void(Context&)> then,
                     Context& context);
+
+  // queue_flush.cc
+  struct SitePass;  // one reading of deferred/ for the domains asked for
+  void BeginSitePass(Context& context);
+  void LookForSites(const std::shared_ptr<SitePass>& pass, Context& context);
+  void ReadSiteHead(const std::shared_ptr<SitePass>& pass, const std::string& id, uint64_t bytes, Context& context);
+  void MakeDue(const std::shared_ptr<SitePass>& pass, const std::string& id, Context& context);
+  void SiteLookedFor(const std::shared_ptr<SitePass>& pass, Context& context);
 
   // queue_message.cc: one message's life.
   void Activate(const std::string& id, queue::Folder folder, Context& context);
@@ -189,7 +198,10 @@ class QueueManager final : public Machine, private PickupHost {
   std::set<std::string> found_by_scan_;   // not told of in this life
   bool incoming_overflowed_ = false;      // more lie on disk than are listed
   bool scanning_incoming_ = false;
-  bool incoming_scan_set_ = false;  // a timer for the next one runs
+  bool incoming_scan_set_ = false;     // a timer for the next one runs
+  std::set<std::string> sites_asked_;  // for the next pass through deferred/, in lower case
+  Instant next_site_pass_;             // not before
+  bool site_pass_open_ = false;
   std::map<std::string, Active> active_;
   std::map<queue::DeliveryId, queue::Delivery> deliveries_;  // under way
   std::map<uint64_t, Held> couriers_;

@@ -213,6 +213,67 @@ TEST_F(QueueManagerTest, AFolderThatFailsOnceIsReadAgain) {
   EXPECT_EQ(Count(queue::Folder::kRequests), 0u);
 }
 
+// ETRN and `postqueue -s`: what waits for that domain, and nothing else.
+TEST_F(QueueManagerTest, OneDomainIsTriedAgainAloneWhenItIsAskedFor) {
+  Begin(8, std::nullopt);
+  const auto lay_for = [&](const std::string& id, const std::vector<std::string>& domains) {
+    queue::Envelope envelope{.id = id, .arrived_us = INT64_C(1'700'000'000'000'000)};
+    envelope.sender = *routing::ParseMailbox("alice@example.test");
+    for (const std::string& domain : domains) {
+      envelope.recipients.push_back(
+          {.address = *routing::ParseMailbox("u@" + domain), .transport = "smtp", .original = "u@" + domain});
+    }
+    std::string text = queue::FormatEnvelope(envelope) + "Subject: a\n\nb\n";
+    queue::Checksum checksum;
+    checksum.Add(text);
+    world_->Plant(queue::FilePath(kSpool, queue::Folder::kIncoming, id), text + queue::FormatTrailer(14, checksum));
+  };
+  std::vector<std::string> many(500, "with-a-long-name.other.example");
+  for (size_t i = 0; i < many.size(); ++i) many[i] = "n" + std::to_string(i) + "." + many[i];
+  many.push_back("Asked.example");
+  lay_for("ABCDEF000001", {"asked.example"});
+  lay_for("ABCDEF000002", {"other.example"});
+  lay_for("ABCDEF000003", {"other.example", "asked.example"});
+  lay_for("ABCDEF000004", {"sub.asked.example"});
+  lay_for("ABCDEF000005", many);
+  lay_for("ABCDEF000006", {"asked.example", "other.example"});  // the first one has it already
+  world_->Plant(queue::FilePath(kSpool, queue::Folder::kJournal, "ABCDEF000006"), "done 0\n");
+  world_->Start();
+  Run(60);
+  ASSERT_EQ(Count(queue::Folder::kDeferred), 6u);
+  host_ = std::make_shared<RemoteHost>("mx.far.example", RemoteBehaviour{}, 8);
+  world_->AddRemoteHost(kRelay, host_);
+  world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/flush-site-asked.example", "");
+  world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/flush-site-nobody.example", "");
+  Run(60);
+  std::set<std::string> left;
+  const auto entries = world_->disk().List(queue::FolderPath(kSpool, queue::Folder::kDeferred));
+  for (const DirEntry& entry : *entries) left.insert(entry.name);
+  EXPECT_EQ(left, (std::set<std::string>{"ABCDEF000002", "ABCDEF000004", "ABCDEF000006"}));
+  EXPECT_EQ(host_->taken().size(), 1u + 2u + 501u);
+  EXPECT_EQ(Count(queue::Folder::kRequests), 0u);
+  Run(4000);
+  EXPECT_EQ(Waiting() + Count(queue::Folder::kJournal), 0u);
+}
+
+// More of them than are kept in memory, and a domain that is asked for again and again.
+TEST_F(QueueManagerTest, ManyThatWaitForOneDomainAreAllTriedAgain) {
+  Begin(9, std::nullopt);
+  for (int i = 0; i < 300; ++i) Lay("ABCDEF3" + std::to_string(10000 + i), 1);
+  world_->Start();
+  Run(60);
+  ASSERT_EQ(Count(queue::Folder::kDeferred), 300u);
+  host_ = std::make_shared<RemoteHost>("mx.far.example", RemoteBehaviour{}, 9);
+  world_->AddRemoteHost(kRelay, host_);
+  for (int i = 0; i < 20; ++i) {
+    world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/flush-site-far.example", "");
+    Run(1);
+  }
+  Run(60);
+  EXPECT_EQ(host_->taken().size(), 300u);
+  EXPECT_EQ(Waiting() + Count(queue::Folder::kJournal), 0u);
+}
+
 // Every kind of host, with processes that are killed, power that fails and a disk that can't be read now and then:
 // nobody is forgotten, nobody gets a message twice without a reason, nothing stays behind.
 TEST_F(QueueManagerTest, EveryRecipientIsAccountedFor) {
