@@ -7,6 +7,7 @@
 
 #include "core/base/ascii.h"
 #include "core/config/value.h"
+#include "core/smtp/onward.h"
 
 namespace postern::outbound {
 namespace {
@@ -79,6 +80,8 @@ size_t StatusBytes(std::string_view text) {
 
 StatusOr<NextHop> ParseNextHop(const routing::Transport& transport, const config::Config& config) {
   using Action = VerdictHop::Action;
+  if (transport.name == smtp::kExpandedTransport)
+    return NextHop(VerdictHop{.action = Action::kDiscard, .status = "2.0.0", .text = "alias expanded"});
   const std::string_view agent = routing::AgentOf(transport.name, config.routing);
   if (agent == "smtp") {
     auto hop = ParseNetworkHop(transport.nexthop, false, config.smtp_client);
@@ -103,8 +106,7 @@ StatusOr<Site> ParseSite(std::string_view text, uint16_t default_port) {
   if (text.starts_with('[')) {
     site.bracketed = true;
     std::string_view inner = text.substr(1);
-    const bool tagged =
-        inner.size() >= 5 && EqualsIgnoringCase(inner.substr(0, 5), "IPv6:");  // RFC 5321 section 4.1.3
+    const bool tagged = inner.size() >= 5 && EqualsIgnoringCase(inner.substr(0, 5), "IPv6:");  // RFC 5321 section 4.1.3
     if (tagged) inner.remove_prefix(5);
     const size_t end = inner.find(']');
     if (end == std::string_view::npos) return BadSite("missing \"]\"", text);

@@ -6,6 +6,7 @@
 //   error, retry    "[5.1.1 ]words": all recipients bounce, or wait
 //   discard         "[2.0.0 ]words": all recipients count as delivered
 //   virtual, local  a mailbox of this host
+//   (expanded)      an alias that was expanded: counts as delivered, for the notice (smtp::kExpandedTransport)
 #pragma once
 
 #include <cstdint>

@@ -236,7 +236,7 @@ Status Pickup::ResolveOne(Job* job, const routing::Mailbox& given, Context& cont
   const routing::Mailbox to = routing::Rewrite(given, routing::Role::kRecipient, routing);
   const smtp::AskedRecipient asked{.original = given.Key(), .notify = job->submission.notify};
   const auto add = [&](smtp::RemoteRecipient remote) {
-    if (!job->seen.insert(LowerCase(remote.queued.address.Key())).second) return;
+    if (!job->seen.insert(smtp::KeyOf(remote.queued)).second) return;
     smtp::AddToQueue(
         std::move(remote), [&] { return host_.directory().NextQueueId(context); }, &job->outgoing);
   };
@@ -266,6 +266,7 @@ Status Pickup::ResolveOne(Job* job, const routing::Mailbox& given, Context& cont
   if (resolution->destinations.empty() && resolution->undeliverable.empty()) {
     return fail("5.1.1", "User unknown in virtual mailbox table");
   }
+  if (auto told = smtp::ForTheNotice(to, *resolution, asked, envelope.null_sender)) add(*std::move(told));
   for (const auto& destination : resolution->destinations) {
     add(smtp::ForTheQueue(destination, asked, resolution->expanded));
   }

@@ -7,6 +7,7 @@
 #include "core/notice/settings_from_config.h"
 #include "core/queue/request.h"
 #include "core/queue/schedule_settings.h"
+#include "core/smtp/onward.h"
 
 namespace postern::outbound {
 namespace {
@@ -280,11 +281,15 @@ void QueueManager::AfterCourier(uint64_t number, Context& context) {
 
 void QueueManager::SettleAtOnce(const queue::Delivery& delivery, const VerdictHop& verdict, Context& context) {
   std::vector<Carried> carried;
+  const bool local = delivery.group.destination.transport == smtp::kExpandedTransport &&
+                     delivery.group.destination.nexthop != smtp::kExpandedVirtual;
   for (const uint32_t recipient : delivery.group.recipients) {
     const Fate fate = verdict.action == VerdictHop::Action::kBounce  ? Fate::kFailed
                       : verdict.action == VerdictHop::Action::kDefer ? Fate::kDeferred
                                                                      : Fate::kSent;
-    carried.push_back({recipient, {.fate = fate, .status = verdict.status, .relay = "none", .text = verdict.text}});
+    // As Postfix has it: virtual aliases are cleanup(8)'s, which is no relay.
+    carried.push_back(
+        {recipient, {.fate = fate, .status = verdict.status, .relay = local ? "local" : "none", .text = verdict.text}});
   }
   OnCarried(delivery, carried, queue::Verdict::kRecipients, {}, context.now.mono, context);
 }

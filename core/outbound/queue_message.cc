@@ -8,6 +8,7 @@
 #include "core/queue/journal.h"
 #include "core/routing/transport.h"
 #include "core/smtp/delay_text.h"
+#include "core/smtp/onward.h"
 
 namespace postern::outbound {
 namespace {
@@ -28,7 +29,10 @@ bool HeaderIsUtf8(std::string_view message) {
                      [](char c) { return static_cast<uint8_t>(c) >= 0x80; });
 }
 
-notice::Fate NoticeFate(const RecipientDone& done, std::string_view agent) {
+notice::Fate NoticeFate(const RecipientDone& done, const queue::QueuedRecipient& recipient, std::string_view agent) {
+  // A list is where the message ends (RFC 3461 section 5.2.7.1).
+  if (recipient.transport == smtp::kExpandedTransport && recipient.nexthop != smtp::kExpandedList)
+    return notice::Fate::kExpanded;
   switch (done.fate) {
     case Fate::kFailed:
       return notice::Fate::kFailed;
@@ -146,7 +150,8 @@ queue::Destination QueueManager::DestinationOf(const queue::Envelope& envelope,
                                                const queue::QueuedRecipient& recipient) const {
   queue::Destination destination;
   const routing::Mailbox* const sender = envelope.null_sender ? nullptr : &envelope.sender;
-  if (recipient.transport == "error") {  // an alias that leads nowhere
+  // An alias that leads nowhere, or is only told of.
+  if (recipient.transport == "error" || recipient.transport == smtp::kExpandedTransport) {
     destination = {.transport = recipient.transport, .nexthop = recipient.nexthop};
   } else if (const auto target = routing::ResolveFinal(recipient.address, sender, config_->routing);
              target.ok() && !std::holds_alternative<routing::QueueTarget>(*target)) {
@@ -230,7 +235,7 @@ void QueueManager::SettleRecipient(const std::string& id, uint32_t index, const 
   queue::Envelope& envelope = active.cargo->envelope;
   queue::QueuedRecipient& recipient = envelope.recipients.at(index);
   active.outcomes.push_back({.recipient = recipient,
-                             .fate = NoticeFate(done, agent),
+                             .fate = NoticeFate(done, recipient, agent),
                              .status = done.status,
                              .remote_mta_type = done.remote_mta.empty() ? "" : "dns",
                              .remote_mta = done.remote_mta,

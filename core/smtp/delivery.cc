@@ -42,6 +42,8 @@ queue::Envelope EnvelopeOf(const OutgoingMessage& message, const QueueCopy& copy
   if (copy.sender) {
     envelope.null_sender = false;
     envelope.sender = *copy.sender;
+    envelope.ret.clear();  // RFC 3461 section 5.2.7.1 (b)
+    envelope.envelope_id.clear();
   }
   return envelope;
 }

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/smtp/command.h"
 
 namespace postern::smtp {
@@ -17,14 +18,15 @@ uint8_t NotifyBehind(uint8_t notify, bool expanded) {
   return rest == 0 ? static_cast<uint8_t>(kNotifyNever) : rest;
 }
 
-// A list sends on its own account (RFC 3461 section 5.2.7.3): its members are the original recipients of that.
+// A list sends on its own account (RFC 3461 section 5.2.7.1): its members are the original recipients of that, and
+// nothing is derived from what its author asked for.
 RemoteRecipient OnItsWay(const routing::Mailbox& address, const routing::Way& way, const AskedRecipient& asked,
                          bool expanded) {
   return {.queued = {.address = address,
                      .transport = "virtual",
                      .original = way.sender ? address.Key() : asked.original,
                      .original_recipient = way.sender ? "" : asked.original_recipient,
-                     .notify = NotifyBehind(asked.notify, expanded)},
+                     .notify = way.sender ? uint8_t{0} : NotifyBehind(asked.notify, expanded)},
           .sender = way.sender,
           .delivered_to = way.delivered_to};
 }
@@ -45,6 +47,31 @@ RemoteRecipient ForTheQueue(const routing::Undeliverable& failure, const AskedRe
   remote.queued.transport = "error";
   remote.queued.nexthop = failure.status + " " + failure.text;
   return remote;
+}
+
+std::optional<RemoteRecipient> ForTheNotice(const routing::Mailbox& given, const routing::Resolution& resolution,
+                                            const AskedRecipient& asked, bool null_sender) {
+  if (!resolution.expanded || null_sender || (asked.notify & kNotifySuccess) == 0) return std::nullopt;
+  bool list = true, local = false;
+  const auto look = [&](const routing::Way& way) {
+    list = list && way.sender.has_value();
+    local = local || !way.passed.empty();
+  };
+  for (const routing::Destination& destination : resolution.destinations) look(destination.way);
+  for (const routing::Undeliverable& failure : resolution.undeliverable) look(failure.way);
+  return RemoteRecipient{.queued = {.address = given,
+                                    .transport = std::string(smtp::kExpandedTransport),
+                                    .nexthop = std::string(list    ? kExpandedList
+                                                           : local ? kExpandedLocal
+                                                                   : kExpandedVirtual),
+                                    .original = asked.original,
+                                    .original_recipient = asked.original_recipient,
+                                    .notify = kNotifySuccess}};
+}
+
+std::string KeyOf(const queue::QueuedRecipient& recipient) {
+  const std::string key = LowerCase(recipient.address.Key());
+  return recipient.transport == kExpandedTransport ? recipient.transport + " " + key : key;
 }
 
 void AddToQueue(RemoteRecipient remote, const std::function<std::string()>& next_id, OutgoingMessage* outgoing) {

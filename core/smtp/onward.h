@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/mailbox/message_writer.h"
@@ -22,6 +23,12 @@ struct RemoteRecipient {
   std::vector<routing::Mailbox> delivered_to;
 };
 
+// The transport of a recipient that is only told of: an alias that was expanded for somebody who wants to hear of it
+// (NOTIFY=SUCCESS, RFC 3461 section 5.2.7). No name that master.cf could give.
+inline constexpr std::string_view kExpandedTransport = "(expanded)";
+// Its next hops: a virtual alias, one of the local class, and one with an owner, which is a list (section 5.2.7.1).
+inline constexpr std::string_view kExpandedVirtual = "virtual", kExpandedLocal = "local", kExpandedList = "list";
+
 // A recipient as it was asked for.
 struct AskedRecipient {
   std::string original;            // as the client wrote it, routing::Mailbox::Key
@@ -33,6 +40,13 @@ struct AskedRecipient {
 RemoteRecipient ForTheQueue(const routing::Destination& destination, const AskedRecipient& asked, bool expanded);
 // One that nothing leads to: whoever sent the message is to hear of it, the others get theirs.
 RemoteRecipient ForTheQueue(const routing::Undeliverable& failure, const AskedRecipient& asked, bool expanded);
+
+// What tells whoever asked with NOTIFY=SUCCESS that the alias `given` was expanded; goes to nobody else. nullopt: it
+// was none, nobody asked, or nobody could be told.
+std::optional<RemoteRecipient> ForTheNotice(const routing::Mailbox& given, const routing::Resolution& resolution,
+                                            const AskedRecipient& asked, bool null_sender);
+// Two with the same key are one recipient.
+std::string KeyOf(const queue::QueuedRecipient& recipient);
 
 // To those whose message is the same. `next_id` names a new copy.
 void AddToQueue(RemoteRecipient remote, const std::function<std::string()>& next_id, OutgoingMessage* outgoing);

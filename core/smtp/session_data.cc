@@ -116,7 +116,9 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
   for (Recipient& recipient : FinalRecipients(context)) {
     for (LocalRecipient& local : recipient.locals) {
       if (!seen.insert(LowerCase(local.address.Key())).second) continue;
-      if (transaction_->actions.hold) {
+      // Who asked to hear of it (RFC 3461 section 5.2) is told by the queue manager, which writes all notices.
+      const bool told = (local.notify & kNotifySuccess) != 0 && !transaction_->null_sender && !local.sender;
+      if (transaction_->actions.hold || told) {
         AddToQueue({.queued = {.address = local.address,
                                .transport = "virtual",
                                .original = local.original,
@@ -133,7 +135,7 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
       outgoing.locals.push_back(std::move(local));
     }
     for (RemoteRecipient& remote : recipient.remotes) {
-      if (!seen.insert(LowerCase(remote.queued.address.Key())).second) continue;
+      if (!seen.insert(KeyOf(remote.queued)).second) continue;
       AddToQueue(std::move(remote), next_id, &outgoing);
     }
   }

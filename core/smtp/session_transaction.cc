@@ -226,6 +226,9 @@ std::optional<Reply> SmtpSession::ResolveRecipient(Recipient* recipient, Context
     }
     recipient->locals.push_back(std::move(local));
   }
+  if (auto told = ForTheNotice(recipient->rewritten, *resolution, asked, transaction_->null_sender)) {
+    recipient->remotes.push_back(*std::move(told));
+  }
   // Some of an alias's targets do not exist: whoever sent the message is to hear of it, the others get theirs.
   for (const routing::Undeliverable& failure : resolution->undeliverable) {
     recipient->passed.insert(recipient->passed.end(), failure.way.passed.begin(), failure.way.passed.end());
