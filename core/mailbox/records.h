@@ -25,7 +25,7 @@ struct MessageActs {
   std::vector<uint32_t> target_uids;
   std::vector<std::string> target_files;
   std::string message_id;  // of one that is new here; empty: not known
-  std::string flags;  // what became of them: "+\\Seen"; empty: nothing
+  std::string flags;       // what became of them: "+\\Seen"; empty: nothing
 };
 
 // Entries of one record, and of one command: beyond it, it is only said how many there were.
