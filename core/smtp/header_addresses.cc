@@ -49,6 +49,7 @@ class AddressCompleter {
  private:
   void TakeOne() {
     const char c = value_[at_];
+    const size_t begin = at_;
     switch (c) {
       case '(':
         return SkipCommentOfList();
@@ -65,7 +66,8 @@ class AddressCompleter {
         return TakeBrackets();
       case '"':
       case '[':
-        return TakeWord(at_, SkipTo(c == '"' ? '"' : ']'));
+        SkipTo(c == '"' ? '"' : ']');
+        return TakeWord(begin, at_);
       default:
         break;
     }
@@ -73,7 +75,6 @@ class AddressCompleter {
       ++at_;
       return;
     }
-    const size_t begin = at_;
     while (at_ < value_.size() && !IsFieldBlank(value_[at_]) &&
            std::string_view("(),;:<\"[").find(value_[at_]) == std::string_view::npos) {
       ++at_;
@@ -91,12 +92,11 @@ class AddressCompleter {
     }
   }
 
-  // Past the closing character of what begins here; the end of it.
-  size_t SkipTo(char closing) {
+  // Past the closing character of what begins here.
+  void SkipTo(char closing) {
     ++at_;
     while (at_ < value_.size() && value_[at_] != closing) at_ += value_[at_] == '\\' ? 2 : 1;
     at_ = std::min(at_ + 1, value_.size());
-    return at_;
   }
 
   // Pieces that touch are one word: "a b"@example.org.
