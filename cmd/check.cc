@@ -5,6 +5,7 @@
 #include <array>
 
 #include "core/config/parameters_document.h"
+#include "core/config/sasl_socket.h"
 #include "core/notice/settings_from_config.h"
 
 namespace postern::cmd {
@@ -49,7 +50,10 @@ std::string FormatJson(const Loaded& loaded, bool quiet) {
                         {"what", finding.what},
                         {"mend", finding.mend}});
   }
-  const nlohmann::ordered_json whole = {{"starts", loaded.config != nullptr}, {"findings", std::move(findings)}};
+  nlohmann::ordered_json logins = nlohmann::ordered_json::array();
+  if (loaded.config != nullptr) logins = config::DescribeLogins(*loaded.config);
+  const nlohmann::ordered_json whole = {
+      {"starts", loaded.config != nullptr}, {"logins", std::move(logins)}, {"findings", std::move(findings)}};
   // What is not UTF-8 in a file's text must not stop the report.
   return whole.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
@@ -66,6 +70,9 @@ std::string FormatFindings(const Loaded& loaded, bool json, bool quiet) {
     if (finding.security) ++security;
     if (quiet && finding.severity == FindingSeverity::kNotice) continue;
     text += FormatLine(finding);
+  }
+  if (loaded.config != nullptr && !quiet) {
+    for (const std::string& sentence : config::DescribeLogins(*loaded.config)) text += sentence + "\n";
   }
   text += Count(counts[2], "error") + ", " + Count(counts[1], "warning") + " (" + std::to_string(security) +
           " about security), " + Count(counts[0], "notice") +

@@ -59,7 +59,9 @@ void AddFiles(CLI::App* app, std::string* postfix_dir, std::string* dovecot_file
   app->add_option("--postfix", *postfix_dir, "the folder of main.cf and master.cf")
       ->type_name("DIR")
       ->capture_default_str();
-  app->add_option("--dovecot", *dovecot_file, "Dovecot's configuration")->type_name("FILE")->capture_default_str();
+  app->add_option("--dovecot", *dovecot_file, "Dovecot's configuration; none: another program serves IMAP and logins")
+      ->type_name("FILE")
+      ->capture_default_str();
   app->add_option("--root", *root, "the folder that every absolute path of the configuration is below")
       ->type_name("DIR");
   app->add_option("--port-offset", *port_offset, "added to every port")->type_name("N");

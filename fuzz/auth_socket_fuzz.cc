@@ -118,7 +118,7 @@ void AskClient(std::string_view stream, size_t step) {
         ++ended;
       }
     }
-    Require(client.Mechanisms({}).size() <= 8, "too many mechanisms");
+    Require(auth::Announceable(client.mechanisms(), {}).size() <= 8, "too many mechanisms");
   };
   while (!stream.empty() && client.state() != AuthSocketClient::State::kBroken) {
     const std::string_view part = stream.substr(0, step);

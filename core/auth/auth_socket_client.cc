@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/auth/passdb.h"
+#include "core/auth/sasl.h"
 #include "core/base/base64.h"
 
 namespace postern::auth {
@@ -19,12 +20,14 @@ bool IsPlausibleUser(std::string_view user) {
                                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-// Postfix's words for properties that rule a mechanism out (postconf(5), smtpd_sasl_security_options).
-bool IsRuledOut(const MechanismLine& mechanism, std::string_view option) {
-  return (option == "noplaintext" && mechanism.plaintext) || (option == "noactive" && mechanism.active) ||
-         (option == "nodictionary" && mechanism.dictionary) || (option == "noanonymous" && mechanism.anonymous) ||
-         (option == "forward_secrecy" && !mechanism.forward_secrecy) ||
-         (option == "mutual_auth" && !mechanism.mutual_auth);
+MechanismFacts FactsOf(const MechanismLine& mechanism) {
+  return {.name = mechanism.name,
+          .plaintext = mechanism.plaintext,
+          .dictionary = mechanism.dictionary,
+          .active = mechanism.active,
+          .anonymous = mechanism.anonymous,
+          .forward_secrecy = mechanism.forward_secrecy,
+          .mutual_auth = mechanism.mutual_auth};
 }
 
 }  // namespace
@@ -98,14 +101,12 @@ void AuthSocketClient::OnReply(ServerLine line, Output* out) {
 
 void AuthSocketClient::OnSuccess(SuccessLine line, Output* out) {
   if (requests_.erase(line.id) == 0) return;
-  Failure failure{.id = line.id, .user = line.user, .reason = ForUsers(line.reason)};
-  // The protocol's own words: the password was right, but the user must not be given access. Deviation: Postfix looks
-  // at neither.
-  if (line.no_login || line.proxy) return out->events.push_back(std::move(failure));
+  // `nologin` and `proxy` say that the user has no mailbox here, which sending does not need: as Postfix, and as we do with
+  // users of our own.
   if (!IsPlausibleUser(line.user)) {
-    failure.code = FailureCode::kTemporary;
-    failure.user.clear();
-    return out->events.push_back(std::move(failure));
+    constexpr std::string_view kPostfixWords = "Authentication backend error";
+    return out->events.push_back(
+        Failure{.id = line.id, .code = FailureCode::kTemporary, .reason = std::string(kPostfixWords)});
   }
   out->events.push_back(
       Success{.id = line.id, .user = std::move(line.user), .final_response = std::move(line.final_response)});
@@ -120,24 +121,25 @@ AuthSocketClient::Output AuthSocketClient::Lost(std::string_view why) {
 void AuthSocketClient::Break(std::string_view why, Output* out) {
   state_ = State::kBroken;
   for (const auto& [id, turn] : requests_) {
-    out->events.push_back(Failure{.id = id, .code = FailureCode::kTemporary});
+    out->events.push_back(Failure{.id = id, .code = FailureCode::kTemporary, .reason = std::string(kConnectionLost)});
   }
   requests_.clear();
   out->close = true;
   out->close_reason = why;
 }
 
-std::vector<std::string> AuthSocketClient::Mechanisms(const std::vector<std::string>& security_options) const {
+std::vector<std::string> Announceable(const std::vector<MechanismLine>& mechanisms,
+                                      const std::vector<std::string>& security_options) {
   std::vector<std::string> names;
-  for (const MechanismLine& mechanism : mechanisms_) {
-    const bool is_ruled_out = std::any_of(security_options.begin(), security_options.end(),
-                                          [&](const std::string& option) { return IsRuledOut(mechanism, option); });
+  for (const MechanismLine& mechanism : mechanisms) {
     // A name that is none would break the line of EHLO (RFC 4422 section 3.1: capitals, digits, "-" and "_").
     const bool is_name = std::all_of(mechanism.name.begin(), mechanism.name.end(), [](char c) {
       return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
     });
-    if (!is_ruled_out && is_name && !mechanism.is_private && !mechanism.channel_binding)
+    if (is_name && !mechanism.is_private && !mechanism.channel_binding &&
+        !IsRuledOut(FactsOf(mechanism), security_options)) {
       names.push_back(mechanism.name);
+    }
   }
   return names;
 }

@@ -29,6 +29,14 @@
 
 namespace postern::auth {
 
+// Why requests fail whose connection ends; Postfix's words.
+inline constexpr std::string_view kConnectionLost = "Connection lost to authentication server";
+
+// What to announce of a server's mechanisms: those that no word of `security_options` rules out (IsRuledOut in sasl.h).
+// Never private ones, nor those that need channel binding.
+std::vector<std::string> Announceable(const std::vector<MechanismLine>& mechanisms,
+                                      const std::vector<std::string>& security_options);
+
 class AuthSocketClient {
  public:
   struct Options {
@@ -37,7 +45,7 @@ class AuthSocketClient {
     size_t open_requests_max = 4096;  // a guess: every session of a shard at once
   };
 
-  // The handshake is over: Mechanisms and Begin can be called.
+  // The handshake is over: mechanisms() are known, Begin can be called.
   struct Ready {
     bool operator==(const Ready&) const = default;
   };
@@ -77,10 +85,8 @@ class AuthSocketClient {
   // The connection is closed, or took too long: all open requests fail for the moment.
   Output Lost(std::string_view why);
 
-  // What to announce, in the server's order: mechanisms that no word of `security_options` (Postfix's
-  // smtpd_sasl_security_options, or smtpd_sasl_tls_security_options under TLS: noplaintext, noactive, nodictionary,
-  // noanonymous, forward_secrecy, mutual_auth) rules out. Never private ones, nor those that need channel binding.
-  std::vector<std::string> Mechanisms(const std::vector<std::string>& security_options) const;
+  // In the server's order.
+  const std::vector<MechanismLine>& mechanisms() const { return mechanisms_; }
 
   struct Begun {
     uint32_t id = 0;
@@ -96,6 +102,8 @@ class AuthSocketClient {
   std::string Cancel(uint32_t id);
 
   State state() const { return state_; }
+  // The beginning of a line whose end has not come yet.
+  std::string_view pending() const { return lines_.pending(); }
   size_t open_requests() const { return requests_.size(); }
 
  private:

@@ -378,6 +378,20 @@ size_t SecretBegin(std::string_view line) {
   return command_end + 1;
 }
 
+SecretSpan SecretInReply(std::string_view line) {
+  size_t begin = std::string_view::npos;
+  if (line.starts_with("CONT\t")) {
+    begin = line.find('\t', 5);
+    if (begin != std::string_view::npos) ++begin;
+  } else if (line.starts_with("OK\t")) {
+    constexpr std::string_view kPassword = "\tpass=";
+    begin = line.find(kPassword);
+    if (begin != std::string_view::npos) begin += kPassword.size();
+  }
+  if (begin == std::string_view::npos) return {};
+  return {.begin = begin, .end = std::min(line.find('\t', begin), line.size())};
+}
+
 std::string EscapeTabs(std::string_view text) {
   std::string out;
   out.reserve(text.size());

@@ -157,6 +157,14 @@ std::string FormatServerLine(const ServerLine& line);
 // behind a command that is none. npos: nowhere. What is secret in a line's beginning stays it in the whole line.
 size_t SecretBegin(std::string_view line);
 
+// The same in a server's `line`: from where to where. A challenge may be what a server proves itself with, from which
+// passwords can be guessed, and OK has a proxy's password in `pass`. Empty: nothing.
+struct SecretSpan {
+  size_t begin = 0, end = 0;
+  bool operator==(const SecretSpan&) const = default;
+};
+SecretSpan SecretInReply(std::string_view line);
+
 // Tab-escaping: NUL, 0x01, TAB, CR and LF become 0x01 and a character.
 std::string EscapeTabs(std::string_view text);
 // An escaped character that means nothing stands for itself; an escape byte at the end is dropped. As Dovecot.

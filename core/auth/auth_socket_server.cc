@@ -116,6 +116,7 @@ void AuthSocketServer::OnAuth(AuthLine line, const Context& context, Output* out
   const AuthLine& facts = request.line;
   request.exchange = MakeExchange(facts.mechanism, *auth_,
                                   {.service = facts.service,
+                                   .no_login = facts.no_login || facts.service == "smtp",
                                    .remote = facts.remote.value_or(IpAddress{}),
                                    .local = facts.local.value_or(IpAddress{}),
                                    .tls = facts.transport != AuthLine::Transport::kPlain,
@@ -253,6 +254,7 @@ void AuthSocketServer::Advance(uint64_t token, Step step, const Context& context
     case Step::Kind::kSuccess:
       if (step.has_success_data && !request.line.final_response_ok) return challenge(true);
       return Succeed(token, step, context, out);
+    case Step::Kind::kWait:  // only where another server decides: none of our own exchanges
     case Step::Kind::kFailure:
       return Fail(token, step, context, out);
   }

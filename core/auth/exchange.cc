@@ -37,6 +37,15 @@ const MechanismFacts* FindMechanism(std::string_view name) {
   return mechanism == nullptr ? nullptr : &mechanism->facts;
 }
 
+bool IsRuledOut(const MechanismFacts& mechanism, const std::vector<std::string>& security_options) {
+  return std::any_of(security_options.begin(), security_options.end(), [&](const std::string& option) {
+    return (option == "noplaintext" && mechanism.plaintext) || (option == "noactive" && mechanism.active) ||
+           (option == "nodictionary" && mechanism.dictionary) || (option == "noanonymous" && mechanism.anonymous) ||
+           (option == "forward_secrecy" && !mechanism.forward_secrecy) ||
+           (option == "mutual_auth" && !mechanism.mutual_auth);
+  });
+}
+
 std::vector<std::string_view> OfferedMechanisms(const config::Auth& auth, bool allow_plaintext) {
   std::vector<std::string_view> names;
   for (const std::string& name : auth.mechanisms) {

@@ -130,7 +130,7 @@ Step ExchangeBase::Succeed(const PassDbWalk& walk) {
   identity_.user = walk.user();
   identity_.master_user = walk.master_user();
   // `nologin` keeps people out of mailboxes; Dovecot tells Postfix that the password is right all the same.
-  if (client_.service != "smtp" && HasField(walk, "nologin")) {
+  if (!client_.no_login && HasField(walk, "nologin")) {
     auto lines = walk.lines();
     lines.push_back(
         {.source = LowerCase(mechanism_), .user = identity_.user, .text = "Login is not allowed (nologin)"});

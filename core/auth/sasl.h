@@ -7,6 +7,9 @@
 //                                                         |              +--------+ (the next passdb)
 //                                                         \-> kSuccess | kFailure
 //
+// An exchange with another server's users (verifier.h) has kWait in the place of kVerify, and of everything else: the
+// next step comes when that server has answered.
+//
 // kVerify: a password must be compared with a stored one, which may cost much: the session asks its driver
 // (Ask{VerifyPassword}) and gives the answer back; with several passdbs it may be asked again. A user who does not
 // exist is asked about too, with a stand-in, so that the time does not tell. Everything else is computed here. What a
@@ -33,7 +36,8 @@ inline constexpr size_t kResponseBytesMax = 12288;  // Postfix's response limit,
 
 // Who asks: decides which mechanisms are offered and what is logged.
 struct ClientFacts {
-  std::string service;  // "smtp", "imap", "pop3"
+  std::string service;    // "smtp", "imap", "pop3"
+  bool no_login = false;  // the password's rightness is asked, not access to a mailbox: `nologin` keeps nobody out
   IpAddress remote, local;
   bool tls = false;
   std::string local_host_name;  // for DIGEST-MD5's digest-uri and CRAM-MD5's challenge
@@ -60,12 +64,13 @@ struct LogLine {
 };
 
 struct Step {
-  enum class Kind : uint8_t { kChallenge, kVerify, kSuccess, kFailure } kind = Kind::kFailure;
+  enum class Kind : uint8_t { kChallenge, kVerify, kWait, kSuccess, kFailure } kind = Kind::kFailure;
   std::string challenge;  // kChallenge; kSuccess: additional data, empty mostly (RFC 4422 section 5)
   bool has_success_data = false;
   Secret stored, password;  // kVerify
   std::string verify_user;  // kVerify: the name some schemes are salted with
   FailureReason reason = FailureReason::kMalformed;
+  std::string reason_text;  // kFailure: for the user's eyes, one printable line; empty: none
   std::string log_text;    // kFailure: Dovecot's text for its log line, e.g. "Password mismatch"; never a secret
   std::string log_source;  // kFailure: what comes before it, "passwd-file"
   std::vector<LogLine> log_lines;  // kSuccess, kFailure: every line Dovecot would write, in order; the last is log_text
@@ -102,6 +107,9 @@ struct MechanismFacts {
   bool plaintext, dictionary, active, anonymous, forward_secrecy, mutual_auth;
 };
 const MechanismFacts* FindMechanism(std::string_view name);
+// Does one of Postfix's words for properties (postconf(5), smtpd_sasl_security_options: noplaintext, noactive,
+// nodictionary, noanonymous, forward_secrecy, mutual_auth) rule the mechanism out?
+bool IsRuledOut(const MechanismFacts& mechanism, const std::vector<std::string>& security_options);
 
 // The mechanisms to announce to this client, in configured order. `allow_plaintext`: TLS is on, or plaintext is
 // allowed.

@@ -4,6 +4,7 @@
 
 #include "core/base/ascii.h"
 #include "core/config/check.h"
+#include "core/config/sasl_socket.h"
 #include "core/config/users_file.h"
 #include "core/config/value.h"
 
@@ -74,6 +75,7 @@ class AuthChecker {
                                  "offer plain and login under TLS, or scram-sha-256");
       }
     }
+    if (auth.passdbs.empty()) return;  // whoever offers mechanisms, it is not this configuration
     const auto offered = [&auth](std::string_view name) {
       return std::find(auth.mechanisms.begin(), auth.mechanisms.end(), name) != auth.mechanisms.end();
     };
@@ -124,27 +126,59 @@ class AuthChecker {
                             "set smtpd_sasl_type = dovecot and smtpd_sasl_path = private/auth");
       return;
     }
-    std::string path = main_.Text("smtpd_sasl_path");
-    if (path.starts_with("inet:")) return;
-    if (path.starts_with("unix:")) path.erase(0, 5);
-    path = NormalizePath(JoinPath(main_.Text("queue_directory"), path));
-    bool served = false;
-    for (const UnixListener& socket : UnixListeners(dovecot_)) {
-      if (socket.path != path || socket.mode == 0) continue;
-      served = served || socket.service == "auth";
-      if ((socket.mode & 7) != 0) {
-        host_->findings.Security("auth-socket-mode", socket.place,
-                                 "everybody on this host who can enter its folder may open " + socket.path +
-                                     " and try passwords there",
-                                 "write mode = 0660, user = postfix, group = postfix");
+    CheckOwnSocket();
+    for (const Listener& listener : host_->config->listeners) {
+      if (listener.protocol == Protocol::kSmtp && listener.smtp != nullptr && listener.smtp->sasl_socket) {
+        CheckForeignSocket(*listener.smtp);
       }
     }
-    if (!served) {
-      host_->findings.Warning("auth-socket-missing", main_.PlaceOf("smtpd_sasl_path"),
-                              "no unix_listener of service auth is " + path +
-                                  ": Postfix would find no SASL mechanism, and refuse to serve (we need no socket)",
-                              "add \"unix_listener " + path + " {\" to \"service auth {\"");
+  }
+
+  void CheckOwnSocket() {
+    std::string path = main_.Text("smtpd_sasl_path");
+    if (path.starts_with("unix:")) path.erase(0, 5);
+    path = NormalizePath(JoinPath(main_.Text("queue_directory"), path));
+    for (const UnixListener& socket : UnixListeners(dovecot_)) {
+      if (socket.path != path || socket.mode == 0 || (socket.mode & 7) == 0) continue;
+      host_->findings.Security("auth-socket-mode", socket.place,
+                               "everybody on this host who can enter its folder may open " + socket.path +
+                                   " and try passwords there",
+                               "write mode = 0660, user = postfix, group = postfix");
     }
+  }
+
+  // The one that another Dovecot is to make: it may come later, so that nothing here stops the start.
+  void CheckForeignSocket(const SmtpService& service) {
+    const SaslSocket& socket = *service.sasl_socket;
+    const Place place = PlaceOfPath(service.service_name);
+    if (!socket.path.empty() && !host_->files().Stat(socket.path).ok()) {
+      const std::string mend = "let the Dovecot that knows the users make it, or correct smtpd_sasl_path";
+      host_->findings.Warning("auth-socket-missing", place,
+                              "there is no " + socket.path +
+                                  ", and no unix_listener of service auth makes it: until there is, nobody can log in "
+                                  "(454)",
+                              !host_->has_dovecot() ? mend
+                                                    : "add \"unix_listener " + socket.path +
+                                                          " {\" to \"service auth {\" for logins to be checked here; or " +
+                                                          mend);
+    }
+    for (const Endpoint& to : socket.endpoints) {
+      if (to.address.IsLoopback()) continue;
+      host_->findings.Security("auth-socket-inet", place,
+                               "passwords cross the network in clear on their way to " + to.address.ToString(),
+                               "ask a Dovecot on this host, or lead the connection through a tunnel");
+      return;
+    }
+  }
+
+  // smtpd_sasl_path of a service, which may have one of its own (-o).
+  Place PlaceOfPath(std::string_view service_name) {
+    for (const MasterService& service : host_->postfix.master.services) {
+      if (service.type == "inet" && service.name == service_name) {
+        return PostfixParameters(&host_->postfix, &service).PlaceOf("smtpd_sasl_path");
+      }
+    }
+    return main_.PlaceOf("smtpd_sasl_path");
   }
 
   void CheckUsersFiles() {

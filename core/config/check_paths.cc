@@ -138,6 +138,7 @@ class PathChecker {
                               "end the value with \"/\" to make it a Maildir");
         continue;
       }
+      if (!host_->has_dovecot()) continue;  // who reads it is another program's affair
       const LoginFacts* owner = nullptr;
       const Meeting meeting = Meet(row, &owner);
       if (meeting == Meeting::kReadByNobody) {
@@ -243,7 +244,7 @@ class PathChecker {
 
   // Tables that cannot be listed are asked: for each login that is an address of ours, and for names that nobody has.
   void CheckPatternTables() {
-    if (!has_patterns_) return;
+    if (!has_patterns_ || !host_->has_dovecot()) return;
     size_t unread = 0;
     std::set<std::string> domains;
     for (const MatchPattern& pattern : routing_.virtual_mailbox_domains.patterns) {

@@ -20,6 +20,7 @@ struct HostConfiguration {
   std::shared_ptr<Config> config;           // never null once read
 
   FileSource& files() const { return *postfix.files; }
+  bool has_dovecot() const { return options.dovecot_file != kNoDovecot; }  // else `dovecot` is empty
   PostfixParameters Main() { return PostfixParameters(&postfix, nullptr); }
   DovecotSettings Dovecot(std::string_view protocol = "") {
     return DovecotSettings(dovecot.get(), protocol, postfix.files, &findings);

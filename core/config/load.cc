@@ -11,6 +11,7 @@
 #include "core/config/postfix_routing.h"
 #include "core/config/postfix_services.h"
 #include "core/config/registry.h"
+#include "core/config/sasl_socket.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -45,7 +46,11 @@ class ReadLog : public FileSource {
 
 void ReadAll(HostConfiguration* host) {
   ReadPostfix(host->options.postfix_dir, &host->postfix);
-  host->dovecot = ParseDovecot(host->files(), host->options.dovecot_file, &DovecotDefault, &host->findings);
+  if (host->has_dovecot()) {
+    host->dovecot = ParseDovecot(host->files(), host->options.dovecot_file, &DovecotDefault, &host->findings);
+  } else {
+    host->dovecot = std::make_unique<DovecotSection>();
+  }
   CheckPostfixNames(&host->postfix);
   CheckDovecotNames(*host->dovecot, &host->findings);
 }
@@ -106,14 +111,19 @@ void BuildAll(HostConfiguration* host) {
   config.queue = BuildQueueSettings(main);
   config.notices = BuildNoticeSettings(main);
   AddSmtpListeners(&host->postfix, host->options.port_offset, &config.listeners);
-  const auto lmtp = LmtpService(host, config.listeners.empty() ? nullptr : &config.listeners.front());
   const DovecotSettings dovecot = host->Dovecot();
-  config.auth = BuildAuth(dovecot);
-  config.storage = BuildStorage(dovecot);
-  config.imap = BuildImapService(host->Dovecot("imap"));
-  config.pop3 = BuildPop3Service(host->Dovecot("pop3"));
-  AddDovecotListeners(dovecot, host->options.port_offset, lmtp, &config.listeners);
-  config.routing.own_lmtp = OwnLmtpNexthops(config, host->options.port_offset);
+  if (host->has_dovecot()) {
+    const auto lmtp = LmtpService(host, config.listeners.empty() ? nullptr : &config.listeners.front());
+    config.auth = BuildAuth(dovecot);
+    config.storage = BuildStorage(dovecot);
+    config.imap = BuildImapService(host->Dovecot("imap"));
+    config.pop3 = BuildPop3Service(host->Dovecot("pop3"));
+    AddDovecotListeners(dovecot, host->options.port_offset, lmtp, &config.listeners);
+    config.routing.own_lmtp = OwnLmtpNexthops(config, host->options.port_offset);
+  } else {
+    config.auth.mechanisms.clear();
+  }
+  KeepForeignSaslSockets(host);
   config.log.maillog_file = main.Text("maillog_file");
   const std::string log_path = dovecot.Text("log_path");
   config.log.dovecot_log_path = log_path == "/dev/stderr" ? "-" : log_path;

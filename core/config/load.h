@@ -54,9 +54,12 @@ struct Finding {
   std::string mend;      // what to write instead
 };
 
+// In place of a path to dovecot.conf: IMAP, POP3 and logins are another program's.
+inline constexpr std::string_view kNoDovecot = "none";
+
 struct LoadOptions {
   std::string postfix_dir = "/etc/postfix";
-  std::string dovecot_file = "/etc/dovecot/dovecot.conf";
+  std::string dovecot_file = "/etc/dovecot/dovecot.conf";  // or kNoDovecot
   uint16_t port_offset = 0;
   bool public_checks = true;  // findings about the certificate and listeners that only matter on a real host
 };

@@ -8,6 +8,7 @@
 #include "core/config/postfix_lists.h"
 #include "core/config/postfix_local.h"
 #include "core/config/postfix_tls.h"
+#include "core/config/sasl_socket.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -73,6 +74,9 @@ void FillSasl(const PostfixParameters& p, SmtpService* service) {
   service->sasl_security_options = p.LowerList("smtpd_sasl_security_options");
   service->sasl_tls_security_options = p.LowerList("smtpd_sasl_tls_security_options");
   service->sasl_exceptions_networks = BuildMatchList(p, "smtpd_sasl_exceptions_networks", ListKind::kClients);
+  service->sasl_service = p.Text("smtpd_sasl_service");
+  service->sasl_path = p.Text("smtpd_sasl_path");
+  if (service->sasl_auth_enable) service->sasl_socket = ParseSaslSocket(p);  // sasl_socket.h: our own are taken away
   service->sender_login_maps = p.Tables("smtpd_sender_login_maps");
   service->local_header_clients = BuildLocalClients(p);
 }

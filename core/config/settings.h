@@ -65,6 +65,14 @@ using Restrictions = std::vector<Restriction>;
 
 enum class TlsLevel : uint8_t { kNone, kMay, kEncrypt };
 
+// A Dovecot auth server that is not this program: where smtpd_sasl_path leads then (sasl_socket.h has the rule).
+struct SaslSocket {
+  std::string name;                 // as main.cf writes it, for the log
+  Path path;                        // of a unix socket, absolute; empty: `endpoints`
+  std::vector<Endpoint> endpoints;  // of inet:host:port, to be tried in this order
+  bool operator==(const SaslSocket&) const = default;
+};
+
 struct SmtpService {
   std::string service_name;  // "smtp", "submission", "smtps", as master.cf writes it
   std::string syslog_name;   // "postfix", "postfix/submission"
@@ -86,6 +94,9 @@ struct SmtpService {
   std::vector<std::string> sasl_security_options;      // "noanonymous", "noplaintext" ...
   std::vector<std::string> sasl_tls_security_options;
   MatchList sasl_exceptions_networks;
+  std::string sasl_service = "smtp";      // smtpd_sasl_service: what the login is for, as the passdb sees it
+  std::string sasl_path;                  // smtpd_sasl_path, as written
+  std::optional<SaslSocket> sasl_socket;  // who checks logins; nullopt: this program
   uint32_t recipient_limit = 1000;
   uint32_t recipient_overshoot_limit = 1000;
   uint64_t message_size_limit = 10240000;  // bytes; 0: none

@@ -214,6 +214,7 @@ void ImapSession::Advance(std::unique_ptr<auth::Exchange> exchange, auth::Step s
       return;
     case auth::Step::Kind::kSuccess:
       return SucceedLogin(*exchange, step, context);
+    case auth::Step::Kind::kWait:  // only where another server decides, which is asked for SMTP alone
     case auth::Step::Kind::kFailure:
       return FailLogin(*exchange, step, context);
   }

@@ -159,6 +159,7 @@ void Pop3Session::Advance(std::unique_ptr<auth::Exchange> exchange, auth::Step s
       return;
     case auth::Step::Kind::kSuccess:
       return Succeed(*exchange, context);
+    case auth::Step::Kind::kWait:  // only where another server decides, which is asked for SMTP alone
     case auth::Step::Kind::kFailure:
       return Fail(*exchange, step, context);
   }

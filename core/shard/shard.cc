@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/auth/auth_socket_session.h"
+#include "core/auth/foreign_auth.h"
 #include "core/auth/sasl.h"
 #include "core/imap/session.h"
 #include "core/mailbox/location.h"
@@ -20,9 +21,10 @@ namespace postern {
 namespace {
 
 // Machines that have no connection count down from here.
-constexpr uint64_t kFirstAccountMachine = UINT64_MAX - 2;
+constexpr uint64_t kFirstAccountMachine = UINT64_MAX - 3;
 constexpr MachineId kShardMachine{UINT64_MAX};
 constexpr MachineId kQueueMachine{UINT64_MAX - 1};
+constexpr MachineId kForeignAuthMachine{UINT64_MAX - 2};
 // The shard that delivers, where one does.
 constexpr ShardId kDeliveringShard{0};
 
@@ -71,7 +73,8 @@ class Shard::Impl final : public mailbox::Directory {
         config_(std::move(options.config)),
         node_(std::move(options.node)),
         entropy_(options.key),
-        auth_sockets_{config_, std::max<uint32_t>(node_.pid, 1), auth::PenaltyTable()} {
+        auth_sockets_{config_, std::max<uint32_t>(node_.pid, 1), auth::PenaltyTable()},
+        foreign_auth_(kForeignAuthMachine, std::max<uint32_t>(node_.pid, 1)) {
     if (options.delivers) queue_ = std::make_unique<outbound::QueueManager>(kQueueMachine, config_, *this);
   }
 
@@ -86,6 +89,7 @@ class Shard::Impl final : public mailbox::Directory {
   uint64_t StateDigest() const {
     StableDigest digest;
     if (queue_ != nullptr) queue_->AddTo(digest);
+    foreign_auth_.AddTo(digest);
     std::vector<MachineId> ids;
     for (const auto& [id, session] : sessions_) ids.push_back(id);
     std::sort(ids.begin(), ids.end());
@@ -103,7 +107,7 @@ class Shard::Impl final : public mailbox::Directory {
   size_t session_count() const { return sessions_.size(); }
 
   bool quiet() const {
-    if (!sessions_.empty() || (queue_ != nullptr && !queue_->ended())) return false;
+    if (!sessions_.empty() || !foreign_auth_.ended() || (queue_ != nullptr && !queue_->ended())) return false;
     for (const auto& [user, account] : accounts_) {
       if (!account->machine.ended()) return false;
     }
@@ -210,6 +214,7 @@ class Shard::Impl final : public mailbox::Directory {
   struct Session {
     std::unique_ptr<Machine> machine;
     mailbox::AccountClient* client = nullptr;  // the same object, where it uses accounts
+    auth::VerifierClient* verifier_client = nullptr;  // the same, where another may check its login
     OpenAccount* account = nullptr;
   };
 
@@ -229,6 +234,7 @@ class Shard::Impl final : public mailbox::Directory {
     } else if (const auto* changed = std::get_if<ConfigChanged>(&event)) {
       config_ = auth_sockets_.config = changed->config;
       if (queue_ != nullptr) queue_->Reconfigure(config_, context);
+      foreign_auth_.Reconfigure(*config_);
     } else if (std::holds_alternative<Shutdown>(event)) {
       stopping_ = true;
       if (queue_ != nullptr) queue_->Step(event, context);
@@ -236,6 +242,7 @@ class Shard::Impl final : public mailbox::Directory {
       for (const auto& [id, session] : sessions_) ids.push_back(id);
       std::sort(ids.begin(), ids.end());
       for (const MachineId id : ids) StepMachine(id, event, context);
+      foreign_auth_.Step(event, context);
     }
   }
 
@@ -250,6 +257,8 @@ class Shard::Impl final : public mailbox::Directory {
       account->second->machine.Step(event, context);
     } else if (queue_ != nullptr && (id == kQueueMachine || queue_->Knows(static_cast<ConnId>(id)))) {
       queue_->Step(event, context);
+    } else if (id == kForeignAuthMachine || foreign_auth_.Knows(static_cast<ConnId>(id))) {
+      foreign_auth_.Step(event, context);
     } else if (const auto* connected = std::get_if<ConnectDone>(&event)) {
       if (connected->status.ok()) context.out.Put(Close{.conn = connected->conn, .kind = CloseKind::kNow});  // its asker is gone
     } else if (id == kShardMachine) {
@@ -263,6 +272,7 @@ class Shard::Impl final : public mailbox::Directory {
     auto session = std::make_unique<S>(std::forward<Args>(args)...);
     Session entry;
     if constexpr (std::is_base_of_v<mailbox::AccountClient, S>) entry.client = session.get();
+    if constexpr (std::is_base_of_v<auth::VerifierClient, S>) entry.verifier_client = session.get();
     entry.machine = std::move(session);
     if (opening_.second != nullptr && opening_.first == id) {  // opened inside its own constructor
       entry.account = opening_.second;
@@ -283,7 +293,7 @@ class Shard::Impl final : public mailbox::Directory {
     switch (listeners[index].protocol) {
       case config::Protocol::kSmtp:
       case config::Protocol::kLmtp:
-        return AddSession<smtp::SmtpSession>(id, event.conn, event, config_, *this, context);
+        return AddSession<smtp::SmtpSession>(id, event.conn, event, config_, *this, ForeignOf(listeners[index]), context);
       case config::Protocol::kImap:
         return AddSession<imap::ImapSession>(id, event.conn, event, config_, *this, context);
       case config::Protocol::kPop3:
@@ -291,6 +301,11 @@ class Shard::Impl final : public mailbox::Directory {
       case config::Protocol::kAuth:
         return AddSession<auth::AuthSocketSession>(id, event.conn, &auth_sockets_, context);
     }
+  }
+
+  // Who checks the logins of this listener's clients, where it isn't us.
+  auth::Verifier* ForeignOf(const config::Listener& listener) {
+    return listener.smtp != nullptr && listener.smtp->sasl_socket ? &foreign_auth_.At(*listener.smtp->sasl_socket) : nullptr;
   }
 
   void Adopt(const Adopted& event, Context& context) {
@@ -327,8 +342,25 @@ class Shard::Impl final : public mailbox::Directory {
     found->second->machine.Arrived(Path(root), context);
   }
 
-  // Hands completions and changes to sessions until none is left, then lets go of what has ended.
+  // Hands completions, changes and verdicts on logins to sessions until none is left, then lets go of what has ended.
   void Settle(Context& context) {
+    SettleAccounts(context);
+    for (auto told = foreign_auth_.Settle(context); !told.empty(); told = foreign_auth_.Settle(context)) {
+      for (auth::VerifierAnswer& answer : told) {
+        const auto session = sessions_.find(answer.session);
+        if (session == sessions_.end() || session->second.verifier_client == nullptr) continue;
+        stepped_.push_back(session->first);
+        session->second.verifier_client->OnVerifierAnswer(std::move(answer), context);
+      }
+      SettleAccounts(context);
+    }
+    for (const MachineId id : std::exchange(stepped_, {})) {
+      const auto session = sessions_.find(id);
+      if (session != sessions_.end() && session->second.machine->ended()) sessions_.erase(session);
+    }
+  }
+
+  void SettleAccounts(Context& context) {
     while (!touched_.empty()) {
       OpenAccount* account = touched_.back();
       touched_.pop_back();
@@ -347,10 +379,6 @@ class Shard::Impl final : public mailbox::Directory {
         session->second.client->OnMailboxChanged(context);
         touched_.push_back(account);
       }
-    }
-    for (const MachineId id : std::exchange(stepped_, {})) {
-      const auto session = sessions_.find(id);
-      if (session != sessions_.end() && session->second.machine->ended()) sessions_.erase(session);
     }
   }
 
@@ -373,6 +401,7 @@ class Shard::Impl final : public mailbox::Directory {
   Entropy entropy_;
   std::unique_ptr<outbound::QueueManager> queue_;  // where this shard delivers
   auth::AuthSocketShared auth_sockets_;
+  auth::ForeignAuth foreign_auth_;  // outlives the sessions
 
   absl::flat_hash_map<MachineId, Session> sessions_;
   std::map<std::string, std::unique_ptr<OpenAccount>, std::less<>> accounts_;  // by user

@@ -207,7 +207,9 @@ Outcome Evaluation::Reject(int code, std::string_view enhanced, std::string text
     Note("reject_warning", OneLine(reply));
     return Outcome::kDunno;
   }
-  if (defer_if_reject_ && reply.code >= 500) {
+  // Deviation: a client that may be a user, but there was nobody to ask, is not refused for good; Postfix does so where
+  // another rule that permits (permit_mx_backup) can't be judged.
+  if ((defer_if_reject_ || facts_.login_is_undecided) && reply.code >= 500) {
     reply.code -= 100;
     if (!reply.enhanced.empty()) reply.enhanced[0] = '4';
   }

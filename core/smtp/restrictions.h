@@ -48,6 +48,7 @@ struct Facts {
   bool has_recipient = false;
   routing::Mailbox recipient, recipient_rewritten;
   std::string_view sasl_user;       // empty: not logged in
+  bool login_is_undecided = false;  // because whoever checks logins could not be asked
   bool tls = false;
   bool input_waiting = false;       // the client has sent more where it should have waited for an answer
   uint32_t recipient_count = 0;     // accepted so far

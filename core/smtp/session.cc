@@ -25,13 +25,15 @@ bool EndsPipeline(Verb verb) {
 }  // namespace
 
 SmtpSession::SmtpSession(ConnId conn, const Accepted& accepted, std::shared_ptr<const config::Config> config,
-                         mailbox::Directory& directory, Context& context)
+                         mailbox::Directory& directory, auth::Verifier* foreign, Context& context)
     : conn_(conn),
       peer_(accepted.peer),
       tls_(accepted.tls),
       config_(std::move(config)),
       service_(config_->listeners[static_cast<size_t>(accepted.peer.listener)].smtp),
       directory_(directory),
+      own_verifier_(config_->auth),
+      verifier_(service_->sasl_socket ? foreign : &own_verifier_),
       trace_id_(context.entropy.Hex(32)),
       last_activity_(context.now.mono) {
   context.out.Put(SetTimer{.op = {MachineOf(conn_), kIdleTimer}, .at = last_activity_ + service_->timeout});

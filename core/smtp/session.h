@@ -2,6 +2,7 @@
 //
 //   Greeting --name known--> Commands --STARTTLS--> StartingTls --TlsReady--> Commands
 //                             ^  ^  |
+//                             |  |  +--EHLO--> AwaitingOffer --250--> Commands  (another server checks logins)
 //                             |  |  +--AUTH--> Exchanging <--> Verifying --235, 535--> Commands
 //                             |  |  |
 //                             |  |  +--DATA 354, BDAT n--> Receiving --end of message--> Committing --250, 451--> Commands
@@ -28,7 +29,7 @@
 #include <variant>
 #include <vector>
 
-#include "core/auth/sasl.h"
+#include "core/auth/verifier.h"
 #include "core/boundary/machine.h"
 #include "core/config/settings.h"
 #include "core/mailbox/account.h"
@@ -43,12 +44,14 @@ inline constexpr size_t kLineBytesMax = 12288 + 64;
 // What a client may send ahead while it is not being read.
 inline constexpr size_t kBufferedBytesMax = 65536;
 
-class SmtpSession final : public Machine {
+class SmtpSession final : public Machine, public auth::VerifierClient {
  public:
+  // `foreign`: who checks logins where the service has a sasl_socket; must outlive the session. Null: nobody does then.
   SmtpSession(ConnId conn, const Accepted& accepted, std::shared_ptr<const config::Config> config,
-              mailbox::Directory& directory, Context& context);
+              mailbox::Directory& directory, auth::Verifier* foreign, Context& context);
 
   void Step(const Event& event, Context& context) override;
+  void OnVerifierAnswer(auth::VerifierAnswer answer, Context& context) override;
   bool ended() const override { return std::holds_alternative<Closed>(state_) && open_operations_ == 0; }
   void AddTo(StableDigest& digest) const override;
 
@@ -57,6 +60,7 @@ class SmtpSession final : public Machine {
   struct Greeting {};
   struct Commands {};
   struct StartingTls {};
+  struct AwaitingOffer {};  // EHLO is answered once it is known what to announce
   struct Exchanging {
     std::unique_ptr<auth::Exchange> exchange;
     bool success_said = false;  // RFC 4954 section 4: data that came with success was sent as a challenge
@@ -116,6 +120,7 @@ class SmtpSession final : public Machine {
   void OnClientName(const ClientName& name, Context& context);
   void Greet(Context& context);
   void HandleHello(const Command& command, bool extended, Context& context);
+  void AnswerHello(Context& context);
   std::string Extensions() const;
   void HandleStartTls(const Command& command, Context& context);
   void OnTlsReady(const TlsFacts& facts, Context& context);
@@ -125,7 +130,9 @@ class SmtpSession final : public Machine {
 
   // ---- AUTH (session_auth.cc) ----
   bool AuthEnabled() const;
-  std::vector<std::string_view> Mechanisms() const;
+  bool AnnouncesAuth() const;
+  const std::vector<std::string>& SecurityOptions() const;
+  void TakeOffer(auth::Offer offer);
   void HandleAuth(const Command& command, Context& context);
   void HandleResponse(std::string_view line, Context& context);
   void Advance(std::unique_ptr<auth::Exchange> exchange, auth::Step step, Context& context);
@@ -194,7 +201,9 @@ class SmtpSession final : public Machine {
   std::shared_ptr<const config::Config> config_;  // of the time the connection came
   std::shared_ptr<const config::SmtpService> service_;
   mailbox::Directory& directory_;
-  std::variant<Greeting, Commands, StartingTls, Exchanging, Verifying, Receiving, Committing, Closed> state_;
+  auth::OwnVerifier own_verifier_;
+  auth::Verifier* const verifier_;  // null: nobody can log in
+  std::variant<Greeting, Commands, StartingTls, AwaitingOffer, Exchanging, Verifying, Receiving, Committing, Closed> state_;
 
   // Input.
   std::string input_;           // what was not taken yet
@@ -216,6 +225,8 @@ class SmtpSession final : public Machine {
   std::string helo_verb_ = "HELO";
   bool esmtp_ = false;
   std::string sasl_user_, sasl_method_;
+  std::vector<std::string> mechanisms_;  // announced in the answer to EHLO
+  bool login_is_undecided_ = false;      // whoever checks logins could not be asked: the client may be a user
   std::optional<Transaction> transaction_;
   BdatState bdat_ = BdatState::kNone;
   bool entered_ = false;        // counted in Directory::Enter

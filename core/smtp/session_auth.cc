@@ -11,24 +11,38 @@
 namespace postern::smtp {
 
 bool SmtpSession::AuthEnabled() const {
-  if (!service_->sasl_auth_enable) return false;
+  if (!service_->sasl_auth_enable || verifier_ == nullptr) return false;
   if (PLANTED("auth_before_tls")) return true;
   return tls_.active() || (!service_->tls_auth_only && service_->tls_level != config::TlsLevel::kEncrypt);
 }
 
-// smtpd_sasl_security_options, smtpd_sasl_tls_security_options: properties that rule a mechanism out.
-std::vector<std::string_view> SmtpSession::Mechanisms() const {
-  const auto& options = tls_.active() ? service_->sasl_tls_security_options : service_->sasl_security_options;
-  const auto has = [&options](std::string_view name) { return std::find(options.begin(), options.end(), name) != options.end(); };
-  std::vector<std::string_view> mechanisms = auth::OfferedMechanisms(config_->auth, !has("noplaintext"));
-  std::erase_if(mechanisms, [&](std::string_view name) {
-    const auth::MechanismFacts* facts = auth::FindMechanism(name);
-    if (facts == nullptr) return true;
-    return (has("noplaintext") && facts->plaintext) || (has("noactive") && facts->active) || (has("nodictionary") && facts->dictionary) ||
-           (has("noanonymous") && facts->anonymous) || (has("forward_secrecy") && !facts->forward_secrecy) ||
-           (has("mutual_auth") && !facts->mutual_auth);
-  });
-  return mechanisms;
+bool SmtpSession::AnnouncesAuth() const {
+  return AuthEnabled() && Offers("auth") && !service_->sasl_exceptions_networks.MatchesClient(peer_.remote.address, "");
+}
+
+const std::vector<std::string>& SmtpSession::SecurityOptions() const {
+  return tls_.active() ? service_->sasl_tls_security_options : service_->sasl_security_options;
+}
+
+// Deviation: where nobody can be asked, Postfix's smtpd ends ("fatal: no SASL authentication mechanisms"), and with it all
+// mail that comes in here. We announce no AUTH, and nobody is refused for good who may be a user (restrictions.cc): a relaying
+// client's mail waits and does not bounce.
+void SmtpSession::TakeOffer(auth::Offer offer) {
+  login_is_undecided_ = !offer.is_known;
+  mechanisms_ = std::move(offer.mechanisms);
+}
+
+void SmtpSession::OnVerifierAnswer(auth::VerifierAnswer answer, Context& context) {
+  if (auto* offer = std::get_if<auth::Offer>(&answer.what)) {
+    if (!std::holds_alternative<AwaitingOffer>(state_)) return;
+    state_ = Commands{};
+    TakeOffer(std::move(*offer));
+    AnswerHello(context);
+  } else if (auto* verifying = std::get_if<Verifying>(&state_)) {
+    auto exchange = std::move(verifying->exchange);
+    Advance(std::move(exchange), std::move(std::get<auth::Step>(answer.what)), context);
+  }
+  Resume(context);
 }
 
 void SmtpSession::HandleAuth(const Command& command, Context& context) {
@@ -48,15 +62,14 @@ void SmtpSession::HandleAuth(const Command& command, Context& context) {
   const std::string_view initial = TakeWord(&rest);
   if (name.empty() || !TakeWord(&rest).empty()) return Answer(Syntax("AUTH mechanism"), context);
 
-  const auto mechanisms = Mechanisms();
-  const bool offered = std::any_of(mechanisms.begin(), mechanisms.end(), [&](std::string_view m) { return EqualsIgnoringCase(m, name); });
-  auto exchange = offered ? auth::MakeExchange(name, config_->auth,
-                                               {.service = "smtp",
-                                                .remote = peer_.remote.address,
-                                                .local = peer_.local.address,
-                                                .tls = tls_.active(),
-                                                .local_host_name = config_->routing.myhostname})
-                          : nullptr;
+  auto exchange = verifier_->Begin(name, SecurityOptions(),
+                                   {.service = service_->sasl_service,
+                                    .no_login = true,
+                                    .remote = peer_.remote.address,
+                                    .local = peer_.local.address,
+                                    .tls = tls_.active(),
+                                    .local_host_name = config_->routing.myhostname},
+                                   MachineOf(conn_));
   const auto fail = [&](std::string_view why) {
     Log(context, "warning: " + ClientForLog() + ": SASL " + EscapeForLog(name, 64) + " authentication failed: " + std::string(why) + ", sasl_username=(unavailable)",
         Severity::kWarning, {{"event.action", "auth.done"}, {"event.outcome", "failure"}});
@@ -83,12 +96,12 @@ void SmtpSession::HandleResponse(std::string_view line, Context& context) {
   const bool success_said = exchanging.success_said;
   state_ = Commands{};
   if (line == "*") {
-    Log(context, "warning: " + ClientForLog() + ": SASL " + std::string(exchange->mechanism()) + " authentication aborted", Severity::kWarning);
+    Log(context, "warning: " + ClientForLog() + ": SASL " + EscapeForLog(exchange->mechanism(), 64) + " authentication aborted", Severity::kWarning);
     return Answer({501, "5.7.0", "Authentication aborted"}, context);
   }
   const auto decoded = line == "=" ? std::optional<std::string>("") : DecodeBase64(line);
   if (!decoded || decoded->size() > auth::kResponseBytesMax) {
-    Log(context, "warning: " + ClientForLog() + ": SASL " + std::string(exchange->mechanism()) +
+    Log(context, "warning: " + ClientForLog() + ": SASL " + EscapeForLog(exchange->mechanism(), 64) +
                      " authentication failed: Invalid base64 data in continued response, sasl_username=(unavailable)",
         Severity::kWarning);
     return AnswerAfter({535, "5.7.8", "Error: authentication failed: Invalid base64 data in continued response"}, config_->auth.failure_delay, context);
@@ -115,11 +128,13 @@ void SmtpSession::Advance(std::unique_ptr<auth::Exchange> exchange, auth::Step s
                           .question = VerifyPassword{.stored = std::move(step.stored), .password = std::move(step.password), .user = step.verify_user}});
       state_ = Verifying{std::move(exchange)};
       return;
+    case auth::Step::Kind::kWait: state_ = Verifying{std::move(exchange)}; return;
     case auth::Step::Kind::kSuccess:
       if (step.has_success_data) return challenge(true);
       state_ = Commands{};
       sasl_user_ = exchange->identity().user;
       sasl_method_ = exchange->mechanism();
+      login_is_undecided_ = false;
       verb_ = Verb::kAuth;
       for (const auth::LogLine& line : step.log_lines) {
         LogEvent event{.tag = "dovecot", .pid = directory_.LogPid(conn_), .text = auth::FormatAuthLine(line, peer_.remote.address, "")};
@@ -138,14 +153,16 @@ void SmtpSession::AuthFailed(std::string_view mechanism, std::string_view user, 
     LogEvent event{.tag = "dovecot", .pid = directory_.LogPid(conn_), .text = auth::FormatAuthLine(line, peer_.remote.address, "")};
     context.out.Log(std::move(event));
   }
+  const std::string why = step.reason_text.empty() ? "(reason unavailable)" : step.reason_text;
   Log(context,
-      "warning: " + ClientForLog() + ": SASL " + std::string(mechanism) + " authentication failed: (reason unavailable), sasl_username=" +
+      "warning: " + ClientForLog() + ": SASL " + EscapeForLog(mechanism, 64) + " authentication failed: " + why + ", sasl_username=" +
           (user.empty() ? "(unavailable)" : EscapeForLog(user, 255)),
-      Severity::kWarning, {{"event.action", "auth.done"}, {"event.outcome", "failure"}, {"auth.mechanism", std::string(mechanism)}});
+      Severity::kWarning, {{"event.action", "auth.done"}, {"event.outcome", "failure"}, {"auth.mechanism", EscapeForLog(mechanism, 64)}});
   if (step.reason == auth::FailureReason::kTemporary) {
-    return Answer({454, "4.7.0", "Temporary authentication failure: (reason unavailable)"}, context);
+    login_is_undecided_ = true;
+    return Answer({454, "4.7.0", "Temporary authentication failure: " + why}, context);
   }
-  AnswerAfter({535, "5.7.8", "Error: authentication failed: (reason unavailable)"}, step.no_delay ? Duration{} : config_->auth.failure_delay, context);
+  AnswerAfter({535, "5.7.8", "Error: authentication failed: " + why}, step.no_delay ? Duration{} : config_->auth.failure_delay, context);
 }
 
 }  // namespace postern::smtp

@@ -63,7 +63,21 @@ void SmtpSession::HandleHello(const Command& command, bool extended, Context& co
     return Answer(*refusal, context);
   }
   esmtp_ = extended;
+  login_is_undecided_ = false;
+  mechanisms_.clear();
   if (!extended) return Answer({250, "", config_->routing.myhostname}, context);
+  if (AnnouncesAuth()) {
+    auto offer = verifier_->AskOffer(SecurityOptions(), MachineOf(conn_));
+    if (!offer) {
+      state_ = AwaitingOffer{};
+      return;
+    }
+    TakeOffer(*std::move(offer));
+  }
+  AnswerHello(context);
+}
+
+void SmtpSession::AnswerHello(Context& context) {
   Answer({250, "", config_->routing.myhostname + Extensions()}, context);
 }
 
@@ -79,13 +93,11 @@ std::string SmtpSession::Extensions() const {
   add("etrn", "ETRN");
   const bool tls_here = config_->listeners[static_cast<size_t>(peer_.listener)].tls != nullptr;
   if (service_->tls_level != config::TlsLevel::kNone && tls_here && !tls_.active()) add("starttls", "STARTTLS");
-  if (AuthEnabled() && !service_->sasl_exceptions_networks.MatchesClient(peer_.remote.address, "")) {
+  if (!mechanisms_.empty()) {
     std::string mechanisms;
-    for (const std::string_view mechanism : Mechanisms()) mechanisms += (mechanisms.empty() ? "" : " ") + std::string(mechanism);
-    if (!mechanisms.empty()) {
-      add("auth", "AUTH " + mechanisms);
-      if (service_->broken_sasl_auth_clients) add("auth", "AUTH=" + mechanisms);
-    }
+    for (const std::string& mechanism : mechanisms_) mechanisms += (mechanisms.empty() ? "" : " ") + mechanism;
+    add("auth", "AUTH " + mechanisms);
+    if (service_->broken_sasl_auth_clients) add("auth", "AUTH=" + mechanisms);
   }
   add("enhancedstatuscodes", "ENHANCEDSTATUSCODES");
   add("8bitmime", "8BITMIME");

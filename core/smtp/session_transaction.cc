@@ -48,6 +48,7 @@ Facts SmtpSession::MakeFacts(Phase phase) const {
   facts.helo_verb = helo_verb_;
   facts.esmtp = esmtp_;
   facts.sasl_user = sasl_user_;
+  facts.login_is_undecided = login_is_undecided_;
   facts.tls = tls_.active();
   facts.input_waiting = pipelined_out_of_turn_;
   if (phase != Phase::kConnect) facts.deferred = phase == Phase::kHelo || helo_.empty() ? connect_deferred_ : helo_deferred_;

@@ -68,6 +68,8 @@ RemoteHost::Welcome RemoteHost::welcome() const {
   return behaviour_.kind == RemoteKind::kDropsPackets ? Welcome::kNoAnswer : Welcome::kAccepts;
 }
 
+std::unique_ptr<RemoteDialogue> RemoteHost::Open(Instant now, uint64_t process) { return Accept(now, process); }
+
 std::unique_ptr<RemoteSession> RemoteHost::Accept(Instant now, uint64_t process) {
   return std::make_unique<RemoteSession>(*this, now, process);
 }

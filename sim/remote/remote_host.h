@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "core/base/time.h"
+#include "sim/remote/remote_party.h"
 #include "sim/world/random.h"
 
 namespace postern::sim {
@@ -66,33 +67,24 @@ struct Taken {
   bool reply_told = false;  // the client has read that it was taken
 };
 
-// What a session wants done, in order. Delays add up: a stream has one order.
-struct RemoteAction {
-  enum class Kind : uint8_t { kSay, kClose, kTlsUp, kTlsBreaks } kind = Kind::kSay;
-  std::string text;             // of kSay
-  Duration delay;               // before it
-  std::vector<size_t> settles;  // of kSay: with this text the client knows of these (index in taken())
-};
-using RemoteActions = std::vector<RemoteAction>;
-
 class RemoteSession;
 
 // Owns the books; must outlive its sessions.
-class RemoteHost {
+class RemoteHost final : public RemoteParty {
  public:
   RemoteHost(std::string name, RemoteBehaviour behaviour, uint64_t seed)
       : name_(std::move(name)), behaviour_(behaviour), random_(seed, "remote host " + name_) {}
 
-  enum class Welcome : uint8_t { kAccepts, kRefuses, kNoAnswer };
-  Welcome welcome() const;
+  Welcome welcome() const override;
   // `process`: who connects, for the books.
   std::unique_ptr<RemoteSession> Accept(Instant now, uint64_t process);
+  std::unique_ptr<RemoteDialogue> Open(Instant now, uint64_t process) override;
 
   // From now on it behaves well; what it refused for good it goes on refusing, and its books stay.
   void Heal();
   // For good: the same answer every time, so that a law can tell a right bounce from a wrong one.
   bool Refuses(std::string_view recipient) const;
-  void ReplyTold(size_t index) { taken_[index].reply_told = true; }
+  void ReplyTold(size_t index) override { taken_[index].reply_told = true; }
 
   const std::string& name() const { return name_; }
   const RemoteBehaviour& behaviour() const { return behaviour_; }
@@ -115,17 +107,16 @@ class RemoteHost {
 };
 
 // The server's side of one connection.
-class RemoteSession {
+class RemoteSession final : public RemoteDialogue {
  public:
   RemoteSession(RemoteHost& host, Instant now, uint64_t process);
-  ~RemoteSession();
+  ~RemoteSession() override;
   RemoteSession(const RemoteSession&) = delete;
   RemoteSession& operator=(const RemoteSession&) = delete;
 
-  void OnConnected(RemoteActions* out);
-  void OnBytes(std::string_view bytes, Instant now, RemoteActions* out);
-  // The handshake is done, after kTlsUp.
-  void OnTls();
+  void OnConnected(RemoteActions* out) override;
+  void OnBytes(std::string_view bytes, Instant now, RemoteActions* out) override;
+  void OnTls() override;
   bool closed() const { return closed_; }
 
  private:

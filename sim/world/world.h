@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "core/shard/shard.h"
-#include "sim/remote/remote_host.h"
+#include "sim/remote/remote_party.h"
 #include "sim/remote/zones.h"
 #include "sim/world/disk.h"
 #include "sim/world/random.h"
@@ -72,8 +72,8 @@ class World {
 
   // ---- whom the server connects to ----
   // At every port of the address. Nobody at an address: "Connection refused".
-  void AddRemoteHost(IpAddress address, std::shared_ptr<RemoteHost> host) { remote_hosts_[address] = std::move(host); }
-  void AddRemoteHost(Path socket, std::shared_ptr<RemoteHost> host) {
+  void AddRemoteHost(IpAddress address, std::shared_ptr<RemoteParty> host) { remote_hosts_[address] = std::move(host); }
+  void AddRemoteHost(Path socket, std::shared_ptr<RemoteParty> host) {
     remote_sockets_[std::move(socket)] = std::move(host);
   }
   // What TLS shows of a host's certificate; without it: a self-signed one with no names.
@@ -198,8 +198,8 @@ class World {
   bool stopping_ = false, delivers_ = false;
   std::map<ConnId, Connection> connections_;
   uint64_t next_conn_ = 1;
-  std::map<IpAddress, std::shared_ptr<RemoteHost>> remote_hosts_;
-  std::map<Path, std::shared_ptr<RemoteHost>> remote_sockets_;
+  std::map<IpAddress, std::shared_ptr<RemoteParty>> remote_hosts_;
+  std::map<Path, std::shared_ptr<RemoteParty>> remote_sockets_;
   std::map<IpAddress, std::shared_ptr<const CertificateFacts>> certificates_;
   std::vector<std::unique_ptr<Client>> remote_links_;  // the remote hosts' ends of connections
   Zones zones_;

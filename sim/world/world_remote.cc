@@ -12,11 +12,11 @@ namespace {
 // How long the system itself tries to connect.
 constexpr Duration kSystemPatience = Seconds(127);
 
-// A remote host's end of one connection: gives its session what arrives, and sends what the session says, in order.
+// The other party's end of one connection: gives its session what arrives, and sends what the session says, in order.
 class RemoteLink final : public Client {
  public:
-  RemoteLink(std::shared_ptr<RemoteHost> host, ConnId conn, Now now, uint64_t process)
-      : host_(std::move(host)), conn_(conn), session_(host_->Accept(now.mono, process)) {}
+  RemoteLink(std::shared_ptr<RemoteParty> host, ConnId conn, Now now, uint64_t process)
+      : host_(std::move(host)), conn_(conn), session_(host_->Open(now.mono, process)) {}
 
   void Begin(World& world) {
     RemoteActions out;
@@ -69,9 +69,9 @@ class RemoteLink final : public Client {
     }
   }
 
-  std::shared_ptr<RemoteHost> host_;
+  std::shared_ptr<RemoteParty> host_;
   const ConnId conn_;
-  std::unique_ptr<RemoteSession> session_;  // null: over
+  std::unique_ptr<RemoteDialogue> session_;  // null: over
   Instant at_;                              // when the last of its actions is due
   uint64_t sent_bytes_ = 0, read_bytes_ = 0;
   std::deque<std::pair<uint64_t, size_t>> settles_;  // once so many bytes are read
@@ -82,7 +82,7 @@ std::string_view FolderOf(std::string_view path) { return path.substr(0, path.rf
 }  // namespace
 
 void World::PerformConnect(size_t shard, const postern::Connect& connect) {
-  std::shared_ptr<RemoteHost> host;
+  std::shared_ptr<RemoteParty> host;
   Peer peer;
   auto certificate = std::make_shared<const CertificateFacts>();
   if (const auto* endpoint = std::get_if<Endpoint>(&connect.to)) {
@@ -102,15 +102,15 @@ void World::PerformConnect(size_t shard, const postern::Connect& connect) {
     }
     host = found->second;
   }
-  const auto welcome = host == nullptr ? RemoteHost::Welcome::kRefuses : host->welcome();
-  if (welcome == RemoteHost::Welcome::kNoAnswer) {
+  const auto welcome = host == nullptr ? RemoteParty::Welcome::kRefuses : host->welcome();
+  if (welcome == RemoteParty::Welcome::kNoAnswer) {
     const Duration patience = connect.patience.ns == 0 ? kSystemPatience : std::min(connect.patience, kSystemPatience);
     AfterForProcess(patience.ns, [this, shard, op = connect.op] {
       StepShard(shard, ConnectDone{.op = op, .status = Error(StatusCode::kDeadlineExceeded, "Connection timed out")});
     });
     return;
   }
-  if (welcome == RemoteHost::Welcome::kRefuses) {
+  if (welcome == RemoteParty::Welcome::kRefuses) {
     AfterForProcess(RemoteLatency(), [this, shard, op = connect.op] {
       StepShard(shard, ConnectDone{.op = op, .status = Unavailable("Connection refused")});
     });

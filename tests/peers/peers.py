@@ -104,6 +104,40 @@ service lmtp {{
 """
 
 
+AUTH_SERVER = """
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log
+auth_verbose = yes
+protocols =
+ssl = no
+auth_failure_delay = 1 secs
+auth_mechanisms = plain login cram-md5 digest-md5 scram-sha-1 scram-sha-256
+service auth {{
+  unix_listener {folder}/sockets/auth {{
+    mode = 0666
+  }}
+  inet_listener {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN {folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid=15000 gid=15000 home=/nonexistent
+}}
+"""
+
+
 def listens(port):
     try:
         socket.create_connection(('127.0.0.1', port), PATIENCE).close()
@@ -171,42 +205,76 @@ class Postfix:
             raise AssertionError(f'{error}\n{self.log()[-4000:]}') from error
 
 
-class Dovecot:
-    """A private Dovecot that takes mail by LMTP: at `socket`, and on `port` with STARTTLS. `users`: lines of a passwd-file,
-    each mailbox is a Maildir below `folder`/mail."""
+class DovecotProcess:
+    """A private Dovecot with the configuration that the subclass has written; `port` is where it listens, too."""
 
-    def __init__(self, folder, socket_path, certificate, key, users):
+    def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.port = free_offset((0,))
-        for part in ('run', 'state', 'mail'):
+        for part in ('run', 'state'):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        nobody = pwd.getpwnam('nobody')
-        os.chown(self.folder / 'mail', nobody.pw_uid, nobody.pw_gid)
-        (self.folder / 'users').write_text(users.format(uid=nobody.pw_uid, gid=nobody.pw_gid, mail=self.folder / 'mail'))
         self.configuration = self.folder / 'dovecot.conf'
-        self.configuration.write_text(DOVECOT_CONF.format(folder=self.folder, port=self.port, socket=socket_path, certificate=certificate, key=key))
+        self.process = None
 
     def __enter__(self):
-        self.process = subprocess.Popen([DOVECOT, '-F', '-c', str(self.configuration)], stdin=subprocess.DEVNULL)
-        wait_until(self.listens, 'Dovecot')
+        self.start()
         return self
+
+    def __exit__(self, *_):
+        if self.process is not None:
+            self.stop()
+
+    def start(self):
+        self.process = subprocess.Popen([DOVECOT, '-F', '-c', str(self.configuration)], stdin=subprocess.DEVNULL,
+                                        start_new_session=True)
+        wait_until(self.listens, 'Dovecot')
 
     def listens(self):
         if self.process.poll() is not None:
             raise RuntimeError(f'dovecot ended: {self.process.returncode}\n{self.log()}')
         return listens(self.port)
 
-    def __exit__(self, *_):
-        self.process.terminate()
+    def stop(self):
+        process, self.process = self.process, None
+        process.terminate()
         try:
-            self.process.wait(PATIENCE)
+            process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            process.kill()
+            process.wait()
+        # What it had started serves the connections that it has to their end.
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
     def log(self):
         file = self.folder / 'log'
         return file.read_text(errors='replace') if file.exists() else ''
+
+
+class DovecotAuth(DovecotProcess):
+    """Only answers questions about passwords, at `socket` and at `port`. `users`: lines of a passwd-file."""
+
+    def __init__(self, folder, users):
+        super().__init__(folder)
+        self.socket = self.folder / 'sockets/auth'
+        self.socket.parent.mkdir()
+        self.configuration.write_text(AUTH_SERVER.format(folder=self.folder, port=self.port))
+        (self.folder / 'users').write_text(users)
+
+
+class Dovecot(DovecotProcess):
+    """Takes mail by LMTP: at `socket`, and on `port` with STARTTLS. `users`: lines of a passwd-file, each mailbox is a Maildir
+    below `folder`/mail."""
+
+    def __init__(self, folder, socket_path, certificate, key, users):
+        super().__init__(folder)
+        (self.folder / 'mail').mkdir(parents=True, exist_ok=True)
+        nobody = pwd.getpwnam('nobody')
+        os.chown(self.folder / 'mail', nobody.pw_uid, nobody.pw_gid)
+        (self.folder / 'users').write_text(users.format(uid=nobody.pw_uid, gid=nobody.pw_gid, mail=self.folder / 'mail'))
+        self.configuration.write_text(DOVECOT_CONF.format(folder=self.folder, port=self.port, socket=socket_path, certificate=certificate, key=key))
 
     def messages(self, name):
         return [file.read_bytes() for file in sorted((self.folder / 'mail' / name).rglob('new/*'))]

@@ -60,6 +60,7 @@ inline config::Auth AuthOf(std::shared_ptr<FakeUsers> users) {
 inline ClientFacts Client(std::string_view service = "imap") {
   ClientFacts client;
   client.service = service;
+  client.no_login = service == "smtp";
   client.remote = *IpAddress::Parse("192.0.2.1");
   client.local = *IpAddress::Parse("192.0.2.25");
   client.tls = true;

@@ -49,17 +49,17 @@ TEST(AuthSocketClient, SpeaksFirst) {
 TEST_F(ClientTest, AnnouncesWhatTheOptionsAllow) {
   using Names = std::vector<std::string>;
   // The same as Postfix's EHLO, with these options, before TLS and under it.
-  EXPECT_EQ(client_.Mechanisms({}),
+  EXPECT_EQ(Announceable(client_.mechanisms(), {}),
             (Names{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "ANONYMOUS"}));
-  EXPECT_EQ(client_.Mechanisms({"noplaintext", "noanonymous"}),
+  EXPECT_EQ(Announceable(client_.mechanisms(), {"noplaintext", "noanonymous"}),
             (Names{"CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"}));
-  EXPECT_EQ(client_.Mechanisms({"noanonymous"}),
+  EXPECT_EQ(Announceable(client_.mechanisms(), {"noanonymous"}),
             (Names{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"}));
-  EXPECT_EQ(client_.Mechanisms({"nodictionary"}),
+  EXPECT_EQ(Announceable(client_.mechanisms(), {"nodictionary"}),
             (Names{"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "ANONYMOUS"}));
-  EXPECT_EQ(client_.Mechanisms({"noactive"}), (Names{"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "ANONYMOUS"}));
-  EXPECT_EQ(client_.Mechanisms({"mutual_auth"}), (Names{"DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"}));
-  EXPECT_EQ(client_.Mechanisms({"forward_secrecy"}), Names{});
+  EXPECT_EQ(Announceable(client_.mechanisms(), {"noactive"}), (Names{"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "ANONYMOUS"}));
+  EXPECT_EQ(Announceable(client_.mechanisms(), {"mutual_auth"}), (Names{"DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"}));
+  EXPECT_EQ(Announceable(client_.mechanisms(), {"forward_secrecy"}), Names{});
 }
 
 TEST(AuthSocketClient, AnnouncesNoPrivateMechanismsAndNoChannelBinding) {
@@ -67,7 +67,7 @@ TEST(AuthSocketClient, AnnouncesNoPrivateMechanismsAndNoChannelBinding) {
   client.Feed(
       "VERSION\t1\t4\nMECH\tAPOP\tprivate\tplaintext\nMECH\tSCRAM-SHA-256-PLUS\tmutual-auth\tchannel-binding\n"
       "MECH\tbad name\nMECH\tOAUTHBEARER\tplaintext\nMECH\tXOAUTH2\nMECH\tONE-TOO-MANY\nDONE\n");
-  EXPECT_EQ(client.Mechanisms({}), (std::vector<std::string>{"OAUTHBEARER", "XOAUTH2"}));
+  EXPECT_EQ(Announceable(client.mechanisms(), {}), (std::vector<std::string>{"OAUTHBEARER", "XOAUTH2"}));
 }
 
 TEST_F(ClientTest, PlainWithAnInitialResponse) {
@@ -132,8 +132,8 @@ TEST_F(ClientTest, OkIsNotAlwaysYes) {
   };
   EXPECT_EQ(verdict("\tuser=a"), std::nullopt);
   EXPECT_EQ(verdict("\tuser=a\t\toriginal_user=b"), std::nullopt);
-  EXPECT_EQ(verdict("\tuser=a\tnologin"), FailureCode::kNone);
-  EXPECT_EQ(verdict("\tuser=a\tproxy\thost=b"), FailureCode::kNone);
+  EXPECT_EQ(verdict("\tuser=a\tnologin"), std::nullopt);  // no mailbox: he may send
+  EXPECT_EQ(verdict("\tuser=a\tproxy\thost=b"), std::nullopt);
   EXPECT_EQ(verdict(""), FailureCode::kTemporary);
   EXPECT_EQ(verdict("\tuser="), FailureCode::kTemporary);
   EXPECT_EQ(verdict("\tuser=a\001nb"), FailureCode::kTemporary);
@@ -184,8 +184,8 @@ TEST_F(ClientTest, ALostConnectionFailsAllForTheMoment) {
   Begin("LOGIN", nullptr);
   Begin("LOGIN", nullptr);
   const auto output = client_.Lost("closed by the server");
-  EXPECT_EQ(output.events, (Events{Failure{.id = 1, .code = FailureCode::kTemporary},
-                                   Failure{.id = 2, .code = FailureCode::kTemporary}}));
+  EXPECT_EQ(output.events, (Events{Failure{.id = 1, .code = FailureCode::kTemporary, .reason = std::string(kConnectionLost)},
+                                   Failure{.id = 2, .code = FailureCode::kTemporary, .reason = std::string(kConnectionLost)}}));
   EXPECT_TRUE(output.close);
   EXPECT_EQ(client_.state(), State::kBroken);
   EXPECT_TRUE(client_.Lost("again").events.empty());
@@ -196,7 +196,8 @@ TEST_F(ClientTest, ALostConnectionFailsAllForTheMoment) {
 TEST_F(ClientTest, BrokenServersAreLeft) {
   Begin("LOGIN", nullptr);
   const auto output = client_.Feed("CONT\t1\tYQ==\nCONT\t1\tYQ==\nOK\t1\tuser=a\n");
-  EXPECT_EQ(output.events, (Events{Challenge{1, "a"}, Failure{.id = 1, .code = FailureCode::kTemporary}}));
+  EXPECT_EQ(output.events, (Events{Challenge{1, "a"},
+                                   Failure{.id = 1, .code = FailureCode::kTemporary, .reason = std::string(kConnectionLost)}}));
   EXPECT_EQ(output.close_reason, "the server sent two challenges for one request");
 }
 
@@ -204,7 +205,7 @@ TEST_F(ClientTest, WhatItDoesNotKnowIsPassedOver) {
   Begin("PLAIN", nullptr);
   EXPECT_EQ(client_.Feed("NEWS\t1\tx\nMECH\tLATE\nOK\t1\tuser=a\tnew=b\n").events,
             Events{(Success{.id = 1, .user = "a"})});
-  EXPECT_EQ(client_.Mechanisms({}).back(), "ANONYMOUS");
+  EXPECT_EQ(Announceable(client_.mechanisms(), {}).back(), "ANONYMOUS");
 }
 
 TEST(AuthSocketClient, HandshakesThatAreNone) {

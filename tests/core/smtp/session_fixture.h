@@ -213,7 +213,7 @@ inline Harness::Harness(std::shared_ptr<const config::Config> config, uint16_t p
     accepted.tls = {.protocol = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .secret_bits = 256, .algorithm_bits = 256};
   }
   Context context = MakeContext();
-  session_ = std::make_unique<SmtpSession>(accepted.conn, accepted, config_, directory_, context);
+  session_ = std::make_unique<SmtpSession>(accepted.conn, accepted, config_, directory_, nullptr, context);
   Perform();
 }
 
