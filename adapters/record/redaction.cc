@@ -10,7 +10,7 @@ namespace postern::record {
 namespace {
 
 // What a base64 message is, as far as the dialogue tells.
-enum class Form : uint8_t { kUnknown, kPlainOrFirst, kUserName, kCramMd5, kDigestMd5, kScramFinal };
+enum class Form : uint8_t { kUnknown, kPlainOrFirst, kUserName, kCramMd5, kDigestMd5, kScramFinal, kChallenge };
 
 bool IsHex(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); });
@@ -30,8 +30,10 @@ Form FormOfAnswerTo(std::string_view prompt) {
   return Form::kUnknown;
 }
 
-// Of an initial response: by the mechanism, the last word before it on its line.
+// Of an initial response: by the mechanism, the last word before it on its line. Behind a tab it is another server's
+// challenge for a client of ours ("CONT", TAB, a number, TAB).
 Form FormOfInitial(std::string_view before) {
+  if (before.ends_with('\t')) return before.substr(before.rfind('\n') + 1).starts_with("CONT\t") ? Form::kChallenge : Form::kUnknown;
   if (!before.ends_with(' ')) return Form::kUnknown;
   before.remove_suffix(1);
   const size_t word = before.find_last_of(" \n");
@@ -44,6 +46,22 @@ Form FormOfInitial(std::string_view before) {
 
 void Fill(std::string* text, size_t begin, size_t end) {
   for (size_t i = begin; i < end && i < text->size(); ++i) (*text)[i] = 'x';
+}
+
+// What a server proves itself with, and the salt by which guesses could be checked (as codec_effect.cc hides them on their
+// way on to the client); the rest of a challenge is no secret.
+void FillProof(std::string* message) {
+  constexpr std::string_view kSalt = ",s=";
+  size_t begin = std::string::npos;
+  if (message->starts_with("v=")) begin = 2;
+  if (message->starts_with("rspauth=")) begin = 8;
+  if (message->starts_with("r=")) {
+    begin = message->find(kSalt);
+    if (begin != std::string::npos) begin += kSalt.size();
+  }
+  if (begin == std::string::npos) return;
+  const size_t end = std::min(message->find(',', begin), message->size());
+  std::fill(message->begin() + static_cast<std::ptrdiff_t>(begin), message->begin() + static_cast<std::ptrdiff_t>(end), 'A');
 }
 
 // Fills the secret in a decoded message; false where its shape is another.
@@ -82,6 +100,9 @@ bool FillMessage(Form form, std::string* message, std::string* answered) {
       *answered = "DIGEST-MD5";
       return true;
     }
+    case Form::kChallenge:
+      FillProof(message);
+      return true;
     case Form::kScramFinal: {
       const size_t at = message->rfind(",p=");
       if (!message->starts_with("c=") || at == std::string::npos) return false;

@@ -101,8 +101,8 @@ void AuthSocketClient::OnReply(ServerLine line, Output* out) {
 
 void AuthSocketClient::OnSuccess(SuccessLine line, Output* out) {
   if (requests_.erase(line.id) == 0) return;
-  // `nologin` and `proxy` say that the user has no mailbox here, which sending does not need: as Postfix, and as we do with
-  // users of our own.
+  // `nologin` and `proxy` say that the user has no mailbox here, which sending does not need: as Postfix, and as we do
+  // with users of our own.
   if (!IsPlausibleUser(line.user)) {
     constexpr std::string_view kPostfixWords = "Authentication backend error";
     return out->events.push_back(

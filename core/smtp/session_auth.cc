@@ -158,8 +158,8 @@ void SmtpSession::AuthFailed(std::string_view mechanism, std::string_view user, 
       "warning: " + ClientForLog() + ": SASL " + EscapeForLog(mechanism, 64) + " authentication failed: " + why + ", sasl_username=" +
           (user.empty() ? "(unavailable)" : EscapeForLog(user, 255)),
       Severity::kWarning, {{"event.action", "auth.done"}, {"event.outcome", "failure"}, {"auth.mechanism", EscapeForLog(mechanism, 64)}});
-  if (step.reason == auth::FailureReason::kTemporary) {
-    login_is_undecided_ = true;
+  login_is_undecided_ = step.reason == auth::FailureReason::kTemporary;
+  if (login_is_undecided_) {
     return Answer({454, "4.7.0", "Temporary authentication failure: " + why}, context);
   }
   AnswerAfter({535, "5.7.8", "Error: authentication failed: " + why}, step.no_delay ? Duration{} : config_->auth.failure_delay, context);

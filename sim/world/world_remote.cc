@@ -72,7 +72,7 @@ class RemoteLink final : public Client {
   std::shared_ptr<RemoteParty> host_;
   const ConnId conn_;
   std::unique_ptr<RemoteDialogue> session_;  // null: over
-  Instant at_;                              // when the last of its actions is due
+  Instant at_;                               // when the last of its actions is due
   uint64_t sent_bytes_ = 0, read_bytes_ = 0;
   std::deque<std::pair<uint64_t, size_t>> settles_;  // once so many bytes are read
 };

@@ -269,7 +269,7 @@ TEST(ForeignAuthWorlds, NobodyGetsInWithoutAnOk) {
       deferred += client->deferred_count();
     }
     const uint64_t process = run.world().process();
-    run.world().StopCleanly();  // and the next one starts when this one is quiet
+    run.world().StopCleanly();    // and the next one starts when this one is quiet
     run.world().After(1, [] {});  // looked at after an action
     ASSERT_TRUE(run.Run(60));
     EXPECT_GT(run.world().process(), process);

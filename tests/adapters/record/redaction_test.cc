@@ -61,6 +61,22 @@ TEST(Redaction, ChallengesKeepTheirShape) {
   EXPECT_EQ(last.answered, "SCRAM");
 }
 
+// Of an auth server that we ask: what it proves itself with, and the password that it has for a proxy.
+TEST(Redaction, AnotherServersProofsAreHidden) {
+  const auto hidden = [](const std::string& challenge) {
+    const std::string line = "OK\t3\tuser=a\nCONT\t7\t" + EncodeBase64(challenge) + "\n";
+    const std::string bytes = RedactReceived(line, {Redact{.offset_bytes = 19, .length_bytes = line.size() - 20}}, "").bytes;
+    return DecodeBase64(bytes.substr(19, bytes.size() - 20)).value_or("no base64");
+  };
+  EXPECT_EQ(hidden("v=rmF9pqV8S7suAoZWja4dJRkFsKQ="), "v=AAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+  EXPECT_EQ(hidden("rspauth=ea40f60335c427b5527b84dbabcdfffd"), "rspauth=" + std::string(32, 'A'));
+  EXPECT_EQ(hidden("r=abcdef,s=QSXCR+Q6sek8bf92,i=4096"), "r=abcdef,s=AAAAAAAAAAAAAAAA,i=4096");
+  EXPECT_EQ(hidden("Password:"), "Password:");
+  EXPECT_EQ(hidden("<1.2@host>"), "<1.2@host>");
+  EXPECT_EQ(RedactReceived("OK\t1\tuser=a\tpass=geheim\n", {Redact{.offset_bytes = 17, .length_bytes = 6}}, "").bytes,
+            "OK\t1\tuser=a\tpass=xxxxxx\n");
+}
+
 TEST(Redaction, CommandsKeepTheirGrammar) {
   EXPECT_EQ(RedactReceived("PASS canary-pw\r\n", {Redact{.offset_bytes = 5, .length_bytes = 9}}, "+OK").bytes, "PASS xxxxxxxxx\r\n");
   EXPECT_EQ(RedactReceived("a LOGIN u \"cana\\\"ry\"\r\n", {Redact{.offset_bytes = 11, .length_bytes = 8}}, "").bytes, "a LOGIN u \"xxxx\\\"xx\"\r\n");

@@ -57,7 +57,8 @@ TEST_F(ClientTest, AnnouncesWhatTheOptionsAllow) {
             (Names{"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"}));
   EXPECT_EQ(Announceable(client_.mechanisms(), {"nodictionary"}),
             (Names{"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "ANONYMOUS"}));
-  EXPECT_EQ(Announceable(client_.mechanisms(), {"noactive"}), (Names{"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "ANONYMOUS"}));
+  EXPECT_EQ(Announceable(client_.mechanisms(), {"noactive"}),
+            (Names{"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "ANONYMOUS"}));
   EXPECT_EQ(Announceable(client_.mechanisms(), {"mutual_auth"}), (Names{"DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"}));
   EXPECT_EQ(Announceable(client_.mechanisms(), {"forward_secrecy"}), Names{});
 }
@@ -184,8 +185,9 @@ TEST_F(ClientTest, ALostConnectionFailsAllForTheMoment) {
   Begin("LOGIN", nullptr);
   Begin("LOGIN", nullptr);
   const auto output = client_.Lost("closed by the server");
-  EXPECT_EQ(output.events, (Events{Failure{.id = 1, .code = FailureCode::kTemporary, .reason = std::string(kConnectionLost)},
-                                   Failure{.id = 2, .code = FailureCode::kTemporary, .reason = std::string(kConnectionLost)}}));
+  EXPECT_EQ(output.events,
+            (Events{Failure{.id = 1, .code = FailureCode::kTemporary, .reason = std::string(kConnectionLost)},
+                    Failure{.id = 2, .code = FailureCode::kTemporary, .reason = std::string(kConnectionLost)}}));
   EXPECT_TRUE(output.close);
   EXPECT_EQ(client_.state(), State::kBroken);
   EXPECT_TRUE(client_.Lost("again").events.empty());
@@ -196,8 +198,9 @@ TEST_F(ClientTest, ALostConnectionFailsAllForTheMoment) {
 TEST_F(ClientTest, BrokenServersAreLeft) {
   Begin("LOGIN", nullptr);
   const auto output = client_.Feed("CONT\t1\tYQ==\nCONT\t1\tYQ==\nOK\t1\tuser=a\n");
-  EXPECT_EQ(output.events, (Events{Challenge{1, "a"},
-                                   Failure{.id = 1, .code = FailureCode::kTemporary, .reason = std::string(kConnectionLost)}}));
+  EXPECT_EQ(output.events,
+            (Events{Challenge{1, "a"},
+                    Failure{.id = 1, .code = FailureCode::kTemporary, .reason = std::string(kConnectionLost)}}));
   EXPECT_EQ(output.close_reason, "the server sent two challenges for one request");
 }
 

@@ -200,5 +200,14 @@ TEST(AuthSocketCodec, ACarriageReturnBeforeTheEndIsDropped) {
   EXPECT_EQ(reader.Next(&in), std::nullopt);
 }
 
+TEST(SecretInReply, IsAChallengeOrAProxysPassword) {
+  EXPECT_EQ(SecretInReply("CONT\t12\tdj1h"), (SecretSpan{8, 12}));
+  EXPECT_EQ(SecretInReply("CONT\t12"), SecretSpan{});
+  EXPECT_EQ(SecretInReply("OK\t1\tuser=a\tpass=b\thost=c"), (SecretSpan{17, 18}));
+  EXPECT_EQ(SecretInReply("OK\t1\tuser=pass=b"), SecretSpan{});
+  EXPECT_EQ(SecretInReply("FAIL\t1\tuser=a"), SecretSpan{});
+  EXPECT_EQ(SecretInReply("MECH\tPLAIN"), SecretSpan{});
+}
+
 }  // namespace
 }  // namespace postern::auth

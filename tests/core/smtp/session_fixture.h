@@ -106,7 +106,8 @@ class FakeDirectory final : public mailbox::Directory {
 class Harness {
  public:
   // `port` names the service in kMasterCf.
-  Harness(std::shared_ptr<const config::Config> config, uint16_t port, std::string_view client = "127.0.0.1", bool answer_name = true);
+  Harness(std::shared_ptr<const config::Config> config, uint16_t port, std::string_view client = "127.0.0.1", bool answer_name = true,
+          auth::Verifier* foreign = nullptr);
 
   void Send(std::string_view bytes);
   void Line(std::string_view line) { Send(std::string(line) + "\r\n"); }
@@ -117,6 +118,7 @@ class Harness {
     return Replies();
   }
   void Give(const Event& event);
+  void Tell(std::variant<auth::Offer, auth::Step> what);  // of `foreign`
   void BeginTls();
   void Advance(Duration time);  // timers that come due fire
 
@@ -199,7 +201,8 @@ inline Status MapDisk::Do(const FileOp& op) {
   return OkStatus();
 }
 
-inline Harness::Harness(std::shared_ptr<const config::Config> config, uint16_t port, std::string_view client, bool answer_name)
+inline Harness::Harness(std::shared_ptr<const config::Config> config, uint16_t port, std::string_view client, bool answer_name,
+                        auth::Verifier* foreign)
     : hold_answers(!answer_name), config_(std::move(config)), entropy_({}) {
   now_.wall.us = 1795499622'123456;
   now_.mono.ns = 1'000'000'000;
@@ -213,13 +216,19 @@ inline Harness::Harness(std::shared_ptr<const config::Config> config, uint16_t p
     accepted.tls = {.protocol = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .secret_bits = 256, .algorithm_bits = 256};
   }
   Context context = MakeContext();
-  session_ = std::make_unique<SmtpSession>(accepted.conn, accepted, config_, directory_, nullptr, context);
+  session_ = std::make_unique<SmtpSession>(accepted.conn, accepted, config_, directory_, foreign, context);
   Perform();
 }
 
 inline void Harness::Give(const Event& event) {
   Context context = MakeContext();
   session_->Step(event, context);
+  Perform();
+}
+
+inline void Harness::Tell(std::variant<auth::Offer, auth::Step> what) {
+  Context context = MakeContext();
+  session_->OnVerifierAnswer({.session = MachineOf(ConnId{5}), .what = std::move(what)}, context);
   Perform();
 }
 
