@@ -7,6 +7,7 @@
 
 #include "core/queue/queue_file.h"
 #include "sim/campaign/setting.h"
+#include "sim/remote/remote_host.h"
 #include "sim/world/world.h"
 
 namespace postern::sim {
