@@ -12,6 +12,7 @@
 #include <chrono>
 #include <ctime>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "adapters/files/file_ops.h"
@@ -186,6 +187,7 @@ StatusOr<std::vector<std::string>> Spool::Ids(Folder folder) const {
 
 Status Spool::List(std::vector<Entry>* entries) const {
   Status first;
+  std::set<std::string> seen;  // a message that is being put off has two names for a moment
   for (const Folder folder : kMailFolders) {
     const auto ids = Ids(folder);
     if (!ids.ok()) {
@@ -194,7 +196,10 @@ Status Spool::List(std::vector<Entry>* entries) const {
     }
     for (const std::string& id : *ids) {
       Entry entry{.folder = folder, .id = id};
-      if (ReadEntry(&entry)) entries->push_back(std::move(entry));
+      if (!seen.contains(id) && ReadEntry(&entry)) {
+        entries->push_back(std::move(entry));
+        seen.insert(id);
+      }
     }
   }
   std::sort(entries->begin(), entries->end(), [](const Entry& a, const Entry& b) {

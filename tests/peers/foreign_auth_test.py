@@ -152,6 +152,7 @@ class ForeignAuth(unittest.TestCase):
     def test_down(self):
         self.log_in('PLAIN', PASSWORD)  # it was known once
         self.dovecot.stop()
+        wait_until(self.cannot_connect, 'the end of the auth process, which outlives its master for a moment')
         self.connect()
         self.assertEqual(self.announced(), MECHANISMS)
         for mechanism in MECHANISMS:
@@ -163,6 +164,12 @@ class ForeignAuth(unittest.TestCase):
         self.dovecot.start()
         self.client.rset()
         wait_until(self.logs_in_again, 'a login')
+
+    def cannot_connect(self):
+        self.connect()
+        code, text = self.refusal('PLAIN', PASSWORD)
+        self.assertEqual(code, 454)
+        return "Can't connect" in text
 
     def logs_in_again(self):
         try:
