@@ -1,6 +1,7 @@
 #include "core/outbound/queue_manager.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "core/boundary/planted.h"
@@ -18,6 +19,8 @@ constexpr uint64_t kWakeup = kOwn, kRequests = kOwn | 1, kMaildrop = kOwn | 2, k
 // Ids of incoming/ that are listed; the others are found by reading the folder again.
 constexpr size_t kIncomingListedMax = 20'000;
 constexpr size_t kStatsAtOnce = 500;
+// A session knows by then whether it keeps what it wrote: some flushes. A guess.
+constexpr Duration kTakenBackWithin = Seconds(10);
 constexpr Duration kScanAgain = Seconds(10);  // a folder could not be read
 
 std::string CourierKey(const queue::Destination& destination, const queue::Envelope& envelope,
@@ -327,7 +330,8 @@ void QueueManager::Take(const queue::ScheduleReport& report, Context& context) {
 void QueueManager::ScanSpool(Context& context) {
   scanning_incoming_ = true;
   incoming_overflowed_ = false;
-  const OpId op = Ask([this](const Event& event, Context& later) {
+  const bool first = !std::exchange(scanned_incoming_, true);
+  const OpId op = Ask([this, first](const Event& event, Context& later) {
     scanning_incoming_ = false;
     ScanSpoolLater(later);
     const auto* scan = std::get_if<ScanDone>(&event);
@@ -337,13 +341,56 @@ void QueueManager::ScanSpool(Context& context) {
       if (!entry.is_dir && queue::IsQueueId(entry.name)) ids.push_back(entry.name);
     }
     std::sort(ids.begin(), ids.end());  // ids grow with time
-    for (const std::string& id : ids) {
-      const bool is_new = !active_.contains(id) && !incoming_known_.contains(id);
-      if (is_new && incoming_.size() < kIncomingListedMax) found_by_scan_.insert(id);
-      OnQueued(id, later);
+    if (first) {
+      for (const std::string& id : ids) TakeFound(id, later);
+    } else {
+      std::erase_if(ids, [this](const std::string& id) { return active_.contains(id) || incoming_known_.contains(id); });
+      StatIncoming(std::make_shared<std::vector<std::string>>(std::move(ids)), 0, later);
     }
   });
   context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), queue::Folder::kIncoming)});
+}
+
+void QueueManager::TakeFound(const std::string& id, Context& context) {
+  const bool is_new = !active_.contains(id) && !incoming_known_.contains(id);
+  if (is_new && incoming_.size() < kIncomingListedMax) found_by_scan_.insert(id);
+  OnQueued(id, context);
+}
+
+// What a session of this process has just written may yet be taken back (another recipient's Maildir fails, or the flush
+// of this folder): it tells when it is not. Older files are nobody's; asked for some at a time.
+void QueueManager::StatIncoming(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context) {
+  if (from >= ids->size()) return;
+  const size_t end = std::min(from + kStatsAtOnce, ids->size());
+  std::vector<Path> paths;
+  for (size_t i = from; i < end; ++i) paths.push_back(queue::FilePath(Queue(), queue::Folder::kIncoming, (*ids)[i]));
+  const OpId op = Ask([this, ids, from, end](const Event& event, Context& later) {
+    const auto* stat = std::get_if<StatDone>(&event);
+    for (size_t i = from; stat != nullptr && i < end && i - from < stat->files.size(); ++i) {
+      const FileFacts& file = stat->files[i - from];
+      if (!file.status.ok()) continue;
+      // A time to come is that of a clock that has jumped since.
+      const int64_t age_us = later.now.wall.us - file.ctime_ns / 1000;
+      if (std::abs(age_us) >= kTakenBackWithin.ns / 1000) {
+        TakeFound((*ids)[i], later);
+      } else {
+        ScanSpoolSoon(later);
+      }
+    }
+    StatIncoming(ids, end, later);
+  });
+  context.out.Put(Stat{.op = op, .paths = std::move(paths)});
+}
+
+void QueueManager::ScanSpoolSoon(Context& context) {
+  if (std::exchange(soon_scan_set_, true)) return;
+  Later(
+      kTakenBackWithin,
+      [this](Context& later) {
+        soon_scan_set_ = false;
+        if (!stopping_ && !scanning_incoming_) ScanSpool(later);
+      },
+      context);
 }
 
 // Somebody may have left mail without a word, and words get lost (qmgr(8) looks as often).

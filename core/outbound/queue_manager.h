@@ -107,6 +107,9 @@ class QueueManager final : public Machine, private PickupHost {
   void Take(const queue::ScheduleReport& report, Context& context);
   void ScanSpool(Context& context);
   void ScanSpoolLater(Context& context);
+  void ScanSpoolSoon(Context& context);
+  void StatIncoming(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context);
+  void TakeFound(const std::string& id, Context& context);
   void ScanJournals(Context& context);
   void DropOrphans(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context);
   void ScanDeferred(Context& context);
@@ -198,6 +201,8 @@ class QueueManager final : public Machine, private PickupHost {
   std::set<std::string> found_by_scan_;   // not told of in this life
   bool incoming_overflowed_ = false;      // more lie on disk than are listed
   bool scanning_incoming_ = false;
+  bool scanned_incoming_ = false;   // once at least: what another process left is known
+  bool soon_scan_set_ = false;
   bool incoming_scan_set_ = false;     // a timer for the next one runs
   std::set<std::string> sites_asked_;  // for the next pass through deferred/, in lower case
   Instant next_site_pass_;             // not before

@@ -78,6 +78,7 @@ struct Disk::Performer {
       disk.bytes_used_ -= file->bytes.size();
       file->bytes = op.bytes.Flatten();
       file->mtime_seconds = op.mtime_seconds >= 0 ? op.mtime_seconds : now;
+      file->mtime_ns = file->mtime_seconds * 1'000'000'000 + static_cast<int64_t>(disk.ticks_++ % 1'000'000'000);
       disk.bytes_used_ += file->bytes.size();
       return {};
     }
