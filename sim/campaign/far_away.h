@@ -61,6 +61,7 @@ class FarAway {
   Random random_;
   World* world_ = nullptr;
   bool goes_out_ = true, heals_ = true;
+  bool slow_ = false;  // some host is, until it heals
   std::vector<Domain> domains_;
   std::string relayhost_;
   std::vector<std::string> addresses_;
