@@ -69,7 +69,9 @@ std::map<std::string, Found> Collect(World& world, Ledger& ledger) {
 std::map<std::string, std::set<std::string>> CollectQueue(World& world, Ledger& ledger) {
   std::map<std::string, std::set<std::string>> queued;
   for (const auto& [path, bytes] : world.disk().Files("/var/spool/postfix/postern")) {
-    if (path.find("/postern/tmp/") != std::string::npos || path.find("/postern/journal/") != std::string::npos)
+    // What is in corrupt/ is for people: a name that a power loss brought back, of a file that is another's by then.
+    if (path.find("/postern/tmp/") != std::string::npos || path.find("/postern/journal/") != std::string::npos ||
+        path.find("/postern/corrupt/") != std::string::npos)
       continue;
     auto file = queue::ParseQueueFile(bytes);
     if (!file.ok()) {
@@ -240,14 +242,14 @@ void AuditSecrets(World& world, Ledger& ledger) {
 
 }  // namespace
 
-void Audit(World& world, Ledger& ledger, const Sightings& first, const Sightings& second) {
+void Audit(World& world, Ledger& ledger, const Sightings& first, const Sightings& second, bool queue_is_quiet) {
   const std::map<std::string, Found> found = Collect(world, ledger);
   const auto queued = CollectQueue(world, ledger);
   for (const Submission& submission : ledger.submissions()) AuditSubmission(submission, found, queued, world, ledger);
   AuditQueue(queued, ledger);
   AuditAppends(found, ledger);
   AuditFlags(found, world, ledger);
-  AuditSightings(found, ledger, first, second);
+  if (queue_is_quiet) AuditSightings(found, ledger, first, second);
   AuditHandback(found, world, ledger, second);
   AuditSecrets(world, ledger);
 }

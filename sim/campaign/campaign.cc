@@ -187,13 +187,14 @@ Result RunSeed(const Plan& plan) {
   if (!world.RunUntil(Instant{} + kSafety + kLiveness, kStepsMax))
     ledger.Violated("O20", "no end in the liveness phase");
 
-  if (ledger.violations().empty()) far_away.Audit(ledger);
+  bool queue_is_quiet = false;
+  if (ledger.violations().empty()) queue_is_quiet = far_away.Audit(ledger);
   if (ledger.violations().empty()) {
     const Sightings first = ReadAll(world, ledger, "first", readers);
     world.Crash(/*power_loss=*/false);
     world.RunUntil(world.now().mono + Seconds(60), kStepsMax);
     const Sightings second = ReadAll(world, ledger, "second", readers);
-    if (ledger.violations().empty()) Audit(world, ledger, first, second);
+    if (ledger.violations().empty()) Audit(world, ledger, first, second, queue_is_quiet);
   }
   return {.seed = plan.seed,
           .digest = world.digest(),

@@ -277,7 +277,7 @@ OutboundFacts FarAway::Facts(Ledger& ledger) const {
   return facts;
 }
 
-void FarAway::Audit(Ledger& ledger) {
+bool FarAway::Audit(Ledger& ledger) {
   const OutboundFacts facts = Facts(ledger);
   Report(ledger, CheckOneEnd(facts));
   Report(ledger, CheckNotices(facts));
@@ -287,7 +287,7 @@ void FarAway::Audit(Ledger& ledger) {
   for (const auto& [address, host] : hosts_) {
     for (const std::string& complaint : host->complaints()) ledger.Violated("O19", complaint);
   }
-  if (!goes_out_) return;
+  if (!goes_out_) return true;
   // With a host that takes its time a message waits long for its turn there, and for the last of its recipients.
   Limits limits = limits_;
   if (slow_) limits.slack = Seconds(86400);
@@ -304,10 +304,15 @@ void FarAway::Audit(Ledger& ledger) {
     if (!name.starts_with("tmp/")) names.insert(name);  // what was being written when a process died
   }
   Report(ledger, CheckNoLeak(names, facts.waiting.empty()));
-  if (destination_is_recipient_) return;  // the limit is a recipient's then, and books of connections do not know whose
+  const bool quiet = std::none_of(names.begin(), names.end(), [](const std::string& name) {
+    return name.starts_with("incoming/") || name.starts_with("deferred/");
+  });
+  // The limit is a recipient's then, and books of connections do not know whose.
+  if (destination_is_recipient_) return quiet;
   for (const auto& [destination, traffic] : traffic_) {
     Report(ledger, CheckConcurrency(destination, traffic.most, concurrency_limit_));
   }
+  return quiet;
 }
 
 }  // namespace postern::sim

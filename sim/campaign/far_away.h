@@ -34,8 +34,8 @@ class FarAway {
   void Watch(Now now, const Event& event, const std::vector<Effect>& effects);
   // From here on every host is well, but in those seeds in which the queue has to do without.
   void Heal();
-  // In the end, when all that waits has had the time to go.
-  void Audit(Ledger& ledger);
+  // In the end, when all that waits has had the time to go. False: some waits still, and may go at any time.
+  bool Audit(Ledger& ledger);
 
  private:
   struct Domain {
