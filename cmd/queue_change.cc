@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace postern::cmd {
@@ -55,6 +56,7 @@ StatusOr<ChangeResult> ChangeQueue(const Spool& spool, const QueueChange& change
     }
   }
   std::vector<std::string> meant;
+  std::set<std::string> known;
   for (const std::string& id : candidates) {
     const auto folder = spool.Where(id);
     if (!folder || !Applies(change.kind, *folder)) continue;
@@ -63,7 +65,7 @@ StatusOr<ChangeResult> ChangeQueue(const Spool& spool, const QueueChange& change
     if (!change.folders.empty() &&
         std::find(change.folders.begin(), change.folders.end(), *folder) == change.folders.end())
       continue;
-    if (std::find(meant.begin(), meant.end(), id) == meant.end()) meant.push_back(id);
+    if (known.insert(id).second) meant.push_back(id);
   }
   ChangeResult result;
   if (meant.empty()) return result;

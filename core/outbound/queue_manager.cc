@@ -16,12 +16,6 @@ namespace {
 // Tag spaces: the manager's own operations have the highest bit; a courier's are its number and 16 bits.
 constexpr uint64_t kOwn = UINT64_C(1) << 63;
 constexpr uint64_t kWakeup = kOwn, kRequests = kOwn | 1, kMaildrop = kOwn | 2, kFirstOwn = 16;
-// Ids of incoming/ that are listed; the others are found by reading the folder again.
-constexpr size_t kIncomingListedMax = 20'000;
-constexpr size_t kStatsAtOnce = 500;
-// A session knows by then whether it keeps what it wrote: some flushes. A guess.
-constexpr Duration kTakenBackWithin = Seconds(10);
-constexpr Duration kScanAgain = Seconds(10);  // a folder could not be read
 
 std::string CourierKey(const queue::Destination& destination, const queue::Envelope& envelope,
                        const config::Config& config) {
@@ -188,6 +182,10 @@ void QueueManager::Pump(Context& context) {
       id = *std::exchange(due, std::nullopt);
     }
     if (active_.contains(id)) continue;
+    if (moved_by_hand_.contains(id)) {  // where it will be is not known yet
+      retry_.Put(id, context.now.mono + Seconds(1));
+      continue;
+    }
     schedule_.ReadingBegins(*source);
     Activate(id, *source == queue::QueueSource::kIncoming ? queue::Folder::kIncoming : queue::Folder::kDeferred,
              context);
@@ -325,184 +323,6 @@ void QueueManager::Take(const queue::ScheduleReport& report, Context& context) {
   for (const std::string& id : report.finished) FinishMessage(id, context);
 }
 
-// ---- the spool's folders -------------------------------------------------------------------------------------------
-
-void QueueManager::ScanSpool(Context& context) {
-  scanning_incoming_ = true;
-  incoming_overflowed_ = false;
-  const bool first = !std::exchange(scanned_incoming_, true);
-  const OpId op = Ask([this, first](const Event& event, Context& later) {
-    scanning_incoming_ = false;
-    ScanSpoolLater(later);
-    const auto* scan = std::get_if<ScanDone>(&event);
-    if (scan == nullptr || !scan->status.ok()) return;
-    std::vector<std::string> ids;
-    for (const DirEntry& entry : scan->entries) {
-      if (!entry.is_dir && queue::IsQueueId(entry.name)) ids.push_back(entry.name);
-    }
-    std::sort(ids.begin(), ids.end());  // ids grow with time
-    if (first) {
-      for (const std::string& id : ids) TakeFound(id, later);
-    } else {
-      std::erase_if(ids, [this](const std::string& id) { return active_.contains(id) || incoming_known_.contains(id); });
-      StatIncoming(std::make_shared<std::vector<std::string>>(std::move(ids)), 0, later);
-    }
-  });
-  context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), queue::Folder::kIncoming)});
-}
-
-void QueueManager::TakeFound(const std::string& id, Context& context) {
-  const bool is_new = !active_.contains(id) && !incoming_known_.contains(id);
-  if (is_new && incoming_.size() < kIncomingListedMax) found_by_scan_.insert(id);
-  OnQueued(id, context);
-}
-
-// What a session of this process has just written may yet be taken back (another recipient's Maildir fails, or the flush
-// of this folder): it tells when it is not. Older files are nobody's; asked for some at a time.
-void QueueManager::StatIncoming(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context) {
-  if (from >= ids->size()) return;
-  const size_t end = std::min(from + kStatsAtOnce, ids->size());
-  std::vector<Path> paths;
-  for (size_t i = from; i < end; ++i) paths.push_back(queue::FilePath(Queue(), queue::Folder::kIncoming, (*ids)[i]));
-  const OpId op = Ask([this, ids, from, end](const Event& event, Context& later) {
-    const auto* stat = std::get_if<StatDone>(&event);
-    for (size_t i = from; stat != nullptr && i < end && i - from < stat->files.size(); ++i) {
-      const FileFacts& file = stat->files[i - from];
-      if (!file.status.ok()) continue;
-      // A time to come is that of a clock that has jumped since.
-      const int64_t age_us = later.now.wall.us - file.ctime_ns / 1000;
-      if (std::abs(age_us) >= kTakenBackWithin.ns / 1000) {
-        TakeFound((*ids)[i], later);
-      } else {
-        ScanSpoolSoon(later);
-      }
-    }
-    StatIncoming(ids, end, later);
-  });
-  context.out.Put(Stat{.op = op, .paths = std::move(paths)});
-}
-
-void QueueManager::ScanSpoolSoon(Context& context) {
-  if (std::exchange(soon_scan_set_, true)) return;
-  Later(
-      kTakenBackWithin,
-      [this](Context& later) {
-        soon_scan_set_ = false;
-        if (!stopping_ && !scanning_incoming_) ScanSpool(later);
-      },
-      context);
-}
-
-// Somebody may have left mail without a word, and words get lost (qmgr(8) looks as often).
-void QueueManager::ScanSpoolLater(Context& context) {
-  if (std::exchange(incoming_scan_set_, true) || PLANTED("incoming_read_once")) return;
-  Later(
-      queue_run_delay(),
-      [this](Context& later) {
-        incoming_scan_set_ = false;
-        if (!stopping_ && !scanning_incoming_) ScanSpool(later);
-      },
-      context);
-}
-
-// Journals whose message is gone: a crash came between the two.
-void QueueManager::ScanJournals(Context& context) {
-  const OpId op = Ask([this](const Event& event, Context& later) {
-    auto ids = std::make_shared<std::vector<std::string>>();
-    const auto* scan = std::get_if<ScanDone>(&event);
-    if (scan == nullptr || !scan->status.ok()) {
-      return Later(
-          queue_run_delay(), [this](Context& again) { ScanJournals(again); }, later);
-    }
-    for (const DirEntry& entry : scan->entries) {
-      if (!entry.is_dir && queue::IsQueueId(entry.name)) ids->push_back(entry.name);
-    }
-    std::sort(ids->begin(), ids->end());
-    DropOrphans(std::move(ids), 0, later);
-  });
-  context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), queue::Folder::kJournal)});
-}
-
-void QueueManager::DropOrphans(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context) {
-  if (from >= ids->size()) return;
-  static constexpr queue::Folder kFolders[] = {queue::Folder::kIncoming, queue::Folder::kDeferred,
-                                               queue::Folder::kHold};
-  const size_t end = std::min(from + kStatsAtOnce / std::size(kFolders), ids->size());
-  std::vector<Path> paths;
-  for (size_t i = from; i < end; ++i) {
-    for (const queue::Folder folder : kFolders) paths.push_back(queue::FilePath(Queue(), folder, (*ids)[i]));
-  }
-  const OpId op = Ask([this, ids, from, end](const Event& event, Context& later) {
-    const auto* stat = std::get_if<StatDone>(&event);
-    FilePlan plan{.stages = {{}}};
-    for (size_t i = from; stat != nullptr && i < end; ++i) {
-      const auto* files = &stat->files[(i - from) * std::size(kFolders)];
-      const bool orphan = std::all_of(files, files + std::size(kFolders), [](const FileFacts& file) {
-        return file.status.code() == StatusCode::kNotFound;
-      });
-      if (orphan && !active_.contains((*ids)[i])) plan.stages[0].push_back(Unlink{JournalPath((*ids)[i])});
-    }
-    if (!plan.stages[0].empty())
-      CommitPlan(
-          std::move(plan),
-          [this](const Event& done, Context& after) {
-            const auto* plan_done = std::get_if<PlanDone>(&done);
-            if (plan_done != nullptr && plan_done->result.ok()) return;
-            Later(
-                queue_run_delay(), [this](Context& again) { ScanJournals(again); }, after);
-          },
-          later);
-    DropOrphans(ids, end, later);
-  });
-  context.out.Put(Stat{.op = op, .paths = std::move(paths)});
-}
-
-void QueueManager::ScanDeferred(Context& context) {
-  scanning_deferred_ = true;
-  retry_.ScanBegins(context.now.mono);
-  const OpId op = Ask([this](const Event& event, Context& later) {
-    auto ids = std::make_shared<std::vector<std::string>>();
-    const auto* scan = std::get_if<ScanDone>(&event);
-    if (scan == nullptr || !scan->status.ok()) {
-      scanning_deferred_ = false;
-      retry_.ScanFailed();
-      return SetWakeup(later);
-    }
-    for (const DirEntry& entry : scan->entries) {
-      if (!entry.is_dir && queue::IsQueueId(entry.name) && !active_.contains(entry.name)) ids->push_back(entry.name);
-    }
-    std::sort(ids->begin(), ids->end());
-    StatDeferred(std::move(ids), 0, later);
-  });
-  context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), queue::Folder::kDeferred)});
-}
-
-// The files' times say when they are due; asked for some at a time.
-void QueueManager::StatDeferred(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context) {
-  if (from >= ids->size()) {
-    scanning_deferred_ = false;
-    retry_.ScanDone();
-    return;
-  }
-  const size_t end = std::min(from + kStatsAtOnce, ids->size());
-  std::vector<Path> paths;
-  for (size_t i = from; i < end; ++i) paths.push_back(queue::FilePath(Queue(), queue::Folder::kDeferred, (*ids)[i]));
-  const OpId op = Ask([this, ids, from, end](const Event& event, Context& later) {
-    const auto* stat = std::get_if<StatDone>(&event);
-    for (size_t i = from; stat != nullptr && i < end && i - from < stat->files.size(); ++i) {
-      const FileFacts& file = stat->files[i - from];
-      if (!file.status.ok() || active_.contains((*ids)[i])) continue;
-      Duration wait = queue::RemainingWait(retry_settings_, {file.mtime_ns / 1000}, later.now.wall);
-      if (PLANTED("deferred_mtime_ignored")) wait = {};
-      retry_.Found((*ids)[i], later.now.mono + wait);
-    }
-    StatDeferred(ids, end, later);
-  });
-  context.out.Put(Stat{.op = op, .paths = std::move(paths)});
-}
-
-// ---- what people ask for -------------------------------------------------------------------------------------------
-
 void QueueManager::WatchRequests(Context& context) {
   context.out.Put(Watch{.op = {machine_, kRequests}, .dirs = {queue::FolderPath(Queue(), queue::Folder::kRequests)}});
   ReadRequests(context);
@@ -511,51 +331,6 @@ void QueueManager::WatchRequests(Context& context) {
 void QueueManager::WatchMaildrop(Context& context) {
   context.out.Put(Watch{.op = {machine_, kMaildrop}, .dirs = {queue::FolderPath(Queue(), queue::Folder::kMaildrop)}});
   pickup_.Look(context);
-}
-
-void QueueManager::ReadRequests(Context& context) {
-  if (std::exchange(reading_requests_, true)) return;
-  const OpId op = Ask([this](const Event& event, Context& later) {
-    reading_requests_ = false;
-    const auto* scan = std::get_if<ScanDone>(&event);
-    if (scan == nullptr || !scan->status.ok()) {
-      return Later(
-          kScanAgain, [this](Context& again) { ReadRequests(again); }, later);
-    }
-    std::vector<std::string> names;
-    for (const DirEntry& entry : scan->entries) names.push_back(entry.name);
-    std::sort(names.begin(), names.end());
-    for (const std::string& name : names) CarryOut(name, later);
-  });
-  context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), queue::Folder::kRequests)});
-}
-
-void QueueManager::CarryOut(const std::string& name, Context& context) {
-  const auto request = queue::ParseRequest(name);
-  if (!request) return;
-  const auto acknowledge = [this, name](Context& later) {
-    CommitPlan(
-        {.stages = {{Unlink{queue::FolderPath(Queue(), queue::Folder::kRequests) + "/" + name}}}},
-        [](const Event&, Context&) {}, later);
-  };
-  switch (request->kind) {
-    case queue::RequestKind::kFlushAll:
-      retry_.FlushAll();
-      schedule_.TryDeadAgain();
-      return acknowledge(context);
-    case queue::RequestKind::kFlushSite:
-      FlushSite(request->site, context);
-      return acknowledge(context);
-    case queue::RequestKind::kFlushMessage:
-      schedule_.TryDeadAgain();  // as flush(8) has the queue manager do
-      if (!active_.contains(request->id) && !retry_.Flush(request->id)) retry_.Put(request->id, context.now.mono);
-      return acknowledge(context);
-    case queue::RequestKind::kHold:
-    case queue::RequestKind::kRelease:
-    case queue::RequestKind::kRequeue:
-    case queue::RequestKind::kDelete:
-      return Rearrange(*request, acknowledge, context);
-  }
 }
 
 // ---- operations ----------------------------------------------------------------------------------------------------

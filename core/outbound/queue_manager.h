@@ -105,6 +105,11 @@ class QueueManager final : public Machine, private PickupHost {
   void OnCarried(const queue::Delivery& delivery, const std::vector<Carried>& carried, queue::Verdict verdict,
                  queue::UnreachableReason reason, Instant began, Context& context);
   void Take(const queue::ScheduleReport& report, Context& context);
+  void SetWakeup(Context& context);
+  void WatchRequests(Context& context);
+  void WatchMaildrop(Context& context);
+
+  // queue_scan.cc
   void ScanSpool(Context& context);
   void ScanSpoolLater(Context& context);
   void ScanSpoolSoon(Context& context);
@@ -114,16 +119,28 @@ class QueueManager final : public Machine, private PickupHost {
   void DropOrphans(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context);
   void ScanDeferred(Context& context);
   void StatDeferred(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context);
-  void SetWakeup(Context& context);
-  void WatchRequests(Context& context);
-  void WatchMaildrop(Context& context);
-  void ReadRequests(Context& context);
-  void CarryOut(const std::string& name, Context& context);
 
   // queue_requests.cc
+  void ReadRequests(Context& context);
+  void CarryOutNext(Context& context);
+  void CarryOut(const std::string& name, Context& context);
   void Rearrange(const queue::Request& request, std::function<void(Context&)> then, Context& context);
   void RearrangeOne(const queue::Request& request, const std::string& id, std::function<void(Context&)> then,
                     Context& context);
+  struct ByHand;  // one request that is for all
+  void RearrangeNext(const std::shared_ptr<ByHand>& all, Context& context);
+  struct Move {
+    queue::Request request;
+    std::string id;
+    std::vector<queue::Folder> from;
+    queue::Folder to = queue::Folder::kIncoming;
+  };
+  void MoveByHand(Move move, std::function<void(Context&)> then, Context& context);
+  void DeleteByHand(const queue::Request& request, const std::string& id, std::function<void(Context&)> then,
+                    Context& context);
+  void NotWaiting(const std::string& id);
+  void AfterMoved(const queue::Request& request, const std::string& id, const Event& event,
+                  const std::function<void(Context&)>& then, Context& context);
 
   // queue_flush.cc
   struct SitePass;  // one reading of deferred/ for the domains asked for
@@ -185,6 +202,9 @@ class QueueManager final : public Machine, private PickupHost {
   mailbox::Directory& directory() const override { return directory_; }
   std::string Queue() const { return config_->routing.queue_directory; }
 
+  // Ids of incoming/ that are listed; the others are found by reading the folder again.
+  static constexpr size_t kIncomingListedMax = 20'000;
+
   const MachineId machine_;
   std::shared_ptr<const config::Config> config_;
   mailbox::Directory& directory_;
@@ -196,12 +216,15 @@ class QueueManager final : public Machine, private PickupHost {
   queue::RetryQueue retry_;
   Pickup pickup_;
 
-  std::deque<std::string> incoming_;      // ids, in the order of coming
-  std::set<std::string> incoming_known_;  // those, to take each once
-  std::set<std::string> found_by_scan_;   // not told of in this life
-  bool incoming_overflowed_ = false;      // more lie on disk than are listed
+  std::deque<std::string> incoming_;       // ids, in the order of coming
+  std::set<std::string> incoming_known_;   // those, to take each once
+  std::set<std::string> found_by_scan_;    // not told of in this life
+  std::set<std::string> moved_by_hand_;    // just now: not to be begun
+  std::deque<std::string> requests_read_;  // names of requests, still to be carried out
+  std::set<std::string> requests_at_work_;
+  bool incoming_overflowed_ = false;  // more lie on disk than are listed
   bool scanning_incoming_ = false;
-  bool scanned_incoming_ = false;   // once at least: what another process left is known
+  bool scanned_incoming_ = false;  // once at least: what another process left is known
   bool soon_scan_set_ = false;
   bool incoming_scan_set_ = false;     // a timer for the next one runs
   std::set<std::string> sites_asked_;  // for the next pass through deferred/, in lower case
@@ -219,7 +242,7 @@ class QueueManager final : public Machine, private PickupHost {
   uint64_t cached_bytes_ = 0;
   std::optional<Instant> wakeup_;
   bool stopping_ = false, started_ = false, reads_spool_ = false, pumping_ = false, scanning_deferred_ = false,
-       reading_requests_ = false;
+       reading_requests_ = false, requests_came_ = false, requests_repeated_ = false;
 };
 
 }  // namespace postern::outbound

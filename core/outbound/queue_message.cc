@@ -388,7 +388,10 @@ void QueueManager::Remove(const std::string& id, Context& context) {
   } else {
     plan.stages[0].push_back(Unlink{active.cargo->path});
   }
-  if (MayHaveTwin(id, active.folder)) plan.stages[0].push_back(Unlink{TwinPath(id, active.folder)});
+  if (MayHaveTwin(id, active.folder)) {
+    plan.stages[0].push_back(Unlink{TwinPath(id, active.folder)});
+    plan.stages[0].push_back(Unlink{queue::FilePath(Queue(), queue::Folder::kHold, id)});
+  }
   // An empty one may be what a power loss left.
   if (PLANTED("journal_leaked")) {
     // It stays.

@@ -1,4 +1,5 @@
-// What people do to queued messages by hand: hold, release, requeue, delete (postsuper(1)).
+// What people ask for (`postern queue`, postqueue(1), postsuper(1)): each request is a file in requests/, whose name
+// says it all, and which goes when it is done.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -6,79 +7,234 @@
 #include "core/outbound/queue_manager.h"
 
 namespace postern::outbound {
+namespace {
+
+constexpr size_t kRequestsAtOnce = 20'000;        // some wait for a try to end, as many as may be active
+constexpr size_t kMovedAtOnce = 200;              // a guess: enough to share the cost of flushes
+constexpr Duration kRequestsAgain = Seconds(10);  // the folder could not be read
+
+bool ByHandKind(queue::RequestKind kind) {
+  using enum queue::RequestKind;
+  return kind == kHold || kind == kRelease || kind == kRequeue || kind == kDelete;
+}
+
+}  // namespace
+
+void QueueManager::ReadRequests(Context& context) {
+  if (reading_requests_ || !requests_read_.empty()) {
+    requests_came_ = true;  // perhaps after the folder was read
+    return;
+  }
+  reading_requests_ = true;
+  const OpId op = Ask([this](const Event& event, Context& later) {
+    reading_requests_ = false;
+    const auto* scan = std::get_if<ScanDone>(&event);
+    if (scan == nullptr || !scan->status.ok()) {
+      return Later(
+          kRequestsAgain, [this](Context& again) { ReadRequests(again); }, later);
+    }
+    for (const DirEntry& entry : scan->entries) requests_read_.push_back(entry.name);
+    std::sort(requests_read_.begin(), requests_read_.end());
+    CarryOutNext(later);
+  });
+  context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), queue::Folder::kRequests)});
+}
+
+void QueueManager::CarryOutNext(Context& context) {
+  while (!requests_read_.empty() && requests_at_work_.size() < kRequestsAtOnce) {
+    const std::string name = std::move(requests_read_.front());
+    requests_read_.pop_front();
+    CarryOut(name, context);
+  }
+  if (requests_read_.empty() && std::exchange(requests_came_, false)) ReadRequests(context);
+}
+
+void QueueManager::CarryOut(const std::string& name, Context& context) {
+  const auto request = queue::ParseRequest(name);
+  if (!request) return;
+  if (!requests_at_work_.insert(name).second) {
+    requests_repeated_ = true;  // to be read again, but not before this one is done
+    return;
+  }
+  const auto acknowledge = [this, name, kind = request->kind](Context& later) {
+    const Path folder = queue::FolderPath(Queue(), queue::Folder::kRequests);
+    FilePlan plan{.stages = {{Unlink{folder + "/" + name}}}};
+    // One that a power loss brought back would be carried out on what came since: "delete-ALL".
+    if (ByHandKind(kind)) plan.stages.push_back({SyncDir{folder}});
+    CommitPlan(
+        std::move(plan),
+        [this, name](const Event&, Context& after) {
+          requests_at_work_.erase(name);
+          requests_came_ |= std::exchange(requests_repeated_, false);
+          CarryOutNext(after);
+        },
+        later);
+  };
+  switch (request->kind) {
+    case queue::RequestKind::kFlushAll:
+      retry_.FlushAll();
+      schedule_.TryDeadAgain();
+      return acknowledge(context);
+    case queue::RequestKind::kFlushSite:
+      FlushSite(request->site, context);
+      return acknowledge(context);
+    case queue::RequestKind::kFlushMessage:
+      schedule_.TryDeadAgain();  // as flush(8) has the queue manager do
+      if (!active_.contains(request->id) && !retry_.Flush(request->id)) retry_.Put(request->id, context.now.mono);
+      return acknowledge(context);
+    case queue::RequestKind::kHold:
+    case queue::RequestKind::kRelease:
+    case queue::RequestKind::kRequeue:
+    case queue::RequestKind::kDelete:
+      return Rearrange(*request, acknowledge, context);
+  }
+}
+
+// All that lie where such a request applies, some at a time.
+struct QueueManager::ByHand {
+  queue::Request request;
+  std::vector<queue::Folder> folders;  // still to be read
+  std::vector<std::string> ids;        // of the folder read last
+  size_t next = 0;
+  size_t moving = 0, waiting = 0;  // waiting: for a try to end, which may take minutes, and others needn't
+  std::function<void(Context&)> then;
+};
 
 void QueueManager::Rearrange(const queue::Request& request, std::function<void(Context&)> then, Context& context) {
   if (!request.all()) return RearrangeOne(request, request.id, std::move(then), context);
-  // All that lie where such a request applies.
-  std::vector<queue::Folder> folders = {queue::Folder::kIncoming, queue::Folder::kDeferred};
-  if (request.kind == queue::RequestKind::kRelease) folders = {queue::Folder::kHold};
+  auto all = std::make_shared<ByHand>();
+  all->request = request;
+  all->folders = {queue::Folder::kIncoming, queue::Folder::kDeferred};
+  if (request.kind == queue::RequestKind::kRelease) all->folders = {queue::Folder::kHold};
   if (request.kind == queue::RequestKind::kDelete || request.kind == queue::RequestKind::kRequeue)
-    folders.push_back(queue::Folder::kHold);
-  auto open = std::make_shared<size_t>(folders.size());
-  for (const queue::Folder folder : folders) {
-    const OpId op = Ask([this, request, open, then](const Event& event, Context& later) {
-      const auto* scan = std::get_if<ScanDone>(&event);
-      for (size_t i = 0; scan != nullptr && i < scan->entries.size(); ++i) {
-        const std::string& id = scan->entries[i].name;
-        if (scan->entries[i].is_dir || !queue::IsQueueId(id)) continue;
-        ++*open;
-        RearrangeOne(
-            request, id,
-            [open, then](Context& done) {
-              if (--*open == 0) then(done);
-            },
-            later);
-      }
-      if (--*open == 0) then(later);
-    });
-    context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), folder)});
+    all->folders.push_back(queue::Folder::kHold);
+  all->then = std::move(then);
+  RearrangeNext(all, context);
+}
+
+void QueueManager::RearrangeNext(const std::shared_ptr<ByHand>& all, Context& context) {
+  while (all->next < all->ids.size() && all->moving < kMovedAtOnce) {
+    const std::string id = all->ids[all->next++];
+    size_t* const open = active_.contains(id) ? &all->waiting : &all->moving;
+    ++*open;
+    RearrangeOne(
+        all->request, id,
+        [this, all, open](Context& done) {
+          --*open;
+          RearrangeNext(all, done);
+        },
+        context);
   }
+  if (all->moving > 0) return;
+  if (all->folders.empty()) {
+    if (all->waiting == 0) std::exchange(all->then, nullptr)(context);
+    return;
+  }
+  ++all->moving;
+  const OpId op = Ask([this, all](const Event& event, Context& later) {
+    --all->moving;
+    const auto* scan = std::get_if<ScanDone>(&event);
+    all->ids.clear();
+    all->next = 0;
+    for (size_t i = 0; scan != nullptr && i < scan->entries.size(); ++i) {
+      const DirEntry& entry = scan->entries[i];
+      if (!entry.is_dir && queue::IsQueueId(entry.name)) all->ids.push_back(entry.name);
+    }
+    RearrangeNext(all, later);
+  });
+  context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), all->folders.back())});
+  all->folders.pop_back();
 }
 
 // A message that is being delivered is left alone until its try has ended, as postsuper(1) leaves one that is locked.
 void QueueManager::RearrangeOne(const queue::Request& request, const std::string& id,
                                 std::function<void(Context&)> then, Context& context) {
-  if (active_.contains(id)) {
+  if (active_.contains(id) || moved_by_hand_.contains(id)) {
     return Later(
         Seconds(1), [this, request, id, then](Context& later) { RearrangeOne(request, id, then, later); }, context);
   }
-  const auto path = [this, &id](queue::Folder folder) { return queue::FilePath(Queue(), folder, id); };
-  const auto move = [&](std::vector<queue::Folder> from, queue::Folder to) {
-    // It lies in one of them; a plan's failed operations stop nothing but the next stage.
-    FilePlan plan{.stages = {{}}};
-    for (const queue::Folder folder : from)
-      plan.stages[0].push_back(Rename{.from = path(folder), .to = path(to), .replace = true});
-    return plan;
-  };
-  retry_.Remove(id);
-  if (incoming_known_.erase(id) != 0) std::erase(incoming_, id);
-  FilePlan plan;
-  queue::Folder now_in = queue::Folder::kIncoming;
+  moved_by_hand_.insert(id);
+  using queue::Folder;
   switch (request.kind) {
     case queue::RequestKind::kHold:
-      plan = move({queue::Folder::kIncoming, queue::Folder::kDeferred}, queue::Folder::kHold);
-      now_in = queue::Folder::kHold;
-      break;
+      return MoveByHand({request, id, {Folder::kIncoming, Folder::kDeferred}, Folder::kHold}, std::move(then), context);
     case queue::RequestKind::kRelease:
-      plan = move({queue::Folder::kHold}, queue::Folder::kIncoming);
-      break;
+      return MoveByHand({request, id, {Folder::kHold}, Folder::kIncoming}, std::move(then), context);
     case queue::RequestKind::kRequeue:
-      plan = move({queue::Folder::kDeferred, queue::Folder::kHold}, queue::Folder::kIncoming);
-      break;
+      return MoveByHand({request, id, {Folder::kDeferred, Folder::kHold}, Folder::kIncoming}, std::move(then), context);
     default:
-      plan.stages = {{Unlink{path(queue::Folder::kIncoming)}, Unlink{path(queue::Folder::kDeferred)},
-                      Unlink{path(queue::Folder::kHold)}},
-                     {Unlink{JournalPath(id)}}};
-      now_in = queue::Folder::kCorrupt;  // nowhere
-      break;
+      return DeleteByHand(request, id, std::move(then), context);
   }
+}
+
+// The journal goes last, and what is acknowledged doesn't come back when power fails: it would be sent, and to all.
+void QueueManager::DeleteByHand(const queue::Request& request, const std::string& id,
+                                std::function<void(Context&)> then, Context& context) {
+  FilePlan plan{.stages = {{}, {}, {Unlink{JournalPath(id)}}}};
+  for (const queue::Folder folder : {queue::Folder::kIncoming, queue::Folder::kDeferred, queue::Folder::kHold}) {
+    plan.stages[0].push_back(Unlink{queue::FilePath(Queue(), folder, id)});
+    plan.stages[1].push_back(SyncDir{queue::FolderPath(Queue(), folder)});
+  }
+  NotWaiting(id);
   CommitPlan(
       std::move(plan),
-      [this, id, now_in, then](const Event&, Context& later) {
-        if (now_in == queue::Folder::kIncoming) OnQueued(id, later);
-        then(later);
-      },
+      [this, request, id, then](const Event& event, Context& later) { AfterMoved(request, id, event, then, later); },
       context);
+}
+
+// Wherever it lies, it gets its new name, which is durable before the old one goes: a rename between folders could be
+// lost from both (Defer). Where both are there a power loss came in between.
+void QueueManager::MoveByHand(Move move, std::function<void(Context&)> then, Context& context) {
+  std::vector<Path> paths = {queue::FilePath(Queue(), move.to, move.id)};
+  for (const queue::Folder folder : move.from) paths.push_back(queue::FilePath(Queue(), folder, move.id));
+  const OpId op = Ask([this, move, then, paths](const Event& event, Context& later) {
+    const auto* stat = std::get_if<StatDone>(&event);
+    if (stat == nullptr || stat->files.size() != paths.size()) return;
+    Stage unlink, sync;
+    for (size_t i = 1; i < paths.size(); ++i) {
+      // Also where it lies no more: that a deferral took that name away need not be durable yet.
+      sync.push_back(SyncDir{queue::FolderPath(Queue(), move.from[i - 1])});
+      if (stat->files[i].status.code() != StatusCode::kNotFound) unlink.push_back(Unlink{paths[i]});
+    }
+    if (unlink.empty()) {  // it lies where it shall be, or somebody removed it
+      moved_by_hand_.erase(move.id);
+      return then(later);
+    }
+    NotWaiting(move.id);
+    FilePlan plan;
+    if (!stat->files[0].status.ok()) {
+      plan.stages.push_back({Link{.from = std::get<Unlink>(unlink.front()).path, .to = paths[0]}});
+    }
+    plan.stages.push_back({SyncDir{queue::FolderPath(Queue(), move.to)}});
+    plan.stages.push_back(std::move(unlink));
+    plan.stages.push_back(std::move(sync));  // or a power loss would undo what was acknowledged
+    CommitPlan(
+        std::move(plan),
+        [this, move, then](const Event& done, Context& after) {
+          AfterMoved(move.request, move.id, done, then, after);
+          if (move.to != queue::Folder::kIncoming) return;
+          TakeFound(move.id, after);
+        },
+        later);
+  });
+  context.out.Put(Stat{.op = op, .paths = std::move(paths)});
+}
+
+void QueueManager::NotWaiting(const std::string& id) {
+  retry_.Remove(id);
+  if (incoming_known_.erase(id) != 0) std::erase(incoming_, id);
+}
+
+// The request stays until it is done.
+void QueueManager::AfterMoved(const queue::Request& request, const std::string& id, const Event& event,
+                              const std::function<void(Context&)>& then, Context& context) {
+  moved_by_hand_.erase(id);
+  const auto* done = std::get_if<PlanDone>(&event);
+  if (done != nullptr && done->result.ok()) return then(context);
+  Log(context, Severity::kWarning, "qmgr",
+      "warning: " + id + ": cannot be moved: " + EscapeForLog(done == nullptr ? "" : Message(done->result.status())));
+  Later(
+      Seconds(10), [this, request, id, then](Context& again) { RearrangeOne(request, id, then, again); }, context);
 }
 
 }  // namespace postern::outbound

@@ -275,6 +275,55 @@ TEST_F(QueueManagerTest, ManyThatWaitForOneDomainAreAllTriedAgain) {
   EXPECT_EQ(Waiting() + Count(queue::Folder::kJournal), 0u);
 }
 
+// What people do by hand moves messages between folders; power that fails leaves each in one of them, at least.
+TEST_F(QueueManagerTest, WhatIsMovedByHandIsNeverLost) {
+  constexpr int kMessages = 6;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed, "moved by hand");
+    Begin(seed, std::nullopt);
+    for (int i = 0; i < kMessages; ++i) Lay("ABCDEF30000" + std::to_string(i), 1);
+    world_->Start();
+    Run(30);
+    std::set<std::string> deleted;
+    for (int turn = 0; turn < 12; ++turn) {
+      const std::string word = std::vector{"hold-", "release-", "requeue-", "delete-"}[random.Below(turn == 6 ? 4 : 3)];
+      std::string which = "ABCDEF30000" + std::to_string(random.Below(kMessages));
+      if (word == "delete-") {
+        deleted.insert(which);
+      } else if (random.Chance(300)) {
+        which = "ALL";
+      }
+      world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/" + word + which, "");
+      ASSERT_TRUE(
+          world_->RunUntil(world_->now().mono + Milliseconds(static_cast<int64_t>(random.Below(300))), 3'000'000));
+      if (random.Chance(400)) {
+        world_->Crash(/*power_loss=*/true);
+        Run(30);
+      }
+    }
+    Run(60);
+    std::set<std::string> there;
+    for (const queue::Folder folder : {queue::Folder::kIncoming, queue::Folder::kDeferred, queue::Folder::kHold}) {
+      const auto entries = world_->disk().List(queue::FolderPath(kSpool, folder));
+      for (size_t i = 0; entries.ok() && i < entries->size(); ++i) {
+        EXPECT_TRUE(there.insert((*entries)[i].name).second) << (*entries)[i].name << " lies in two folders";
+      }
+    }
+    ASSERT_EQ(there.size() + deleted.size(), size_t{kMessages});
+    for (const std::string& id : deleted) ASSERT_FALSE(there.contains(id)) << id;
+    EXPECT_EQ(Count(queue::Folder::kRequests), 0u);
+    // And goes out once when it may.
+    host_ = std::make_shared<RemoteHost>("mx.far.example", RemoteBehaviour{}, seed);
+    world_->AddRemoteHost(kRelay, host_);
+    world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/release-ALL", "");
+    Run(5000);
+    ASSERT_EQ(host_->taken().size(), there.size()) << Count(queue::Folder::kIncoming) << Count(queue::Folder::kDeferred)
+                                                   << Count(queue::Folder::kHold) << Count(queue::Folder::kCorrupt);
+    ASSERT_EQ(Waiting() + Count(queue::Folder::kHold) + Count(queue::Folder::kJournal), 0u);
+  }
+}
+
 // Every kind of host, with processes that are killed, power that fails and a disk that can't be read now and then:
 // nobody is forgotten, nobody gets a message twice without a reason, nothing stays behind.
 TEST_F(QueueManagerTest, EveryRecipientIsAccountedFor) {
