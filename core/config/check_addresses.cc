@@ -5,6 +5,7 @@
 
 #include "core/base/ascii.h"
 #include "core/config/check.h"
+#include "core/config/transport_maps.h"
 #include "core/config/user_paths.h"
 #include "core/config/value.h"
 #include "core/config/variables.h"
@@ -257,7 +258,7 @@ class AddressChecker {
 
   // Of local(8) there are aliases(5): no mailboxes of system users, no .forward, no pipes.
   void CheckLocalDelivery() {
-    const std::string transport = routing_.local_transport.substr(0, routing_.local_transport.find(':'));
+    const std::string transport = SplitTransport(routing_.local_transport).name;
     if (routing_.mydestination.empty() || (transport != "local" && !transport.empty())) return;
     host_->findings.Notice("local-users-without-mailbox", main_.PlaceOf("mydestination"),
                            "users of this system have no mailbox here: of the domains in mydestination only names that "
@@ -278,7 +279,7 @@ class AddressChecker {
         {"relay_transport", &routing_.relay_transport},
         {"local_transport", &routing_.local_transport}};
     for (const auto& [parameter, value] : transports) {
-      if (IsOurTransport(value->substr(0, value->find(':')))) continue;
+      if (!AgentOf(SplitTransport(*value).name, routing_).empty()) continue;
       if (parameter == "local_transport" && routing_.mydestination.empty()) continue;
       host_->findings.Error(
           "transport-unsupported", main_.PlaceOf(parameter),
@@ -293,20 +294,14 @@ class AddressChecker {
     size_t reported = 0;
     for (const TablePtr& table : routing_.transport_maps.tables) {
       table->ForEach([&](std::string_view key, std::string_view value) {
-        const std::string_view transport = value.substr(0, value.find(':'));
-        if (transport.empty() || IsOurTransport(std::string(transport)) || ++reported > kReportedMax) return;
+        const std::string name = SplitTransport(value).name;
+        if (name.empty() || !AgentOf(name, routing_).empty() || ++reported > kReportedMax) return;
         host_->findings.Error("transport-unsupported", main_.PlaceOf("transport_maps"),
                               "transport_maps sends " + std::string(key) + " to \"" + std::string(value) +
                                   "\": there is no such way to deliver, its mail would wait for ever",
                               "use smtp, relay, lmtp, virtual, error or discard");
       });
     }
-  }
-
-  bool IsOurTransport(const std::string& name) const {
-    static constexpr std::string_view kOurs[] = {"smtp",  "relay", "lmtp",  "virtual",
-                                                 "local", "error", "retry", "discard"};
-    return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) || routing_.transports.contains(name);
   }
 
   HostConfiguration* host_;

@@ -1,10 +1,11 @@
 // Does mail arrive where its reader looks? For every row of virtual_mailbox_maps the path that delivery writes to must
-// be the path that its user reads:
+// be the path that its user reads, unless nothing writes to it: where the address goes to another transport than
+// virtual(8) its row only says that the address exists. What is written to must be
 //
-//   a login is the address itself       the row's path is what that login reads
+//   a login is the address itself       what that login reads
 //   a login is the name before the "@"  the same, unless the login has another row with its name, and this path is
 //                                       read by somebody else
-//   neither                             somebody reads the path
+//   neither                             read by somebody
 //
 // Where it is not so, mail would be taken, answered 250, and be seen by nobody, or by another: that stops the start.
 #include <algorithm>
@@ -13,6 +14,7 @@
 
 #include "core/base/ascii.h"
 #include "core/config/check.h"
+#include "core/config/transport_maps.h"
 #include "core/config/user_paths.h"
 #include "core/config/value.h"
 #include "core/config/variables.h"
@@ -36,8 +38,9 @@ class PathChecker {
         location_place_(host->Dovecot().PlaceOf("mail_location")) {}
 
   void Run() {
+    if (!ReadTransports()) return;
     ReadRows();
-    std::vector<std::string> addresses;
+    std::vector<std::string> addresses = by_lmtp_;
     for (const Row& row : rows_) {
       if (!row.address.starts_with('@')) addresses.push_back(row.address);
     }
@@ -60,6 +63,46 @@ class PathChecker {
   }
 
  private:
+  // False: virtual(8) delivers nothing.
+  bool ReadTransports() {
+    bool used = IsVirtual(routing_.virtual_transport);
+    for (const TablePtr& table : routing_.transport_maps.tables) {
+      if (!table->lists_all_keys()) has_transport_patterns_ = true;
+      table->ForEachValue([&](std::string_view value) { used = used || IsVirtual(value); });
+      table->ForEach([this](std::string_view key, std::string_view value) {
+        if (key.find('@') == std::string_view::npos || !IsVirtual(value)) return;
+        const std::string_view user = UserName(key);
+        const std::string domain = "@" + std::string(UserDomain(key));
+        kept_names_.emplace(std::string(user.substr(0, user.find_first_of(routing_.recipient_delimiter, 1))) + domain);
+        kept_names_.emplace(domain);
+      });
+    }
+    return used;
+  }
+
+  bool IsVirtual(std::string_view transport) const {
+    return AgentOf(SplitTransport(transport).name, routing_) == "virtual";
+  }
+
+  // The row of transport_maps that decides where an address, or "@domain", goes; nullopt: its class does.
+  std::optional<TransportRow> FindDecidingRow(const std::string& address) const {
+    const auto value = address.starts_with('@') ? std::nullopt : routing_.transport_maps.Find(address);
+    const auto row = value ? SplitTransport(*value) : FindTransportOfDomain(UserDomain(address), routing_);
+    // ":nexthop" leaves the transport as it is; an empty answer says nothing.
+    return row && !row->name.empty() ? row : std::nullopt;
+  }
+
+  enum class Route : uint8_t { kToMaildir, kToOwnLmtp, kElsewhere };
+  Route RouteOf(const std::string& address) const {
+    const TransportRow row = FindDecidingRow(address).value_or(SplitTransport(routing_.virtual_transport));
+    const std::string_view agent = AgentOf(row.name, routing_);
+    if (agent == "virtual") return Route::kToMaildir;
+    // Names that transport_maps gives to virtual(8) one by one: what "@domain" or "user" of "user+more" stands for.
+    if (kept_names_.contains(address) || (address.starts_with('@') && has_transport_patterns_))
+      return Route::kToMaildir;
+    return agent == "lmtp" && routing_.own_lmtp.contains(row.nexthop) ? Route::kToOwnLmtp : Route::kElsewhere;
+  }
+
   std::string DeliveryPath(std::string_view value) const {
     return NormalizePath(routing_.virtual_mailbox_base + "/" + std::string(value));
   }
@@ -70,6 +113,9 @@ class PathChecker {
       table->ForEach([this](std::string_view key, std::string_view value) {
         if (key.find('@') == std::string_view::npos) return;  // a domain's row: "example.test anything"
         if (!seen_.emplace(key).second) return;               // an earlier table answers for it
+        const Route route = RouteOf(std::string(key));
+        if (route == Route::kToOwnLmtp) by_lmtp_.emplace_back(key);
+        if (route != Route::kToMaildir) return;
         rows_.push_back({std::string(key), std::string(value),
                          value.ends_with('/') ? DeliveryPath(value) : std::string()});
       });
@@ -114,11 +160,16 @@ class PathChecker {
     return true;
   }
 
+  // Its domain is of the class, or transport_maps leads to virtual(8) from another.
+  bool IsReached(const Row& row) const {
+    return routing_.virtual_mailbox_domains.MatchesName(UserDomain(row.address)) || FindDecidingRow(row.address);
+  }
+
   void CheckRows() {
     size_t unread = 0, unowned = 0, shadowed = 0, accidental = 0;
     std::string example;
     for (const Row& row : rows_) {
-      if (!routing_.virtual_mailbox_domains.MatchesName(UserDomain(row.address))) {
+      if (!IsReached(row)) {
         Few(&unowned, [&] {
           host_->findings.Warning("mailbox-domain-not-ours", maps_place_,
                                   row.address + " has a mailbox, but its domain is not in virtual_mailbox_domains: no "
@@ -254,7 +305,7 @@ class PathChecker {
       if (!routing_.virtual_mailbox_domains.MatchesName(UserDomain(login))) continue;
       domains.emplace(UserDomain(login));
       const auto value = routing_.virtual_mailbox_maps.Find(login);
-      if (!value || seen_.contains(login)) continue;
+      if (!value || seen_.contains(login) || RouteOf(login) != Route::kToMaildir) continue;
       const Row row{login, *value, DeliveryPath(*value)};
       if (row.path != facts.inbox_path) Few(&unread, [&, &owner = facts] { ReportUnread(row, &owner); });
     }
@@ -268,8 +319,8 @@ class PathChecker {
     for (const std::string_view name : {"nobody-of-that-name", "nobody", "no.body"}) {
       const std::string address = std::string(name) + "@" + domain;
       const auto value = routing_.virtual_mailbox_maps.Find(address);
-      if (!value || owners_.contains(address) || owners_.contains(name) || readers_.contains(DeliveryPath(*value)))
-        continue;
+      if (!value || RouteOf(address) != Route::kToMaildir) continue;
+      if (owners_.contains(address) || owners_.contains(name) || readers_.contains(DeliveryPath(*value))) continue;
       Few(unread, [&] {
         host_->findings.Error("mailbox-path-unread", maps_place_,
                               "virtual_mailbox_maps has an answer for names that nobody has: mail for " + address +
@@ -286,6 +337,9 @@ class PathChecker {
     if (has_patterns_ || rows_.empty()) return;
     std::set<std::string_view> reached;
     for (const Row& row : rows_) reached.insert(row.path);
+    for (const std::string& address : by_lmtp_) {
+      if (const LoginFacts* owner = Owner(address)) reached.insert(owner->inbox_path);
+    }
     size_t reported = 0;
     for (const auto& [login, facts] : logins_) {
       if (reached.contains(facts.inbox_path)) continue;
@@ -332,7 +386,7 @@ class PathChecker {
   // As whom a row is delivered: by virtual_uid_maps and virtual_gid_maps.
   void CheckNumbers() {
     for (const Row& row : rows_) {
-      if (row.path.empty() || !routing_.virtual_mailbox_domains.MatchesName(UserDomain(row.address))) continue;
+      if (row.path.empty() || !IsReached(row)) continue;
       if (CheckNumbersOf(row)) return;  // one is enough: it is the settings, not the users
     }
   }
@@ -380,15 +434,13 @@ class PathChecker {
   std::map<std::string, std::vector<LoginFacts>> readers_;       // by path
   std::vector<std::pair<std::string, LoginFacts>> logins_;
   std::map<std::string, const LoginFacts*, std::less<>> owners_;  // by login and by user name; into logins_
-  bool has_patterns_ = false;
+  std::vector<std::string> by_lmtp_;                              // addresses whose mailbox the userdb finds
+  std::set<std::string> kept_names_;  // "user@domain", "@domain" with rows of transport_maps that lead to virtual(8)
+  bool has_patterns_ = false, has_transport_patterns_ = false;
 };
 
 }  // namespace
 
-void CheckMailboxPaths(HostConfiguration* host) {
-  const std::string& transport = host->config->routing.virtual_transport;
-  if (transport.substr(0, transport.find(':')) != "virtual") return;  // an error elsewhere
-  PathChecker(host).Run();
-}
+void CheckMailboxPaths(HostConfiguration* host) { PathChecker(host).Run(); }
 
 }  // namespace postern::config

@@ -82,7 +82,7 @@ StatusOr<NextHop> ParseNextHop(const routing::Transport& transport, const config
   using Action = VerdictHop::Action;
   if (transport.name == smtp::kExpandedTransport)
     return NextHop(VerdictHop{.action = Action::kDiscard, .status = "2.0.0", .text = "alias expanded"});
-  const std::string_view agent = routing::AgentOf(transport.name, config.routing);
+  const std::string_view agent = config::AgentOf(transport.name, config.routing);
   if (agent == "smtp") {
     auto hop = ParseNetworkHop(transport.nexthop, false, config.smtp_client);
     if (!hop.ok()) return hop.status();

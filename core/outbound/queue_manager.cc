@@ -298,7 +298,7 @@ void QueueManager::SettleAtOnce(const queue::Delivery& delivery, const VerdictHo
 void QueueManager::OnCarried(const queue::Delivery& delivery, const std::vector<Carried>& carried,
                              queue::Verdict verdict, queue::UnreachableReason reason, Instant began, Context& context) {
   deliveries_.erase(delivery.id);
-  const std::string_view agent = routing::AgentOf(delivery.group.destination.transport, config_->routing);
+  const std::string_view agent = config::AgentOf(delivery.group.destination.transport, config_->routing);
   for (const Carried& each : carried)
     SettleRecipient(delivery.message, each.recipient, each.done, agent, began, context);
   auto report = schedule_.Finished(delivery.id, verdict, context.now.mono, std::move(reason));

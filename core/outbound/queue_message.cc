@@ -158,7 +158,7 @@ queue::Destination QueueManager::DestinationOf(const queue::Envelope& envelope,
     destination = {.transport = "virtual", .nexthop = recipient.address.domain};  // put into its mailbox, as by SMTP
   } else if (auto transport = routing::FindTransport(recipient.address, sender, config_->routing); transport.ok()) {
     destination = {.transport = transport->name, .nexthop = transport->nexthop};
-    const std::string_view agent = routing::AgentOf(transport->name, config_->routing);
+    const std::string_view agent = config::AgentOf(transport->name, config_->routing);
     if (agent == "smtp" || agent == "lmtp") destination.nexthop = LowerCase(destination.nexthop);
   } else {
     destination = {.transport = "retry", .nexthop = "4.3.0 " + std::string(Message(transport.status()))};

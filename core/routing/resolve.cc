@@ -111,7 +111,7 @@ StatusOr<Target> ResolveFinal(const Mailbox& mailbox, const Mailbox* sender, con
   if (address_class == AddressClass::kVirtualAlias) return NotFound("User unknown in virtual alias table");
   auto transport = FindTransport(mailbox, sender, routing);
   if (!transport.ok()) return transport.status();
-  const std::string_view agent = AgentOf(transport->name, routing);
+  const std::string_view agent = config::AgentOf(transport->name, routing);
   if (agent == "local") return NotFound("unknown user: \"" + mailbox.local + "\"");
   if (agent == "virtual") return ResolveVirtualMailbox(mailbox, routing);
   // Where the LMTP server is ourselves the mailbox is where Dovecot's userdb puts it.
@@ -158,7 +158,7 @@ class AliasResolver {
 
   bool IsLocal(const Mailbox& mailbox, const Mailbox* sender) const {
     const auto transport = FindTransport(mailbox, sender, routing_);
-    return transport.ok() && AgentOf(transport->name, routing_) == "local";
+    return transport.ok() && config::AgentOf(transport->name, routing_) == "local";
   }
 
   Status ExpandVirtual(Item item) {

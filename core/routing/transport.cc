@@ -8,21 +8,6 @@
 namespace postern::routing {
 namespace {
 
-TransportRow SplitAtColon(std::string_view value) {
-  const size_t colon = value.find(':');
-  if (colon == std::string_view::npos) return {.name = std::string(value), .empty_answer = value.empty()};
-  return {.name = std::string(value.substr(0, colon)), .nexthop = std::string(value.substr(colon + 1))};
-}
-
-// One key in all tables, in their order. A part of an address is not asked of pattern tables.
-std::optional<std::string> FindPart(const config::TableList& tables, std::string_view key) {
-  for (const config::TablePtr& table : tables.tables) {
-    if (table->is_pattern_table()) continue;
-    if (auto value = table->Find(key)) return value;
-  }
-  return std::nullopt;
-}
-
 // What a sender_dependent_*_maps says for `sender`; nullopt for none and for DUNNO.
 std::optional<std::string> FindForSender(const config::TableList& maps, const Mailbox* sender,
                                          std::string_view null_sender_key, const config::Routing& routing) {
@@ -82,7 +67,7 @@ ClassTransport TransportOfClass(const Mailbox& recipient, const Mailbox* sender,
 }
 
 // ":nexthop" keeps the transport; "transport" forgets the next hop there was, a relay host among it.
-void Override(const TransportRow& row, const Mailbox& recipient, Transport* transport) {
+void Override(const config::TransportRow& row, const Mailbox& recipient, Transport* transport) {
   if (!row.name.empty()) {
     transport->name = row.name;
     const bool text = row.name == "error" || row.name == "retry";  // to these a domain says nothing
@@ -95,7 +80,7 @@ void Override(const TransportRow& row, const Mailbox& recipient, Transport* tran
 
 StatusOr<Transport> FindTransport(const Mailbox& recipient, const Mailbox* sender, const config::Routing& routing) {
   ClassTransport of_class = TransportOfClass(recipient, sender, routing);
-  TransportRow parts = SplitAtColon(of_class.value);
+  config::TransportRow parts = config::SplitTransport(of_class.value);
   // An empty answer of a table is a failed look-up to Postfix.
   if (parts.empty_answer && of_class.parameter.starts_with("sender_dependent_")) {
     return Unavailable(std::string(of_class.parameter) + " lookup failure");
@@ -113,31 +98,11 @@ StatusOr<Transport> FindTransport(const Mailbox& recipient, const Mailbox* sende
   return transport;
 }
 
-std::string_view AgentOf(std::string_view transport, const config::Routing& routing) {
-  if (const auto at = routing.transports.find(transport); at != routing.transports.end()) return at->second;
-  static constexpr std::pair<std::string_view, std::string_view> kUsual[] = {
-      {"smtp", "smtp"},   {"relay", "smtp"},      {"lmtp", "lmtp"},       {"error", "error"},
-      {"retry", "error"}, {"discard", "discard"}, {"virtual", "virtual"}, {"local", "local"}};
-  for (const auto& [name, agent] : kUsual) {
-    if (name == transport) return agent;
-  }
-  return {};
-}
-
-std::optional<TransportRow> FindTransportRow(const Mailbox& recipient, const config::Routing& routing) {
+std::optional<config::TransportRow> FindTransportRow(const Mailbox& recipient, const config::Routing& routing) {
   const config::TableList& maps = routing.transport_maps;
   if (maps.empty()) return std::nullopt;
-  if (const auto found = FindAddress(maps, recipient, {}, routing)) return SplitAtColon(found->value);
-  const std::string& domain = recipient.domain;
-  // "domain", then ".parent" and so on; or "parent", where domains stand for all below them. At most a name's labels.
-  for (size_t at = 0; at < domain.size();) {
-    if (const auto value = FindPart(maps, std::string_view(domain).substr(at))) return SplitAtColon(*value);
-    const size_t dot = domain.find('.', at + 1);
-    if (dot == std::string::npos) break;
-    at = routing.transport_maps_match_subdomains ? dot + 1 : dot;
-  }
-  if (const auto value = maps.Find("*")) return SplitAtColon(*value);
-  return std::nullopt;
+  if (const auto found = FindAddress(maps, recipient, {}, routing)) return config::SplitTransport(found->value);
+  return config::FindTransportOfDomain(recipient.domain, routing);
 }
 
 }  // namespace postern::routing

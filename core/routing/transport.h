@@ -19,6 +19,7 @@
 
 #include "core/base/status.h"
 #include "core/config/settings.h"
+#include "core/config/transport_maps.h"
 #include "core/routing/address.h"
 #include "core/routing/address_class.h"
 
@@ -34,15 +35,7 @@ struct Transport {
 // kUnavailable: a parameter or table names none; mail waits until that is mended.
 StatusOr<Transport> FindTransport(const Mailbox& recipient, const Mailbox* sender, const config::Routing& routing);
 
-// The agent that runs under a transport's name: smtp lmtp error discard virtual local. By master.cf, or by the names
-// that every master.cf has ("relay" is smtp, "retry" is error). Empty: there is none.
-std::string_view AgentOf(std::string_view transport, const config::Routing& routing);
-
-// A row of transport_maps for `recipient`, or its "*"; either part may be empty.
-struct TransportRow {
-  std::string name, nexthop;
-  bool empty_answer = false;  // not even ":": Postfix takes that for a look-up that failed
-};
-std::optional<TransportRow> FindTransportRow(const Mailbox& recipient, const config::Routing& routing);
+// The row of transport_maps for `recipient`: for its address, its domain or one above that, or "*".
+std::optional<config::TransportRow> FindTransportRow(const Mailbox& recipient, const config::Routing& routing);
 
 }  // namespace postern::routing

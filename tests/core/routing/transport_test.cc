@@ -182,10 +182,10 @@ TEST(FindTransport, RefusesNoTransport) {
 TEST(AgentOf, KnowsMasterCfAndTheUsualNames) {
   config::Routing routing = TestRouting();
   routing.transports = {{"smtp-amavis", "smtp"}, {"lmtp", "lmtp"}, {"retry", "error"}};
-  EXPECT_EQ(AgentOf("smtp-amavis", routing), "smtp");
-  EXPECT_EQ(AgentOf("relay", routing), "smtp");
-  EXPECT_EQ(AgentOf("retry", routing), "error");
-  EXPECT_EQ(AgentOf("maildrop", routing), "");
+  EXPECT_EQ(config::AgentOf("smtp-amavis", routing), "smtp");
+  EXPECT_EQ(config::AgentOf("relay", routing), "smtp");
+  EXPECT_EQ(config::AgentOf("retry", routing), "error");
+  EXPECT_EQ(config::AgentOf("maildrop", routing), "");
 }
 
 }  // namespace
