@@ -74,7 +74,7 @@ void Report(Ledger& ledger, const Violations& violations) {
 }  // namespace
 
 FarAway::FarAway(uint64_t seed, bool all_well, const Faults& faults)
-    : seed_(seed), all_well_(all_well), random_(seed, "far away") {
+    : seed_(seed), all_well_(all_well), random_(seed, "far away"), lmtp_(seed, "far away over LMTP") {
   goes_out_ = random_.Chance(900);
   heals_ = random_.Chance(850);
   seen_.clock_jumps = faults.wall_clock_jumps != 0;
@@ -94,20 +94,22 @@ FarAway::FarAway(uint64_t seed, bool all_well, const Faults& faults)
 }
 
 void FarAway::DrawDomain(size_t number) {
-  Domain domain{.name = "far" + std::to_string(number) + ".example", .kind = DrawZone(random_)};
+  Domain domain{
+      .name = "far" + std::to_string(number) + ".example", .kind = DrawZone(random_), .lmtp = lmtp_.Chance(250)};
   bool refuses = false;
   const size_t hosts_count = 1 + random_.Below(3);
   for (size_t i = 0; i < hosts_count; ++i) {
     domain.addresses.push_back(HostAddress(number, i));
     RemoteBehaviour behaviour = DrawBehaviour(random_);
     if (random_.Chance(250)) behaviour.kind = RemoteKind::kGood;
+    behaviour.lmtp = domain.lmtp;
     refuses |= RefusesForGood(behaviour);
     AddHost(domain.addresses.back(), "mx" + std::to_string(i) + "." + domain.name, behaviour);
   }
   if (all_well_) domain.kind = ZoneKind::kOneMx;
   for (int i = 0; i < 4; ++i) {
     addresses_.push_back("u" + std::to_string(i) + "@" + domain.name);
-    if (refuses || RefusesForGood(domain.kind)) seen_.refusable.insert(addresses_.back());
+    if (refuses || (!domain.lmtp && RefusesForGood(domain.kind))) seen_.refusable.insert(addresses_.back());
   }
   domains_.push_back(std::move(domain));
 }
@@ -148,10 +150,27 @@ void FarAway::Shape(config::Config* setting) {
     timeouts.helo = timeouts.starttls = timeouts.mail = timeouts.rcpt = Seconds(20);
     timeouts.data_init = timeouts.data_xfer = timeouts.data_done = Seconds(30);
   }
+  RouteOverLmtp(setting);
   limits_ = {.minimal_backoff = queue.minimal_backoff_time,
              .maximal_backoff = queue.maximal_backoff_time,
              .slack = kTrySlack,
              .queue_lifetime = std::max(queue.maximal_queue_lifetime, queue.bounce_queue_lifetime)};
+}
+
+void FarAway::RouteOverLmtp(config::Config* setting) const {
+  std::map<std::string, std::string, std::less<>> rows;
+  for (const Domain& domain : domains_) {
+    if (!domain.lmtp) continue;
+    std::string& row = rows[domain.name];
+    for (const IpAddress& address : domain.addresses) {
+      row += (row.empty() ? "lmtp:inet:[" : ", [") + address.ToString() + "]";
+    }
+  }
+  if (rows.empty()) return;
+  setting->routing.transport_maps.tables = {MakeTable("hash:/etc/postfix/transport", std::move(rows))};
+  setting->lmtp_client.tls_level = setting->smtp_client.tls_level;
+  setting->lmtp_client.helo_name = setting->smtp_client.helo_name;
+  setting->lmtp_client.timeouts = setting->smtp_client.timeouts;
 }
 
 void FarAway::Enter(World& world) {

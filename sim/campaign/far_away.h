@@ -41,6 +41,7 @@ class FarAway {
   struct Domain {
     std::string name;
     ZoneKind kind = ZoneKind::kOneMx;
+    bool lmtp = false;  // transport_maps names its hosts, and nobody asks for its MX
     std::vector<IpAddress> addresses;
   };
   struct Traffic {  // connections to one destination
@@ -49,6 +50,7 @@ class FarAway {
 
   void DrawDomain(size_t number);
   void AddHost(IpAddress address, const std::string& name, RemoteBehaviour behaviour);
+  void RouteOverLmtp(config::Config* setting) const;
   void WatchProcess(Now now);
   void WatchPlan(const FilePlan& plan, Now now);
   void OpenTo(const IpAddress& address, OpId op);
@@ -58,7 +60,7 @@ class FarAway {
 
   const uint64_t seed_;
   const bool all_well_;
-  Random random_;
+  Random random_, lmtp_;
   World* world_ = nullptr;
   bool goes_out_ = true, heals_ = true;
   bool slow_ = false;  // some host is, until it heals

@@ -88,6 +88,10 @@ std::string MaildirOf(std::string_view user) {
   return "/home/vmail/" + std::string(user.substr(at + 1)) + "/" + std::string(user.substr(0, at)) + "/Maildir";
 }
 
+config::TablePtr MakeTable(std::string name, std::map<std::string, std::string, std::less<>> rows) {
+  return std::make_shared<RowTable>(std::move(name), std::move(rows));
+}
+
 std::shared_ptr<const config::Config> MakeSetting(config::MailFsync fsync) {
   auto setting = std::make_shared<config::Config>();
   auto tls = std::make_shared<config::TlsContext>();
@@ -127,11 +131,10 @@ std::shared_ptr<const config::Config> MakeSetting(config::MailFsync fsync) {
   for (const std::string& name : UserNames()) {
     mailboxes[name] = MaildirOf(name).substr(std::string("/home/vmail/").size()) + "/";
   }
-  routing.virtual_mailbox_maps.tables = {std::make_shared<RowTable>("hash:/etc/postfix/vmailbox", mailboxes)};
-  routing.virtual_alias_maps.tables = {std::make_shared<RowTable>(
-      "hash:/etc/postfix/virtual", std::map<std::string, std::string, std::less<>>{
-                                       {"postmaster@example.test", "alice@example.test"},
-                                       {"both@example.test", "alice@example.test, bob@example.test"}})};
+  routing.virtual_mailbox_maps.tables = {MakeTable("hash:/etc/postfix/vmailbox", mailboxes)};
+  routing.virtual_alias_maps.tables = {
+      MakeTable("hash:/etc/postfix/virtual", {{"postmaster@example.test", "alice@example.test"},
+                                              {"both@example.test", "alice@example.test, bob@example.test"}})};
   routing.virtual_uid_maps.tables = {std::make_shared<StaticTable>("15000")};
   routing.virtual_gid_maps.tables = {std::make_shared<StaticTable>("15000")};
 

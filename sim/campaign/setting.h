@@ -2,6 +2,8 @@
 // its time on the protocols. Built directly, not read from files: config/ has tests of its own.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,5 +21,7 @@ std::string PasswordOf(std::string_view user);
 std::string MaildirOf(std::string_view user);
 
 std::shared_ptr<const config::Config> MakeSetting(config::MailFsync fsync);
+// A lookup table with these rows.
+config::TablePtr MakeTable(std::string name, std::map<std::string, std::string, std::less<>> rows);
 
 }  // namespace postern::sim

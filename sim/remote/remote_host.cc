@@ -87,6 +87,13 @@ bool RemoteHost::Refuses(std::string_view recipient) const {
   return digest.value() % 3 == 0;
 }
 
+bool RemoteHost::JudgesAfterTheDot(std::string_view recipient) const {
+  StableDigest digest;
+  digest.Add("after the dot");
+  digest.Add(recipient);
+  return behaviour_.lmtp && digest.value() % 2 == 0;
+}
+
 // ---- a session
 // --------------------------------------------------------------------------------------------------------------
 
@@ -279,12 +286,11 @@ void RemoteSession::OnRcpt(std::string_view line, RemoteActions* out) {
   if (!mail_) return Say("503 5.5.1 MAIL first\r\n", out);
   if (AnswersBadly(RemoteStage::kRcpt, out)) return;
   const std::string recipient = InBrackets(line);
-  if (host_.Refuses(recipient)) return Say("550 5.1.1 no such user\r\n", out);
   if (behaviour_.kind == RemoteKind::kLies && line.find("> ") != std::string_view::npos && host_.random_.Chance(500)) {
     return Say("555 5.5.4 no such parameter\r\n", out);
   }
-  if (behaviour_.kind == RemoteKind::kGreylists && host_.greylisted_.insert({sender_, recipient}).second) {
-    return Say("451 4.7.1 greylisted\r\n", out);
+  if (!host_.JudgesAfterTheDot(recipient)) {
+    if (std::string refusal = Refusal(recipient); !refusal.empty()) return Say(std::move(refusal), out);
   }
   recipients_.push_back(recipient);
   Say("250 2.1.5 Ok\r\n", out);
@@ -300,31 +306,48 @@ void RemoteSession::OnMessageLine(std::string_view line, RemoteActions* out) {
   message_.append(line).append("\r\n");
 }
 
+std::string RemoteSession::Refusal(const std::string& recipient) {
+  if (host_.Refuses(recipient)) return "550 5.1.1 no such user\r\n";
+  if (behaviour_.kind == RemoteKind::kGreylists && host_.greylisted_.insert({sender_, recipient}).second)
+    return "451 4.7.1 greylisted\r\n";
+  return "";
+}
+
 void RemoteSession::OnEndOfData(RemoteActions* out) {
   in_message_ = false;
   mail_ = false;
   const std::vector<std::string> recipients = std::exchange(recipients_, {});
-  if (behaviour_.kind == RemoteKind::kAnswersBadly && behaviour_.stage == RemoteStage::kEndOfData) {
-    for (size_t i = 0; i < (behaviour_.lmtp ? recipients.size() : 1); ++i) AnswersBadly(RemoteStage::kEndOfData, out);
-    return;
-  }
+  if (behaviour_.lmtp) return AnswerEach(recipients, out);
+  if (AnswersBadly(RemoteStage::kEndOfData, out)) return;
   const auto message = std::make_shared<const std::string>(std::move(message_));
-  const size_t first = host_.taken_.size();
+  std::vector<size_t> settles;
   for (const std::string& recipient : recipients) {
+    settles.push_back(host_.taken_.size());
     host_.taken_.push_back(
         {.sender = sender_, .recipient = recipient, .message = message, .at = now_, .process = process_});
   }
+  if (behaviour_.kind == RemoteKind::kLosesReplies && host_.random_.Chance(500)) return CloseNow(out);
+  Say("250 2.0.0 taken\r\n", out, std::move(settles));
+}
+
+// RFC 2033 section 4.2: one reply for each recipient that was accepted, in their order. Whom it takes it takes, also
+// where it goes before its reply is out.
+void RemoteSession::AnswerEach(const std::vector<std::string>& recipients, RemoteActions* out) {
+  const auto message = std::make_shared<const std::string>(std::move(message_));
   const bool loses = behaviour_.kind == RemoteKind::kLosesReplies && host_.random_.Chance(500);
-  if (!behaviour_.lmtp) {
-    if (loses) return CloseNow(out);
-    std::vector<size_t> settles;
-    for (size_t i = first; i < host_.taken_.size(); ++i) settles.push_back(i);
-    return Say("250 2.0.0 taken\r\n", out, std::move(settles));
-  }
-  // RFC 2033 section 4.2: one reply for each recipient that was accepted.
   const size_t told = loses ? host_.random_.Below(recipients.size()) : recipients.size();
-  for (size_t i = 0; i < told; ++i) Say("250 2.0.0 taken\r\n", out, {first + i});
-  if (loses) CloseNow(out);
+  for (size_t i = 0; i < recipients.size(); ++i) {
+    if (i == told) CloseNow(out);
+    if (host_.random_.Chance(600) && AnswersBadly(RemoteStage::kEndOfData, out)) continue;
+    std::string refusal = host_.JudgesAfterTheDot(recipients[i]) ? Refusal(recipients[i]) : "";
+    if (!refusal.empty()) {
+      Say(std::move(refusal), out);
+      continue;
+    }
+    host_.taken_.push_back(
+        {.sender = sender_, .recipient = recipients[i], .message = message, .at = now_, .process = process_});
+    Say("250 2.0.0 taken\r\n", out, {host_.taken_.size() - 1});
+  }
 }
 
 }  // namespace postern::sim

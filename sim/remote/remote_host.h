@@ -84,6 +84,8 @@ class RemoteHost final : public RemoteParty {
   void Heal();
   // For good: the same answer every time, so that a law can tell a right bounce from a wrong one.
   bool Refuses(std::string_view recipient) const;
+  // Over LMTP some recipients are judged after the dot (RFC 2033 section 4.2), always the same ones.
+  bool JudgesAfterTheDot(std::string_view recipient) const;
   void ReplyTold(size_t index) override { taken_[index].reply_told = true; }
 
   const std::string& name() const { return name_; }
@@ -125,6 +127,9 @@ class RemoteSession final : public RemoteDialogue {
   void OnRcpt(std::string_view line, RemoteActions* out);
   void OnMessageLine(std::string_view line, RemoteActions* out);
   void OnEndOfData(RemoteActions* out);
+  // A reply that ends it for this recipient, with its line end; empty: there is nothing against it.
+  std::string Refusal(const std::string& recipient);
+  void AnswerEach(const std::vector<std::string>& recipients, RemoteActions* out);
   void OnStartTls(RemoteActions* out);
   std::string Greeting() const;
   std::string HelloReply() const;

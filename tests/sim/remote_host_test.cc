@@ -217,6 +217,24 @@ TEST(RemoteHost, OverLmtpEachRecipientHasItsReply) {
   EXPECT_TRUE(some_of_one_message);
 }
 
+// Some are refused, or told to come again, at RCPT, others after the dot, each with a reply of its own.
+TEST(RemoteHost, OverLmtpSomeAreJudgedAfterTheDot) {
+  const auto judged = [](RemoteKind kind, Fate fate) {
+    RemoteHost host("mx.far.example", {.kind = kind, .stage = RemoteStage::kEndOfData, .code = 550, .lmtp = true}, 1);
+    const auto done = Send(host, 12);
+    std::set<bool> after_the_dot;
+    for (const RecipientDone& one : done) {
+      if (one.fate == fate) after_the_dot.insert(one.text.find("end of DATA") != std::string::npos);
+    }
+    EXPECT_EQ(host.taken().size(), Count(done, Fate::kSent));
+    EXPECT_EQ(done.size(), 12u);
+    return after_the_dot;
+  };
+  EXPECT_EQ(judged(RemoteKind::kRefusesSome, Fate::kFailed), (std::set<bool>{false, true}));
+  EXPECT_EQ(judged(RemoteKind::kGreylists, Fate::kDeferred), (std::set<bool>{false, true}));
+  EXPECT_EQ(judged(RemoteKind::kAnswersBadly, Fate::kFailed), (std::set<bool>{true}));
+}
+
 TEST(RemoteHost, KeepsClientsWaiting) {
   for (const RemoteKind kind : {RemoteKind::kHalfOpen, RemoteKind::kDropsPackets, RemoteKind::kRefusesConnections}) {
     RemoteHost host("mx.far.example", {.kind = kind}, 1);
