@@ -118,6 +118,7 @@ void ClientDialogue::OnDeadline(const ClientMoment& moment, ClientActions* out) 
   if (state_ == State::kReady) {
     Quit(out);
   } else {
+    timed_out_ = true;
     LoseConnection(true, out);
   }
 }
@@ -432,7 +433,7 @@ void ClientDialogue::SendQuit(ClientActions* out) {
 }
 
 void ClientDialogue::Close(ClientActions* out) {
-  out->push_back(CloseConnection{});
+  out->push_back(CloseConnection{.at_once = timed_out_});
   state_ = State::kClosed;
   awaited_.clear();
   deadline_.reset();

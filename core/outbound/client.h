@@ -222,6 +222,7 @@ class ClientDialogue {
   bool tls_ = false;
   bool certificate_matched_ = false;
   bool reusable_ = true;            // false after anything odd
+  bool timed_out_ = false;          // the server let a deadline pass
   uint32_t transaction_count_ = 0;  // begun
   Instant connected_at_;
   std::optional<Transaction> transaction_;

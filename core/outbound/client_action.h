@@ -57,7 +57,9 @@ struct BeginTls {  // answered by OnTlsReady or OnTlsFailed
   std::string server_name;
   bool operator==(const BeginTls&) const = default;
 };
-struct CloseConnection {  // what was sent before still leaves; nothing comes after it
+struct CloseConnection {  // nothing comes after it
+  // A deadline has passed: what still waits to be sent is thrown away. Else it leaves first.
+  bool at_once = false;
   bool operator==(const CloseConnection&) const = default;
 };
 struct NeedMessageBytes {  // answered by OnMessageBytes once what was sent before has left

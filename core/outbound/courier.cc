@@ -357,8 +357,8 @@ void Courier::Perform(Context& context) {
       wish->wants_chain = policy_.level == TlsPolicy::Level::kDane || policy_.level == TlsPolicy::Level::kDaneOnly;
       tls_pending_ = true;
       if (conn_) context.out.Put(StartTls{.conn = *conn_, .client = std::move(wish)});
-    } else if (std::holds_alternative<CloseConnection>(action)) {
-      DropConnection(context, CloseKind::kAfterDrain);
+    } else if (const auto* close = std::get_if<CloseConnection>(&action)) {
+      DropConnection(context, close->at_once ? CloseKind::kNow : CloseKind::kAfterDrain);
     } else if (const auto* need = std::get_if<NeedMessageBytes>(&action)) {
       wanted_bytes_ = need->bytes_max;
       GiveMessageBytes(context);

@@ -430,8 +430,9 @@ void World::PerformClose(const Close& close) {
   if (found == connections_.end()) return;
   Connection& connection = found->second;
   if (!connection.client_closed) {
-    const int64_t at = close.kind == CloseKind::kNow ? 0 : connection.out_at_ns - now_.mono.ns;
-    After(std::max<int64_t>(at, 0) + 1, [this, client = connection.client] { client->OnClosed(*this); });
+    int64_t at = std::max<int64_t>(connection.out_at_ns - now_.mono.ns, 0);
+    if (close.kind == CloseKind::kNow && at > 0) at = network_.Between(0, at);  // some of what is on its way arrives
+    After(at + 1, [this, client = connection.client] { client->OnClosed(*this); });
   }
   connections_.erase(found);
 }

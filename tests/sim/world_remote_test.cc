@@ -114,8 +114,9 @@ class WorldRemote : public ::testing::Test {
         dialogue_->OnMessageBytes(kMessage, true, moment(), &more);
       } else if (std::holds_alternative<outbound::BeginTls>(action)) {
         world_->PerformFor(0, StartTls{.conn = *conn_, .client = std::make_shared<const ClientTls>()});
-      } else if (std::holds_alternative<outbound::CloseConnection>(action)) {
-        if (conn_) world_->PerformFor(0, Close{.conn = *conn_});
+      } else if (const auto* close = std::get_if<outbound::CloseConnection>(&action)) {
+        const CloseKind kind = close->at_once ? CloseKind::kNow : CloseKind::kAfterDrain;
+        if (conn_) world_->PerformFor(0, Close{.conn = *conn_, .kind = kind});
       } else if (std::holds_alternative<outbound::ReadyForJob>(action)) {
         dialogue_->Quit(&more);
       }

@@ -49,6 +49,8 @@ TEST(ClientDialogue, SaysWhereTheConnectionWasLost) {
     EXPECT_EQ(timed_out.Play(script + "tick 3000\n"), "");
     ASSERT_EQ(timed_out.done.size(), 1u);
     EXPECT_EQ(timed_out.done[0].text, "conversation with mx.example.test[192.0.2.1] timed out while " + where);
+    EXPECT_EQ(timed_out.closed_count, 1);
+    EXPECT_TRUE(timed_out.closed_at_once) << where;
   }
 }
 
@@ -217,6 +219,7 @@ TEST(ClientDialogue, IsReusedUntilItIsOld) {
   EXPECT_EQ(talk.ready_count, 2);
   EXPECT_EQ(talk.Play("tick 2\nC: QUIT\n"), "");
   EXPECT_EQ(talk.closed_count, 1);
+  EXPECT_FALSE(talk.closed_at_once) << "QUIT leaves first";
 
   ClientSettings settings = TestSettings();
   settings.reuse_time_limit = Seconds(10);

@@ -53,6 +53,7 @@ class Talk {
   std::vector<RecipientDone> done;
   std::vector<std::string> notes;
   int ready_count = 0, closed_count = 0, tls_count = 0;
+  bool closed_at_once = false;
   std::vector<std::string> secrets;
 
   ClientMoment moment() { return {now_, &entropy_}; }
@@ -146,8 +147,9 @@ inline void Talk::Absorb(ClientActions actions) {
       notes.push_back(note->text);
     } else if (std::holds_alternative<ReadyForJob>(action)) {
       ++ready_count;
-    } else if (std::holds_alternative<CloseConnection>(action)) {
+    } else if (const auto* close = std::get_if<CloseConnection>(&action)) {
       ++closed_count;
+      closed_at_once = close->at_once;
       in_message_ = false;
     } else {
       ++tls_count;
