@@ -77,7 +77,7 @@ std::string Bash(const CLI::App& app) {
   std::string walk, offers;
   AddBash(app, "", &walk, &offers);
   const std::string name = app.get_name(), function = "_" + Replaced(name, "-", "_");
-  return "# bash completion for " + name + ", made by `" + name + " completion bash`.\n" + function + "() {\n" +
+  return "# bash completion for " + name + ", made of what the program says of itself.\n" + function + "() {\n" +
          R"(  local cur=${COMP_WORDS[COMP_CWORD]} path='' words='' value='' i
   for ((i = 1; i < COMP_CWORD; ++i)); do
     case "$path ${COMP_WORDS[i]}" in
@@ -136,7 +136,7 @@ void AddZsh(const CLI::App& app, const std::string& function, std::string* text)
 
 std::string Zsh(const CLI::App& app) {
   const std::string name = app.get_name(), function = "_" + name;
-  std::string text = "#compdef " + name + "\n# zsh completion, made by `" + name + " completion zsh`.\n";
+  std::string text = "#compdef " + name + "\n# zsh completion, made of what the program says of itself.\n";
   AddZsh(app, function, &text);
   // The file is a function of fpath, or it is sourced.
   return text + "if [[ $funcstack[1] == " + function + " ]]; then " + function + " \"$@\"; else compdef " + function +
@@ -179,7 +179,7 @@ void AddFish(const CLI::App& app, const std::string& program, const std::string&
 
 std::string Fish(const CLI::App& app) {
   const std::string name = app.get_name();
-  std::string text = "# fish completion, made by `" + name + " completion fish`.\ncomplete -c " + name + " -f\n";
+  std::string text = "# fish completion, made of what the program says of itself.\ncomplete -c " + name + " -f\n";
   AddFish(app, name, "", &text);
   return text;
 }

@@ -5,15 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 
 namespace postern::cmd {
 namespace {
-
-constexpr std::array<std::string_view, 5> kNames{"sendmail", "mailq", "newaliases", "postqueue", "postsuper"};
 
 // --root DIR, --root=DIR, --postfix DIR at the front of `*args`. False: the folder is missing.
 bool TakePlace(std::vector<std::string>* args, MailPlace* place) {
@@ -36,7 +33,9 @@ bool TakePlace(std::vector<std::string>* args, MailPlace* place) {
 
 }  // namespace
 
-bool IsMailCommand(std::string_view name) { return std::find(kNames.begin(), kNames.end(), name) != kNames.end(); }
+bool IsMailCommand(std::string_view name) {
+  return std::find(kMailCommands.begin(), kMailCommands.end(), name) != kMailCommands.end();
+}
 
 int RunMailCommand(std::string_view name, std::vector<std::string> args) {
   MailPlace place;

@@ -5,6 +5,7 @@
 // Before their own options all take --root DIR and --postfix DIR; MAIL_CONFIG in the environment does for the latter.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,8 @@ namespace postern::cmd {
 inline constexpr int kExUsage = 64, kExDataErr = 65, kExUnavailable = 69, kExSoftware = 70, kExTempFail = 75,
                      kExNoPerm = 77, kExConfig = 78;
 
+inline constexpr std::array<std::string_view, 5> kMailCommands{"sendmail", "mailq", "newaliases", "postqueue",
+                                                               "postsuper"};
 bool IsMailCommand(std::string_view name);
 // `args` without the program's name. The exit status. Reads standard input, writes standard output and error.
 int RunMailCommand(std::string_view name, std::vector<std::string> args);

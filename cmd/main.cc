@@ -12,6 +12,7 @@
 #include "cmd/check.h"
 #include "cmd/completion.h"
 #include "cmd/mail_commands.h"
+#include "cmd/mail_options.h"
 #include "cmd/map.h"
 #include "cmd/pw.h"
 #include "cmd/queue.h"
@@ -209,6 +210,14 @@ int Pw(const PwOptions& options) {
   return RunPw(options, std::cin, std::cout, std::cerr, entropy);
 }
 
+int PrintCompletion(const CLI::App& app, const std::string& shell, const std::string& command) {
+  if (command.empty()) return Print(cmd::CompletionScript(app, shell), "", 0);
+  CLI::App mail_command{"", command};
+  mail_command.set_help_flag();
+  cmd::DescribeMailCommand(command, &mail_command);
+  return Print(cmd::CompletionScript(mail_command, shell), "", 0);
+}
+
 int Main(int argc, char** argv) {
   // Known by these names to other programs, with options of their own.
   const std::string_view path(argc > 0 ? argv[0] : "");
@@ -230,7 +239,11 @@ int Main(int argc, char** argv) {
   sim::ReplayOptions replay;
   sim::AddReplay(app, &replay);
   std::string shell;
-  const CLI::App* const completion = cmd::AddCompletion(app, &shell);
+  CLI::App* const completion = cmd::AddCompletion(app, &shell);
+  std::string command;
+  completion->add_option("command", command, "the mail command to complete instead of this one: sendmail, mailq ...")
+      ->type_name("COMMAND")
+      ->check(CLI::IsMember(std::vector<std::string>(cmd::kMailCommands.begin(), cmd::kMailCommands.end())));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -243,7 +256,7 @@ int Main(int argc, char** argv) {
   if (pw->parsed()) return Pw(options.pw);
   if (queue->parsed()) return Queue(options.queue, *queue);
   if (trace->parsed()) return Trace(options.trace);
-  if (completion->parsed()) return Print(cmd::CompletionScript(app, shell), "", 0);
+  if (completion->parsed()) return PrintCompletion(app, shell, command);
   return kExitUsage;
 }
 

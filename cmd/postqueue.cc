@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cmd/mail_commands.h"
+#include "cmd/mail_options.h"
 #include "cmd/showq.h"
 #include "core/base/ascii.h"
 #include "core/queue/queue_id.h"
@@ -51,7 +52,8 @@ int RunPostqueue(MailPlace place, std::vector<std::string> args) {
   OptionScan scan{std::string(kPostqueue), std::move(args)};
   int mode = 0;
   std::string word;
-  for (int option = 0; (option = scan.Next("c:fi:jps:v")) != -1;) {
+  const std::string letters = OptionLetters(MailOptions(kPostqueue));
+  for (int option = 0; (option = scan.Next(letters.c_str())) != -1;) {
     if (option == 'v') continue;
     if (option == 'c') {
       place.postfix_dir = scan.value();

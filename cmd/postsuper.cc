@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cmd/mail_commands.h"
+#include "cmd/mail_options.h"
 #include "cmd/queue_change.h"
 #include "core/queue/queue_id.h"
 
@@ -73,7 +74,8 @@ int RunPostsuper(MailPlace place, std::vector<std::string> args) {
   OptionScan scan{std::string(kPostsuper), std::move(args)};
   std::array<QueueChange, kVerbs.size()> changes;
   std::array<bool, kVerbs.size()> wanted{};
-  for (int option = 0; (option = scan.Next("c:d:e:f:h:H:pr:sSv")) != -1;) {
+  const std::string letters = OptionLetters(MailOptions(kPostsuper));
+  for (int option = 0; (option = scan.Next(letters.c_str())) != -1;) {
     if (option == '?') return Fatal(kPostsuper, kPostsuperUsage, 1);
     if (option == 'c') place.postfix_dir = scan.value();
     if (option == 'e' || option == 'f') {

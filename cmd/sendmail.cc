@@ -17,6 +17,7 @@
 
 #include "adapters/host/errno_status.h"
 #include "cmd/mail_commands.h"
+#include "cmd/mail_options.h"
 #include "core/base/ascii.h"
 #include "core/queue/local_message.h"
 #include "core/queue/maildrop.h"
@@ -25,7 +26,6 @@ namespace postern::cmd {
 namespace {
 
 constexpr std::string_view kSendmail = "sendmail";
-constexpr const char* kLetters = "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx";
 constexpr size_t kCopiedBytes = 65536;
 
 // smtp::Notify, a room that commands have no other use for.
@@ -191,7 +191,8 @@ Options ParseOptions(std::vector<std::string> args, MailPlace* place) {
     if (word == "-q") word = "-q ";
   }
   OptionScan scan{std::string(kSendmail), std::move(args)};
-  for (int option = 0; options.status < 0 && (option = scan.Next(kLetters)) != -1;) {
+  const std::string letters = OptionLetters(MailOptions(kSendmail));
+  for (int option = 0; options.status < 0 && (option = scan.Next(letters.c_str())) != -1;) {
     const std::string value = scan.value();
     if (option == '?') {
       options.status = FatalUsage("usage: sendmail [options]");

@@ -84,6 +84,23 @@ def described(page):
     return options, command.below
 
 
+def mail_options():
+    """Of each mail command, as the page says in its part: those that have a meaning."""
+    with open(os.path.join(PAGES, OF_POSTFIX), encoding="ascii") as source:
+        text = source.read()
+    options = {}
+    for names, part in re.findall(r"^\.Ss (.*)\n((?:(?!\.S[hs] ).*\n)*)", text, re.M):
+        part = part.partition("\n.Fl p , s , S\n")[0]
+        listed = r"^\.It (Fl .*)$" if names == "sendmail" else r"^\.(Fl .*)$"
+        found = {option[0] for line in re.findall(listed, part, re.M) for option in re.findall(r"Fl (\S+)", line)}
+        for name in names.split(" and "):
+            folder = "C" if name in ("sendmail", "mailq", "newaliases") else "c"
+            # The part of mailq names what postqueue has.
+            own = set() if name in ("mailq", "newaliases") else found
+            options[name] = {f"-{letter}" for letter in own | {folder}} | {"--root", "--postfix"}
+    return options
+
+
 class Pages(unittest.TestCase):
     def test_every_command_has_a_page_and_every_page_a_command(self):
         named = {tuple(page.words) for page in pages()}
@@ -130,9 +147,11 @@ class Completions(unittest.TestCase):
         shutil.rmtree(self.folder)
 
     def script(self, program, shell):
+        """Of a program, or of a mail command."""
         path = os.path.join(self.folder, f".{program}.{shell}")
+        arguments = [PROGRAMS[program], "completion", shell] if program in PROGRAMS else [PROGRAMS["postern"], "completion", shell, program]
         with open(path, "w", encoding="utf-8") as out:
-            out.write(run(PROGRAMS[program], "completion", shell))
+            out.write(run(*arguments))
         return path
 
     def bash(self, script, words):
@@ -207,10 +226,38 @@ class Completions(unittest.TestCase):
                 options = {re.match(r"-[\w-]+", row).group(0) for row in given if re.match(r"-[\w-]+\[", row)}
                 self.assertEqual(options, set(command.options), command.words)
 
+    def test_bash_offers_the_mail_commands_options(self):
+        for name, options in mail_options().items():
+            with self.subTest(name):
+                script = self.script(name, "bash")
+                offered = self.bash(script, [name, "-"])
+                self.assertEqual(sorted(offered), sorted(options))
+                self.assertEqual(self.bash(script, [name, "--root", "s"]), ["sub folder"])
+        self.assertEqual(self.bash(self.script("sendmail", "bash"), ["sendmail", "-R", ""]), ["full", "hdrs"])
+        self.assertEqual(self.bash(self.script("postsuper", "bash"), ["postsuper", "-h", "ALL", "d"]), ["deferred"])
+
+    def test_fish_offers_the_mail_commands_options(self):
+        if not shutil.which("fish"):
+            self.skipTest("no fish")
+        for name, options in mail_options().items():
+            with self.subTest(name):
+                script = self.script(name, "fish")
+                self.assertEqual(sorted(self.fish(script, [name, "-"])), sorted(options))
+
+    def test_zsh_offers_the_mail_commands_options(self):
+        if not shutil.which("zsh"):
+            self.skipTest("no zsh")
+        for name, options in mail_options().items():
+            with self.subTest(name):
+                code = f"compdef() {{ }}; _arguments() {{ print -rl -- \"$@\"; return 1 }}; source {self.script(name, 'zsh')}; _{name}; exit 0"
+                given = run("zsh", "-f", "-c", code).splitlines()
+                self.assertEqual({re.match(r"-[\w-]+", row).group(0) for row in given if re.match(r"-[\w-]+\[", row)}, options)
+
     def test_another_shell_is_wrong_use(self):
         for program in PROGRAMS.values():
             run(program, "completion", "tcsh", status=2)
             run(program, "completion", status=2)
+        run(PROGRAMS["postern"], "completion", "bash", "postfix", status=2)
 
 
 if __name__ == "__main__":
