@@ -182,7 +182,7 @@ void QueueManager::Pump(Context& context) {
       id = *std::exchange(due, std::nullopt);
     }
     if (active_.contains(id)) continue;
-    if (moved_by_hand_.contains(id)) {  // where it will be is not known yet
+    if (moved_by_hand_.contains(id) && !PLANTED("begun_while_moved")) {  // where it will be is not known yet
       retry_.Put(id, context.now.mono + Seconds(1));
       continue;
     }

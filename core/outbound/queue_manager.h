@@ -115,6 +115,7 @@ class QueueManager final : public Machine, private PickupHost {
   void ScanSpoolSoon(Context& context);
   void StatIncoming(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context);
   void TakeFound(const std::string& id, Context& context);
+  static bool MayBeTakenBack(const FileFacts& file, const Context& context);
   void ScanJournals(Context& context);
   void DropOrphans(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context);
   void ScanDeferred(Context& context);
@@ -124,6 +125,7 @@ class QueueManager final : public Machine, private PickupHost {
   void ReadRequests(Context& context);
   void CarryOutNext(Context& context);
   void CarryOut(const std::string& name, Context& context);
+  void Acknowledge(const std::string& name, queue::RequestKind kind, Context& context);
   void Rearrange(const queue::Request& request, std::function<void(Context&)> then, Context& context);
   void RearrangeOne(const queue::Request& request, const std::string& id, std::function<void(Context&)> then,
                     Context& context);
@@ -136,6 +138,8 @@ class QueueManager final : public Machine, private PickupHost {
     queue::Folder to = queue::Folder::kIncoming;
   };
   void MoveByHand(Move move, std::function<void(Context&)> then, Context& context);
+  void MoveFound(const Move& move, const std::vector<FileFacts>& files, const std::function<void(Context&)>& then,
+                 Context& context);
   void DeleteByHand(const queue::Request& request, const std::string& id, std::function<void(Context&)> then,
                     Context& context);
   void NotWaiting(const std::string& id);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/boundary/planted.h"
 #include "core/outbound/queue_manager.h"
 
 namespace postern::outbound {
@@ -11,7 +12,8 @@ namespace {
 
 constexpr size_t kRequestsAtOnce = 20'000;        // some wait for a try to end, as many as may be active
 constexpr size_t kMovedAtOnce = 200;              // a guess: enough to share the cost of flushes
-constexpr Duration kRequestsAgain = Seconds(10);  // the folder could not be read
+constexpr Duration kRequestsAgain = Seconds(10);  // a folder could not be read, or written to
+constexpr Duration kMoveAgain = Seconds(1);       // it is being tried, or its session has not let go of it
 
 bool ByHandKind(queue::RequestKind kind) {
   using enum queue::RequestKind;
@@ -56,20 +58,7 @@ void QueueManager::CarryOut(const std::string& name, Context& context) {
     requests_repeated_ = true;  // to be read again, but not before this one is done
     return;
   }
-  const auto acknowledge = [this, name, kind = request->kind](Context& later) {
-    const Path folder = queue::FolderPath(Queue(), queue::Folder::kRequests);
-    FilePlan plan{.stages = {{Unlink{folder + "/" + name}}}};
-    // One that a power loss brought back would be carried out on what came since: "delete-ALL".
-    if (ByHandKind(kind)) plan.stages.push_back({SyncDir{folder}});
-    CommitPlan(
-        std::move(plan),
-        [this, name](const Event&, Context& after) {
-          requests_at_work_.erase(name);
-          requests_came_ |= std::exchange(requests_repeated_, false);
-          CarryOutNext(after);
-        },
-        later);
-  };
+  const auto acknowledge = [this, name, kind = request->kind](Context& later) { Acknowledge(name, kind, later); };
   switch (request->kind) {
     case queue::RequestKind::kFlushAll:
       retry_.FlushAll();
@@ -90,10 +79,30 @@ void QueueManager::CarryOut(const std::string& name, Context& context) {
   }
 }
 
+// One that stays, or that a power loss brings back, would be carried out on what came since: "delete-ALL".
+void QueueManager::Acknowledge(const std::string& name, queue::RequestKind kind, Context& context) {
+  const Path folder = queue::FolderPath(Queue(), queue::Folder::kRequests);
+  FilePlan plan{.stages = {{Unlink{folder + "/" + name}}}};
+  if (ByHandKind(kind) && !PLANTED("request_not_gone_for_good")) plan.stages.push_back({SyncDir{folder}});
+  CommitPlan(
+      std::move(plan),
+      [this, name, kind](const Event& event, Context& later) {
+        const auto* done = std::get_if<PlanDone>(&event);
+        if (done == nullptr || !done->result.ok()) {
+          return Later(
+              kRequestsAgain, [this, name, kind](Context& again) { Acknowledge(name, kind, again); }, later);
+        }
+        requests_at_work_.erase(name);
+        requests_came_ |= std::exchange(requests_repeated_, false);
+        CarryOutNext(later);
+      },
+      context);
+}
+
 // All that lie where such a request applies, some at a time.
 struct QueueManager::ByHand {
   queue::Request request;
-  std::vector<queue::Folder> folders;  // still to be read
+  std::vector<queue::Folder> folders;  // still to be read, the last one first
   std::vector<std::string> ids;        // of the folder read last
   size_t next = 0;
   size_t moving = 0, waiting = 0;  // waiting: for a try to end, which may take minutes, and others needn't
@@ -104,10 +113,10 @@ void QueueManager::Rearrange(const queue::Request& request, std::function<void(C
   if (!request.all()) return RearrangeOne(request, request.id, std::move(then), context);
   auto all = std::make_shared<ByHand>();
   all->request = request;
-  all->folders = {queue::Folder::kIncoming, queue::Folder::kDeferred};
+  // In the order in which messages go through them: else one that is put off meanwhile is in neither.
+  all->folders = {queue::Folder::kHold, queue::Folder::kDeferred, queue::Folder::kIncoming};
   if (request.kind == queue::RequestKind::kRelease) all->folders = {queue::Folder::kHold};
-  if (request.kind == queue::RequestKind::kDelete || request.kind == queue::RequestKind::kRequeue)
-    all->folders.push_back(queue::Folder::kHold);
+  if (request.kind == queue::RequestKind::kHold) all->folders.erase(all->folders.begin());
   all->then = std::move(then);
   RearrangeNext(all, context);
 }
@@ -131,19 +140,31 @@ void QueueManager::RearrangeNext(const std::shared_ptr<ByHand>& all, Context& co
     return;
   }
   ++all->moving;
-  const OpId op = Ask([this, all](const Event& event, Context& later) {
+  const queue::Folder folder = all->folders.back();
+  all->folders.pop_back();
+  const OpId op = Ask([this, all, folder](const Event& event, Context& later) {
     --all->moving;
     const auto* scan = std::get_if<ScanDone>(&event);
     all->ids.clear();
     all->next = 0;
+    if (scan != nullptr && !scan->status.ok() && scan->status.code() != StatusCode::kNotFound) {
+      ++all->moving;
+      return Later(
+          kRequestsAgain,
+          [this, all, folder](Context& again) {
+            --all->moving;
+            all->folders.push_back(folder);
+            RearrangeNext(all, again);
+          },
+          later);
+    }
     for (size_t i = 0; scan != nullptr && i < scan->entries.size(); ++i) {
       const DirEntry& entry = scan->entries[i];
       if (!entry.is_dir && queue::IsQueueId(entry.name)) all->ids.push_back(entry.name);
     }
     RearrangeNext(all, later);
   });
-  context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), all->folders.back())});
-  all->folders.pop_back();
+  context.out.Put(Scan{.op = op, .dir = queue::FolderPath(Queue(), folder)});
 }
 
 // A message that is being delivered is left alone until its try has ended, as postsuper(1) leaves one that is locked.
@@ -151,7 +172,7 @@ void QueueManager::RearrangeOne(const queue::Request& request, const std::string
                                 std::function<void(Context&)> then, Context& context) {
   if (active_.contains(id) || moved_by_hand_.contains(id)) {
     return Later(
-        Seconds(1), [this, request, id, then](Context& later) { RearrangeOne(request, id, then, later); }, context);
+        kMoveAgain, [this, request, id, then](Context& later) { RearrangeOne(request, id, then, later); }, context);
   }
   moved_by_hand_.insert(id);
   using queue::Folder;
@@ -182,42 +203,57 @@ void QueueManager::DeleteByHand(const queue::Request& request, const std::string
       context);
 }
 
-// Wherever it lies, it gets its new name, which is durable before the old one goes: a rename between folders could be
-// lost from both (Defer). Where both are there a power loss came in between.
 void QueueManager::MoveByHand(Move move, std::function<void(Context&)> then, Context& context) {
   std::vector<Path> paths = {queue::FilePath(Queue(), move.to, move.id)};
   for (const queue::Folder folder : move.from) paths.push_back(queue::FilePath(Queue(), folder, move.id));
-  const OpId op = Ask([this, move, then, paths](const Event& event, Context& later) {
+  const OpId op = Ask([this, move, then](const Event& event, Context& later) {
     const auto* stat = std::get_if<StatDone>(&event);
-    if (stat == nullptr || stat->files.size() != paths.size()) return;
-    Stage unlink, sync;
-    for (size_t i = 1; i < paths.size(); ++i) {
-      // Also where it lies no more: that a deferral took that name away need not be durable yet.
-      sync.push_back(SyncDir{queue::FolderPath(Queue(), move.from[i - 1])});
-      if (stat->files[i].status.code() != StatusCode::kNotFound) unlink.push_back(Unlink{paths[i]});
-    }
-    if (unlink.empty()) {  // it lies where it shall be, or somebody removed it
-      moved_by_hand_.erase(move.id);
-      return then(later);
-    }
-    NotWaiting(move.id);
-    FilePlan plan;
-    if (!stat->files[0].status.ok()) {
-      plan.stages.push_back({Link{.from = std::get<Unlink>(unlink.front()).path, .to = paths[0]}});
-    }
+    if (stat != nullptr && stat->files.size() == 1 + move.from.size()) MoveFound(move, stat->files, then, later);
+  });
+  context.out.Put(Stat{.op = op, .paths = std::move(paths)});
+}
+
+// Wherever it lies, it gets its new name, which is durable before the old one goes: a rename between folders could be
+// lost from both (Defer). Where both are there a power loss came in between. `files`: in move.to, then in move.from.
+void QueueManager::MoveFound(const Move& move, const std::vector<FileFacts>& files,
+                             const std::function<void(Context&)>& then, Context& context) {
+  const Path to = queue::FilePath(Queue(), move.to, move.id);
+  const bool moved = files[0].status.ok();
+  Stage unlink, sync;
+  for (size_t i = 0; i < move.from.size(); ++i) {
+    // Also where it lies no more: that it went, by a deferral or before this failed, need not be durable yet.
+    sync.push_back(SyncDir{queue::FolderPath(Queue(), move.from[i])});
+    if (files[i + 1].status.code() != StatusCode::kNotFound)
+      unlink.push_back(Unlink{queue::FilePath(Queue(), move.from[i], move.id)});
+  }
+  if (!moved && unlink.empty()) {  // somebody removed it
+    moved_by_hand_.erase(move.id);
+    return then(context);
+  }
+  // Its session would look for it here, to take it back.
+  if (!moved && move.from[0] == queue::Folder::kIncoming && !incoming_known_.contains(move.id) &&
+      MayBeTakenBack(files[1], context)) {
+    moved_by_hand_.erase(move.id);
+    return Later(
+        kMoveAgain, [this, move, then](Context& again) { RearrangeOne(move.request, move.id, then, again); }, context);
+  }
+  NotWaiting(move.id);
+  FilePlan plan;
+  if (!moved && PLANTED("moved_by_rename")) {
+    plan.stages.push_back({Rename{.from = std::get<Unlink>(unlink.front()).path, .to = to}});
+  } else {
+    if (!moved) plan.stages.push_back({Link{.from = std::get<Unlink>(unlink.front()).path, .to = to}});
     plan.stages.push_back({SyncDir{queue::FolderPath(Queue(), move.to)}});
     plan.stages.push_back(std::move(unlink));
     plan.stages.push_back(std::move(sync));  // or a power loss would undo what was acknowledged
-    CommitPlan(
-        std::move(plan),
-        [this, move, then](const Event& done, Context& after) {
-          AfterMoved(move.request, move.id, done, then, after);
-          if (move.to != queue::Folder::kIncoming) return;
-          TakeFound(move.id, after);
-        },
-        later);
-  });
-  context.out.Put(Stat{.op = op, .paths = std::move(paths)});
+  }
+  CommitPlan(
+      std::move(plan),
+      [this, move, then](const Event& done, Context& later) {
+        AfterMoved(move.request, move.id, done, then, later);
+        if (move.to == queue::Folder::kIncoming) TakeFound(move.id, later);
+      },
+      context);
 }
 
 void QueueManager::NotWaiting(const std::string& id) {

@@ -47,6 +47,12 @@ void QueueManager::TakeFound(const std::string& id, Context& context) {
   OnQueued(id, context);
 }
 
+// A time to come is that of a clock that has jumped since.
+bool QueueManager::MayBeTakenBack(const FileFacts& file, const Context& context) {
+  const int64_t age_us = context.now.wall.us - file.ctime_ns / 1000;
+  return file.status.ok() && std::abs(age_us) < kTakenBackWithin.ns / 1000;
+}
+
 // What a session of this process has just written may yet be taken back (another recipient's Maildir fails, or the
 // flush of this folder): it tells when it is not. Older files are nobody's; asked for some at a time.
 void QueueManager::StatIncoming(std::shared_ptr<std::vector<std::string>> ids, size_t from, Context& context) {
@@ -59,12 +65,10 @@ void QueueManager::StatIncoming(std::shared_ptr<std::vector<std::string>> ids, s
     for (size_t i = from; stat != nullptr && i < end && i - from < stat->files.size(); ++i) {
       const FileFacts& file = stat->files[i - from];
       if (!file.status.ok()) continue;
-      // A time to come is that of a clock that has jumped since.
-      const int64_t age_us = later.now.wall.us - file.ctime_ns / 1000;
-      if (std::abs(age_us) >= kTakenBackWithin.ns / 1000) {
-        TakeFound((*ids)[i], later);
-      } else {
+      if (MayBeTakenBack(file, later)) {
         ScanSpoolSoon(later);
+      } else {
+        TakeFound((*ids)[i], later);
       }
     }
     StatIncoming(ids, end, later);

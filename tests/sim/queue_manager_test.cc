@@ -324,6 +324,102 @@ TEST_F(QueueManagerTest, WhatIsMovedByHandIsNeverLost) {
   }
 }
 
+// A disk that fails just then: all are held in the end, none twice, and no request stays to be carried out on what
+// comes later.
+TEST_F(QueueManagerTest, ARequestIsDoneAsAWholeThoughTheDiskFails) {
+  Begin(11, std::nullopt);
+  for (int i = 0; i < 5; ++i) Lay("ABCDEF40000" + std::to_string(i), 1);
+  world_->Start();
+  Run(60);
+  ASSERT_EQ(Count(queue::Folder::kDeferred), 5u);
+  const auto plant = [this](const std::string& name) {
+    world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/" + name, "");
+  };
+  // Once requests/ is read no other folder can be.
+  world_->set_taker([this](const Event& event) {
+    const auto* scan = std::get_if<ScanDone>(&event);
+    if (scan != nullptr && !scan->entries.empty() && scan->entries[0].name == "hold-ALL")
+      world_->set_faults({.read_fails = 1000});
+    return false;
+  });
+  plant("hold-ALL");
+  Run(5);
+  EXPECT_EQ(Count(queue::Folder::kHold), 0u);
+  EXPECT_EQ(Count(queue::Folder::kRequests), 1u);
+  world_->set_taker(nullptr);
+  world_->set_faults({});
+  Run(30);
+  EXPECT_EQ(Count(queue::Folder::kHold), 5u);
+  EXPECT_EQ(Count(queue::Folder::kRequests), 0u);
+  plant("flush");
+  plant("release-ABCDEF400009");
+  world_->set_faults({.write_fails = 1000});
+  Run(5);
+  EXPECT_EQ(Count(queue::Folder::kRequests), 2u);
+  world_->set_faults({});
+  Run(60);
+  EXPECT_EQ(Count(queue::Folder::kRequests), 0u);
+}
+
+// One that is put off while folders are looked through is in neither at its time, unless they are read in that order.
+TEST_F(QueueManagerTest, AMessageThatIsPutOffMeanwhileIsDeletedWithTheOthers) {
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed, "put off meanwhile");
+    Begin(seed, std::nullopt);
+    world_->Start();
+    Run(60);
+    Lay("ABCDEF500001", 1);
+    world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/flush-ABCDEF500001", "");
+    ASSERT_TRUE(world_->RunUntil(world_->now().mono + Milliseconds(static_cast<int64_t>(random.Below(20))), 3'000'000));
+    world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/delete-ALL", "");
+    Run(30);
+    ASSERT_EQ(Waiting(), 0u);
+    ASSERT_EQ(Count(queue::Folder::kRequests), 0u);
+  }
+}
+
+// What was acknowledged stays done when power fails, also where a process before did the first half of it.
+TEST_F(QueueManagerTest, AHoldThatIsDoneOutlastsThePower) {
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed, "held");
+    Begin(seed, std::nullopt);
+    Lay("ABCDEF600001", 1);
+    world_->Start();
+    Run(60);
+    const Path request = queue::FolderPath(kSpool, queue::Folder::kRequests) + "/hold-ABCDEF600001";
+    world_->Plant(request, "");
+    const auto run_ms = [this](int64_t ms) {
+      world_->After(Milliseconds(ms).ns, [] {});  // time passes though nothing happens
+      ASSERT_TRUE(world_->RunUntil(world_->now().mono + Milliseconds(ms), 3'000'000));
+    };
+    run_ms(static_cast<int64_t>(random.Below(20)));
+    world_->Crash(/*power_loss=*/false);
+    for (int i = 0; i < 3000 && world_->disk().StatPath(request).status.ok(); ++i) run_ms(10);
+    ASSERT_FALSE(world_->disk().StatPath(request).status.ok());
+    world_->Crash(/*power_loss=*/true);
+    ASSERT_EQ(Waiting(), 0u);
+    ASSERT_EQ(Count(queue::Folder::kHold), 1u);
+  }
+}
+
+// A session that has not said 250 yet may take its message back, which it looks for where it put it.
+TEST_F(QueueManagerTest, WhatMayBeTakenBackIsNotHeldYet) {
+  Begin(12, std::nullopt);
+  world_->Start();
+  Run(60);
+  const Path path = queue::FilePath(kSpool, queue::Folder::kIncoming, "ABCDEF700001");
+  world_->Plant(path, QueueFileText("ABCDEF700001", 1));
+  world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/hold-ALL", "");
+  Run(5);
+  EXPECT_TRUE(world_->disk().StatPath(path).status.ok());
+  EXPECT_EQ(Count(queue::Folder::kRequests), 1u);
+  Run(15);
+  EXPECT_EQ(Count(queue::Folder::kHold), 1u);
+  EXPECT_EQ(Waiting() + Count(queue::Folder::kRequests), 0u);
+}
+
 // Every kind of host, with processes that are killed, power that fails and a disk that can't be read now and then:
 // nobody is forgotten, nobody gets a message twice without a reason, nothing stays behind.
 TEST_F(QueueManagerTest, EveryRecipientIsAccountedFor) {
