@@ -89,9 +89,10 @@ int RunShrink(uint64_t seed) {
   shortest.tells_all = true;
   const Result result = postern::sim::RunSeed(shortest);
   PrintFailure(result);
-  std::printf("  after %u runs: %zu of %u clients left out%s%s%s\n", tried, shortest.without_clients.size(),
+  std::printf("  after %u runs: %zu of %u clients left out%s%s%s%s\n", tried, shortest.without_clients.size(),
               failing.clients, shortest.without_crashes ? ", no crashes" : "",
-              shortest.without_faults ? ", no faults" : "", shortest.without_bad_hosts ? ", good hosts far away" : "");
+              shortest.without_faults ? ", no faults" : "", shortest.without_bad_hosts ? ", good hosts far away" : "",
+              shortest.without_hands ? ", hands off the queue" : "");
   PrintStory(result);
   return 1;
 }

@@ -47,8 +47,9 @@ class Workload {
   Workload(const Plan& plan, World& world, Ledger& ledger, const FarAway& far_away)
       : plan_(plan), world_(world), ledger_(ledger), far_away_(far_away) {}
 
-  // Clients come at their times; crashes, too.
-  void Schedule(uint32_t client_count, uint32_t crash_count) {
+  // Clients come at their times; crashes, too: it returns when.
+  std::vector<Instant> Schedule(uint32_t client_count, uint32_t crash_count) {
+    std::vector<Instant> ends;
     Random draw(plan_.seed, "clients");
     for (uint32_t number = 0; number < client_count; ++number) {
       const int64_t at = static_cast<int64_t>(draw.Below(static_cast<uint64_t>(kSafety.ns / 2)));
@@ -61,6 +62,7 @@ class Workload {
     for (uint32_t i = 0; i < crash_count && !plan_.without_crashes; ++i) {
       const int64_t at = static_cast<int64_t>(crashes.Below(static_cast<uint64_t>(kSafety.ns / 2)));
       const uint64_t kind = crashes.Below(10);
+      ends.push_back(Instant{at});
       world_.After(at, [this, kind] {
         if (kind < 4) {
           world_.Crash(/*power_loss=*/false);
@@ -71,6 +73,7 @@ class Workload {
         }
       });
     }
+    return ends;
   }
 
  private:
@@ -89,6 +92,7 @@ class Workload {
       intent.trusted = from.IsLoopback();
       intent.far_addresses = far_away_.addresses();
       intent.far_seed = seed;
+      intent.etrn_sites = far_away_.etrn_sites();
       intent.pipelining = random.Chance(500);
       intent.chunking = random.Chance(300);
       intent.aborts = random.Chance(200);
@@ -164,7 +168,7 @@ Result RunSeed(const Plan& plan) {
 
   Ledger ledger;
   std::vector<std::unique_ptr<ImapClient>> readers;
-  FarAway far_away(plan.seed, plan.without_bad_hosts, faults);
+  FarAway far_away(plan.seed, plan.without_bad_hosts, plan.without_hands, faults);
   auto setting = std::make_shared<config::Config>(*MakeSetting(fsync));
   far_away.Shape(setting.get());
   World world(plan.seed, setting, shards, faults);
@@ -180,7 +184,7 @@ Result RunSeed(const Plan& plan) {
     }
   });
   world.Start();
-  workload.Schedule(client_count, crash_count);
+  far_away.BeginByHand(ledger, workload.Schedule(client_count, crash_count));
   if (!world.RunUntil(Instant{} + kSafety, kStepsMax)) ledger.Violated("O20", "no end in the safety phase");
   world.set_faults(Faults{});
   far_away.Heal();
@@ -218,8 +222,9 @@ Plan Shrink(const Plan& plan, const Result& failing, uint32_t* tried) {
     ++*tried;
     return oracle_of(RunSeed(candidate)) == oracle;
   };
-  for (const auto& simplify : {+[](Plan& p) { p.without_crashes = true; }, +[](Plan& p) { p.without_faults = true; },
-                               +[](Plan& p) { p.without_bad_hosts = true; }}) {
+  for (const auto& simplify :
+       {+[](Plan& p) { p.without_crashes = true; }, +[](Plan& p) { p.without_faults = true; },
+        +[](Plan& p) { p.without_bad_hosts = true; }, +[](Plan& p) { p.without_hands = true; }}) {
     Plan candidate = best;
     simplify(candidate);
     if (still_fails(candidate)) best = candidate;

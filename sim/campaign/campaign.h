@@ -14,7 +14,7 @@ namespace postern::sim {
 struct Plan {
   uint64_t seed = 0;
   std::vector<uint32_t> without_clients;  // by their number
-  bool without_crashes = false, without_faults = false, without_bad_hosts = false;
+  bool without_crashes = false, without_faults = false, without_bad_hosts = false, without_hands = false;
   uint32_t clients_max = 0;  // 0: as the seed draws
   bool tells_all = false;    // the story has every line of the log, not its warnings alone
 };

@@ -73,8 +73,12 @@ void Report(Ledger& ledger, const Violations& violations) {
 
 }  // namespace
 
-FarAway::FarAway(uint64_t seed, bool all_well, const Faults& faults)
-    : seed_(seed), all_well_(all_well), random_(seed, "far away"), lmtp_(seed, "far away over LMTP") {
+FarAway::FarAway(uint64_t seed, bool all_well, bool hands_off, const Faults& faults)
+    : seed_(seed),
+      all_well_(all_well),
+      random_(seed, "far away"),
+      lmtp_(seed, "far away over LMTP"),
+      by_hand_(seed, hands_off) {
   goes_out_ = random_.Chance(900);
   heals_ = random_.Chance(850);
   seen_.clock_jumps = faults.wall_clock_jumps != 0;
@@ -151,6 +155,9 @@ void FarAway::Shape(config::Config* setting) {
     timeouts.data_init = timeouts.data_xfer = timeouts.data_done = Seconds(30);
   }
   RouteOverLmtp(setting);
+  for (const std::string& site : etrn_sites()) {
+    setting->routing.fast_flush_domains.patterns.push_back({.kind = config::MatchPattern::Kind::kName, .text = site});
+  }
   limits_ = {.minimal_backoff = queue.minimal_backoff_time,
              .maximal_backoff = queue.maximal_backoff_time,
              .slack = kTrySlack,
@@ -183,7 +190,18 @@ void FarAway::Enter(World& world) {
   world.zones().AddDomain(std::string(kHome), ZoneKind::kOneMx, {HomeAddress()}, "mail.example.test");
 }
 
+std::vector<std::string> FarAway::sites() const {
+  std::vector<std::string> names;
+  for (const Domain& domain : domains_) names.push_back(domain.name);
+  return names;
+}
+
+void FarAway::BeginByHand(Ledger& ledger, const std::vector<Instant>& crashes) {
+  if (goes_out_) by_hand_.Begin(*world_, ledger, crashes, sites());
+}
+
 void FarAway::Heal() {
+  by_hand_.Release();
   if (!heals_) return;
   for (const auto& [address, host] : hosts_) host->Heal();
   world_->zones().Heal();
@@ -193,6 +211,7 @@ void FarAway::Heal() {
 
 void FarAway::Watch(Now now, const Event& event, const std::vector<Effect>& effects) {
   WatchProcess(now);
+  by_hand_.Watch(now, event, effects);
   if (const auto* done = std::get_if<ConnectDone>(&event)) {
     const auto destination = connecting_.extract(done->op);
     if (!destination.empty()) {
@@ -274,6 +293,8 @@ void FarAway::CloseTo(ConnId conn) {
 
 OutboundFacts FarAway::Facts(Ledger& ledger) const {
   OutboundFacts facts = seen_;
+  facts.deleted = by_hand_.deleted();
+  for (auto& [id, notice] : facts.notices) notice.lost |= facts.deleted.contains(id);
   AddPromises(ledger, &facts);
   for (const auto& [address, host] : hosts_) AddBooks(*host, &facts);
   std::map<std::string, std::string> spool;
@@ -296,12 +317,21 @@ OutboundFacts FarAway::Facts(Ledger& ledger) const {
   return facts;
 }
 
+std::vector<AskedByHand> FarAway::AskedByPeople(const Ledger& ledger) const {
+  std::vector<AskedByHand> asked = by_hand_.asked();
+  for (const Instant at : ledger.asked_for_sites()) asked.push_back({.from = at, .to = at + kSiteSlack});
+  return asked;
+}
+
 bool FarAway::Audit(Ledger& ledger) {
   const OutboundFacts facts = Facts(ledger);
   Report(ledger, CheckOneEnd(facts));
   Report(ledger, CheckNotices(facts));
   Report(ledger, CheckRightlyFailed(facts));
   Report(ledger, CheckNothingUnasked(facts));
+  for (Submission& submission : ledger.submissions()) {
+    submission.deleted_by_hand = DeletedByHand(facts, submission.queue_id);
+  }
   for (const ToldFailed& one : facts.told) ledger.ToldAsFailed(one.recipient, one.canary);
   for (const auto& [address, host] : hosts_) {
     for (const std::string& complaint : host->complaints()) ledger.Violated("O19", complaint);
@@ -310,7 +340,8 @@ bool FarAway::Audit(Ledger& ledger) {
   // With a host that takes its time a message waits long for its turn there, and for the last of its recipients.
   Limits limits = limits_;
   if (slow_) limits.slack = Seconds(86400);
-  Report(ledger, CheckBackoff(tries_, limits, {}, facts));
+  Report(ledger, CheckBackoff(tries_, limits, AskedByPeople(ledger), facts));
+  Report(ledger, by_hand_.Audit(tries_));
   if (!slow_) Report(ledger, CheckLifetimes(facts.waiting, limits_, world_->now().wall, {}));
   if (heals_) {
     for (const Waiting& one : facts.waiting) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/config/settings.h"
+#include "sim/campaign/by_hand.h"
 #include "sim/campaign/ledger.h"
 #include "sim/campaign/outbound_oracles.h"
 #include "sim/remote/remote_host.h"
@@ -19,14 +20,20 @@ namespace postern::sim {
 
 class FarAway {
  public:
-  // `all_well`: every host and name is good from the beginning (shrinking leaves their faults out). `faults`: of the
-  // world; what a bad disk may forget depends on them.
-  FarAway(uint64_t seed, bool all_well, const Faults& faults);
+  // `all_well`: every host and name is good from the beginning, `hands_off`: nobody touches the queue (shrinking leaves
+  // them out). `faults`: of the world; what a bad disk may forget depends on them.
+  FarAway(uint64_t seed, bool all_well, bool hands_off, const Faults& faults);
 
   // Relay host, times and limits of the queue.
   void Shape(config::Config* setting);
   // Its hosts and names, and whether mail goes out. Before World::Start().
   void Enter(World& world);
+  // What people do to the queue meanwhile. `crashes`: when processes will end.
+  void BeginByHand(Ledger& ledger, const std::vector<Instant>& crashes);
+  // Whom ETRN may name; empty: nobody says it.
+  std::vector<std::string> etrn_sites() const {
+    return by_hand_.works() && goes_out_ ? sites() : std::vector<std::string>();
+  }
   // Who is written to there.
   const std::vector<std::string>& addresses() const { return addresses_; }
 
@@ -50,6 +57,7 @@ class FarAway {
 
   void DrawDomain(size_t number);
   void AddHost(IpAddress address, const std::string& name, RemoteBehaviour behaviour);
+  std::vector<std::string> sites() const;
   void RouteOverLmtp(config::Config* setting) const;
   void WatchProcess(Now now);
   void WatchPlan(const FilePlan& plan, Now now);
@@ -57,10 +65,12 @@ class FarAway {
   void CloseTo(ConnId conn);
   std::string DestinationOf(const IpAddress& address) const;
   OutboundFacts Facts(Ledger& ledger) const;
+  std::vector<AskedByHand> AskedByPeople(const Ledger& ledger) const;
 
   const uint64_t seed_;
   const bool all_well_;
   Random random_, lmtp_;
+  ByHand by_hand_;
   World* world_ = nullptr;
   bool goes_out_ = true, heals_ = true;
   bool slow_ = false;  // some host is, until it heals

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/time.h"
+
 namespace postern::sim {
 
 // The token in the Subject of `message`, by which it is known everywhere; empty: none. A notice (RFC 3464), which
@@ -44,6 +46,7 @@ struct Submission {
   std::string sender;                      // of MAIL
   bool from_stranger = false;              // neither logged in nor of mynetworks
   bool aliased = false;                    // some recipient is an alias: it may be anybody's
+  bool deleted_by_hand = false;            // out of the queue, by people: it need not arrive
   enum class Outcome : uint8_t {
     kNone,
     kSent,
@@ -146,6 +149,10 @@ class Ledger {
   }
   const std::vector<Flag>& flags() const { return flags_; }
 
+  // ETRN was sent: what waits for that domain may be tried at once.
+  void AskedForSite(Instant at) { asked_for_sites_.push_back(at); }
+  const std::vector<Instant>& asked_for_sites() const { return asked_for_sites_; }
+
   // What broke a law while the run was on; the first one ends the seed.
   void Violated(std::string_view oracle, std::string what) { violations_.push_back(std::string(oracle) + ": " + what); }
   const std::vector<std::string>& violations() const { return violations_; }
@@ -171,6 +178,7 @@ class Ledger {
   std::map<std::pair<std::string, std::string>, Append> appends_;
   std::set<std::pair<std::string, std::string>> may_be_flagged_;
   std::vector<Flag> flags_;
+  std::vector<Instant> asked_for_sites_;
   std::map<UidKey, std::string> shown_;
   std::map<UidKey, uint64_t> uidnext_, modseq_, uidvalidity_;
   std::vector<std::string> violations_;

@@ -84,6 +84,11 @@ bool MayForget(const OutboundFacts& facts, uint64_t process, Instant at, uint64_
   return end == facts.ends.end() || end->second.at - at < facts.memory_delay;
 }
 
+bool DeletedByHand(const OutboundFacts& facts, const std::string& queue_id) {
+  const auto first = facts.deleted.lower_bound(queue_id);
+  return !queue_id.empty() && first != facts.deleted.end() && first->starts_with(queue_id);
+}
+
 Violations CheckOneEnd(const OutboundFacts& facts) {
   Violations violations;
   const auto carried = ByRecipient(facts.carried);
@@ -97,6 +102,7 @@ Violations CheckOneEnd(const OutboundFacts& facts) {
       const CanaryKey key{promised.canary, recipient};
       // The null sender's mail that fails ends without a word (RFC 5321 section 6.1).
       if (promised.sender.empty() || promised.silent.contains(recipient)) continue;
+      if (DeletedByHand(facts, promised.queue_id)) continue;
       if (!carried.contains(key) && !told.contains(key) && !waiting.contains(key) && !NoticeIsLost(facts, promised)) {
         violations.push_back("O11: " + Text(key) + " was promised and is gone: not taken, not told of, not waiting");
       }
@@ -198,31 +204,38 @@ Violations CheckLifetimes(const std::vector<Waiting>& waiting, const Limits& lim
   return violations;
 }
 
-Violations CheckBackoff(std::vector<Tried> tries, const Limits& limits, const std::vector<Instant>& flushed,
+Violations CheckBackoff(std::vector<Tried> tries, const Limits& limits, const std::vector<AskedByHand>& asked,
                         const OutboundFacts& facts) {
   Violations violations;
+  const auto between = [&](const Tried& before, const Tried& after, bool holds) {
+    return std::any_of(asked.begin(), asked.end(), [&](const AskedByHand& one) {
+      return one.holds == holds && (one.id.empty() || one.id == before.id) && one.from <= after.at &&
+             before.at <= one.to;
+    });
+  };
   std::sort(tries.begin(), tries.end(), [](const Tried& a, const Tried& b) {
     return std::tie(a.id, a.recipient, a.at) < std::tie(b.id, b.recipient, b.at);
   });
   for (size_t i = 0; i + 1 < tries.size(); ++i) {
     const Tried &before = tries[i], &after = tries[i + 1];
     if (before.id != after.id || before.recipient != after.recipient || !before.deferred) continue;
+    const bool at_once = between(before, after, /*holds=*/false);
     if (before.process != after.process) {
       const auto put_off = facts.put_off.find({before.id, before.process});
       if (facts.clock_jumps || put_off == facts.put_off.end() || put_off->second < before.at) continue;
       if (MayForget(facts, before.process, put_off->second, after.process)) continue;
-      if (after.at + Seconds(1) < before.at + limits.minimal_backoff) {
+      if (after.at + Seconds(1) < before.at + limits.minimal_backoff && !at_once) {
         violations.push_back("O13: " + before.id + " to " + before.recipient + " was tried again after " +
                              Text(after.at - before.at) + ", too early, by the next process");
       }
       continue;
     }
     const Duration waited = after.at - before.at;
-    const bool asked =
-        std::any_of(flushed.begin(), flushed.end(), [&](Instant at) { return before.at <= at && at <= after.at; });
     const std::string what = before.id + " to " + before.recipient + " was tried again after " + Text(waited);
-    if (waited < limits.minimal_backoff && !asked) violations.push_back("O13: " + what + ", too early");
-    if (waited.ns > limits.maximal_backoff.ns + limits.slack.ns) violations.push_back("O13: " + what + ", too late");
+    if (waited < limits.minimal_backoff && !at_once) violations.push_back("O13: " + what + ", too early");
+    const bool held = between(before, after, /*holds=*/true);
+    if (waited.ns > limits.maximal_backoff.ns + limits.slack.ns && !held)
+      violations.push_back("O13: " + what + ", too late");
   }
   return violations;
 }

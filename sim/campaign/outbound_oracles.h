@@ -64,6 +64,12 @@ struct Tried {
   uint64_t process = 0;
   bool deferred = false;
 };
+// Somebody asked for tries of `id` at once, or kept it from them (`holds`); empty: of any.
+struct AskedByHand {
+  std::string id = {};
+  Instant from, to;  // from when on, and when it was done
+  bool holds = false;
+};
 struct Limits {
   Duration minimal_backoff, maximal_backoff;
   Duration slack = Seconds(120);  // that a try may take, and wait for its turn
@@ -82,6 +88,7 @@ struct OutboundFacts {
   std::map<uint64_t, ProcessEnd> ends;                          // of processes, as far as they are known
   std::set<std::string> expired;                                // queue ids of messages whose time was over
   std::map<std::pair<std::string, uint64_t>, Instant> put_off;  // by queue id and process: the last time, on the disk
+  std::set<std::string> deleted;                                // queue ids that people had deleted
   std::set<std::string> refusable;                              // recipients whom some host or name may refuse for good
   bool clock_jumps = true;                                      // the wall clock did
   // Nothing that was written was refused or lost by a disk that went on working: what is known is written down.
@@ -93,6 +100,9 @@ struct OutboundFacts {
 // Whether `process` may have forgotten by `next` what it knew at `at`: the disk would not have it, it ended just then,
 // or the power went in between, since journals are not flushed.
 bool MayForget(const OutboundFacts& facts, uint64_t process, Instant at, uint64_t next);
+
+// Whether people had the message deleted that the client knows by this id, or a copy of it (its id begins with it).
+bool DeletedByHand(const OutboundFacts& facts, const std::string& queue_id);
 
 // O11, O2: each recipient of each promised message is taken by a host, told of as failed, or waits. A second time it is
 // taken only where the reply of the time before was not read, or was forgotten (MayForget). It is told of as failed
@@ -109,9 +119,9 @@ Violations CheckNothingUnasked(const OutboundFacts& facts);
 Violations CheckLifetimes(const std::vector<Waiting>& waiting, const Limits& limits, WallTime now, Duration outage);
 // O13: between two tries of a recipient lie the backoff times, by the monotonic clock; not less even where the wall
 // clock jumped. Another process believes the disk: it keeps the distance (to a second, as file times are) where the
-// file could be put off (`facts.put_off`) and the wall clock did not jump. `flushed`: when somebody asked for a try at
-// once.
-Violations CheckBackoff(std::vector<Tried> tries, const Limits& limits, const std::vector<Instant>& flushed,
+// file could be put off (`facts.put_off`) and the wall clock did not jump. `asked`: what people
+// did about it in between.
+Violations CheckBackoff(std::vector<Tried> tries, const Limits& limits, const std::vector<AskedByHand>& asked,
                         const OutboundFacts& facts = {});
 // O13: `most` connections were open to one destination at once.
 Violations CheckConcurrency(const std::string& destination, uint32_t most, uint32_t limit);

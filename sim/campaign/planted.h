@@ -6,7 +6,7 @@
 
 namespace postern::sim {
 
-inline constexpr std::array<std::string_view, 33> kPlantedBugs{
+inline constexpr std::array<std::string_view, 36> kPlantedBugs{
     "ack_before_plan_done",
     "smtp_ack_before_plan_done",
     "rename_without_sync_file",
@@ -41,6 +41,10 @@ inline constexpr std::array<std::string_view, 33> kPlantedBugs{
     "put_off_by_rename",
     "incoming_read_once",
     "deferred_mtime_ignored",
+    // Of what people do by hand.
+    "moved_by_rename",
+    "request_not_gone_for_good",
+    "begun_while_moved",
 };
 
 }  // namespace postern::sim

@@ -31,7 +31,11 @@ SmtpClient::SmtpClient(Ledger& ledger, SmtpIntent intent, std::string name)
       intent_(std::move(intent)),
       name_(std::move(name)),
       far_(intent_.far_seed, "mail for far away"),
-      mails_far_(far_.Chance(600)) {}
+      mails_far_(far_.Chance(600)) {
+  Random random(intent_.far_seed, "ETRN");
+  if (!intent_.etrn_sites.empty() && random.Chance(250))
+    etrn_ = intent_.etrn_sites[random.Below(intent_.etrn_sites.size())];
+}
 
 bool SmtpClient::Begin(World& world) {
   conn_ = world.Connect(this, intent_.listener, intent_.from);
@@ -158,6 +162,7 @@ void SmtpClient::OnReply(World& world, int code, const std::string& text) {
       }
       if (code == 250 && accepted_recipients_ == 0) ledger_.Violated("O3", name_ + ": accepted a message for nobody");
       return NextMessage(world);
+    case Wait::kEtrn:  // also where it is refused (RFC 1985 section 4)
     case Wait::kRset:
       return NextMessage(world);
     case Wait::kPlainRset:
@@ -181,6 +186,10 @@ void SmtpClient::NextMessage(World& world) {
   if (intent_.aborts && world.random().Chance(300)) {
     closed_ = true;
     return world.CloseFromClient(*conn_);
+  }
+  if (!etrn_.empty()) {
+    ledger_.AskedForSite(world.now().mono);
+    return Say(world, "ETRN " + std::exchange(etrn_, {}), {Wait::kEtrn});
   }
   if (sent_ == intent_.messages) return Quit(world);
   ++sent_;

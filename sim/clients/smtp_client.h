@@ -30,6 +30,7 @@ struct SmtpIntent {
   // Whom far away it may write to (not empty), and with which chance of its own it decides what.
   std::vector<std::string> far_addresses;
   uint64_t far_seed = 0;
+  std::vector<std::string> etrn_sites;  // one client in four asks for one of these first
 };
 
 class SmtpClient final : public Client {
@@ -55,6 +56,7 @@ class SmtpClient final : public Client {
     kBdat,
     kRset,
     kPlainRset,
+    kEtrn,
     kQuit,
     kDone
   };
@@ -89,6 +91,7 @@ class SmtpClient final : public Client {
   Submission* submission_ = nullptr;
   size_t accepted_recipients_ = 0, envelope_replies_left_ = 0;
   bool mail_refused_ = false;
+  std::string etrn_;  // to be said before the first message
   Random far_;
   bool offers_dsn_ = false, mails_far_ = false;
   std::map<std::string, std::string> notify_;  // of this message's recipients far away

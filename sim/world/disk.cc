@@ -257,6 +257,7 @@ void Disk::Plant(std::string_view path, std::string bytes, int64_t now_seconds, 
       }
       found = node->names.insert_or_assign(std::string(name), made).first;
       node->durable_names.insert_or_assign(std::string(name), made);
+      std::erase_if(node->pending, [name](const NameChange& change) { return change.name == name; });
       node->mtime_ns = now_seconds * 1'000'000'000 + static_cast<int64_t>(ticks_++ % 1'000'000'000);
     }
     node = found->second;

@@ -177,20 +177,31 @@ TEST(OutboundOracles, NothingWaitsForEver) {
 
 TEST(OutboundOracles, TriesKeepTheirDistance) {
   const Limits limits{.minimal_backoff = Seconds(300), .maximal_backoff = Seconds(4000)};
-  const auto after = [&](int64_t seconds, uint64_t process, const std::vector<Instant>& flushed, bool deferred = true) {
+  const auto after = [&](int64_t seconds, uint64_t process, const std::vector<AskedByHand>& asked,
+                         bool deferred = true) {
     return Oracle(CheckBackoff({{.id = "A", .recipient = "b@far", .at = At(1000 + seconds), .process = process},
                                 {.id = "A", .recipient = "c@far", .at = At(1001)},
                                 {.id = "A", .recipient = "b@far", .at = At(1000), .process = 1, .deferred = deferred}},
-                               limits, flushed));
+                               limits, asked));
   };
   EXPECT_EQ(after(300, 1, {}), "");
   EXPECT_EQ(after(299, 1, {}), "O13");
-  EXPECT_EQ(after(299, 1, {At(1100)}), "");
-  EXPECT_EQ(after(299, 1, {At(900)}), "O13");
+  const auto asked = [](int64_t from, int64_t to, const std::string& id = "") {
+    return std::vector<AskedByHand>{{.id = id, .from = At(from), .to = At(to)}};
+  };
+  EXPECT_EQ(after(299, 1, asked(1100, 1100)), "");
+  EXPECT_EQ(after(299, 1, asked(1100, 1100, "A")), "");
+  EXPECT_EQ(after(299, 1, asked(1100, 1100, "B")), "O13") << "for another message";
+  EXPECT_EQ(after(299, 1, asked(900, 1000)), "") << "done when it was tried the first time";
+  EXPECT_EQ(after(299, 1, asked(900, 999)), "O13");
+  EXPECT_EQ(after(299, 1, asked(1300, 1400)), "O13");
   EXPECT_EQ(after(299, 2, {}), "");
   EXPECT_EQ(after(299, 1, {}, /*deferred=*/false), "");
   EXPECT_EQ(after(4120, 1, {}), "");
   EXPECT_EQ(after(4121, 1, {}), "O13");
+  EXPECT_EQ(after(4121, 1, asked(1100, 1100)), "O13");
+  EXPECT_EQ(after(4121, 1, {{.from = At(1100), .to = At(1100), .holds = true}}), "");
+  EXPECT_EQ(after(299, 1, {{.from = At(1100), .to = At(1100), .holds = true}}), "O13");
 }
 
 TEST(OutboundOracles, TheNextProcessKeepsTheDistance) {
@@ -212,6 +223,19 @@ TEST(OutboundOracles, TheNextProcessKeepsTheDistance) {
   facts.ends[1].at = At(1200);
   facts.put_off.clear();
   EXPECT_EQ(after(298), "") << "it was never put off";
+}
+
+TEST(OutboundOracles, WhatPeopleDeletedNeedNotArrive) {
+  OutboundFacts facts = Right();
+  facts.told.clear();
+  facts.promised[0].queue_id = "A1";
+  ASSERT_EQ(Oracle(CheckOneEnd(facts)), "O11");
+  facts.deleted = {"A", "B1"};
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "O11");
+  facts.deleted.insert("A12");
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "") << "a copy of it";
+  facts.promised[0].queue_id = "";
+  EXPECT_EQ(Oracle(CheckOneEnd(facts)), "O11") << "its id is not known";
 }
 
 TEST(OutboundOracles, NobodyIsToldWithoutAReason) {
