@@ -138,9 +138,9 @@ userdb {{
 """
 
 
-def listens(port):
+def listens(port, address='127.0.0.1'):
     try:
-        socket.create_connection(('127.0.0.1', port), PATIENCE).close()
+        socket.create_connection((address, port), PATIENCE).close()
         return True
     except ConnectionRefusedError:
         return False
@@ -283,16 +283,16 @@ class Dovecot(DovecotProcess):
 class Sink:
     """smtp-sink(1): a server that takes everything, or fails as its options say. What it took is in `folder`."""
 
-    def __init__(self, folder, *options, port=None):
+    def __init__(self, folder, *options, port=None, address='127.0.0.1'):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o777)
-        self.options = options
+        self.options, self.address = options, address
         self.port = port or free_offset((0,))
 
     def __enter__(self):
         user = ['-u', 'nobody'] if os.geteuid() == 0 else []
-        self.process = subprocess.Popen([SMTP_SINK, '-4', *user, '-d', f'{self.folder}/', *self.options, f'127.0.0.1:{self.port}', '500'],
+        self.process = subprocess.Popen([SMTP_SINK, *user, '-d', f'{self.folder}/', *self.options, f'[{self.address}]:{self.port}', '500'],
                                         stdin=subprocess.DEVNULL)
         wait_until(self.listens, 'smtp-sink')
         return self
@@ -300,7 +300,7 @@ class Sink:
     def listens(self):
         if self.process.poll() is not None:
             raise RuntimeError(f'smtp-sink ended: {self.process.returncode}')
-        return listens(self.port)
+        return listens(self.port, self.address)
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGKILL)  # it knows no other end
