@@ -3,18 +3,10 @@
 // delivers, kills and power losses; at the end Maildirs, the far host's books and the spool are looked at.
 #include "core/queue/maildrop.h"
 
-#include <gtest/gtest.h>
-
-#include "core/queue/queue_file.h"
-#include "sim/campaign/setting.h"
-#include "sim/remote/remote_host.h"
-#include "sim/world/world.h"
+#include "tests/sim/queue_world.h"
 
 namespace postern::sim {
 namespace {
-
-const IpAddress kFarRelay = *IpAddress::Parse("203.0.113.25");
-constexpr std::string_view kQueueDirectory = "/var/spool/postfix";
 
 queue::Submission SubmissionTo(const std::vector<std::string>& recipients) {
   queue::Submission submission{.arrived_us = INT64_C(1'700'000'000'000'000), .uid = 1000, .login = "bob"};
@@ -25,43 +17,21 @@ queue::Submission SubmissionTo(const std::vector<std::string>& recipients) {
 }
 
 std::string MaildropText(const queue::Submission& submission, const std::string& message) {
-  std::string text = queue::FormatSubmission(submission) + message;
-  queue::Checksum checksum;
-  checksum.Add(text);
-  return text + queue::FormatTrailer(message.size(), checksum);
+  return Sealed(queue::FormatSubmission(submission), message);
 }
 
 // A program of another user that leaves mail.
-class MaildropTest : public ::testing::Test {
+class MaildropTest : public QueueWorldTest {
  protected:
   void Begin(uint64_t seed, Faults faults = {}, const std::function<void(config::Config*)>& change = nullptr) {
-    auto setting = std::make_shared<config::Config>(*MakeSetting(config::MailFsync::kOptimized));
-    setting->routing.relayhost = "[203.0.113.25]";
-    setting->routing.myorigin = "example.test";
-    if (change) change(setting.get());
-    world_ = std::make_unique<World>(seed, setting, uint16_t{2}, faults);
-    world_->LetMailGoOut();
-    host_ = std::make_shared<RemoteHost>("mx.far.example", RemoteBehaviour{}, seed);
-    world_->AddRemoteHost(kFarRelay, host_);
-    for (const Stage& stage : queue::PlanFolders(kQueueDirectory).stages) {
-      for (const FileOp& op : stage) ASSERT_TRUE(world_->disk().Apply(op, 0).ok());
-    }
-  }
-  Path PathOf(const std::string& name, queue::Folder folder = queue::Folder::kMaildrop) const {
-    return queue::FilePath(kQueueDirectory, folder, name);
+    Open(seed, faults, [&change](config::Config* config) {
+      config->routing.myorigin = "example.test";
+      if (change) change(config);
+    });
+    AddRelay(seed);
   }
   void Leave(const std::string& name, const std::string& text, uint32_t uid = 1000) {
-    world_->Plant(PathOf(name), text, uid);
-  }
-  void RunFor(Duration duration) {
-    world_->After(duration.ns, [] {});  // time passes also where nothing happens
-    ASSERT_TRUE(world_->RunUntil(world_->now().mono + duration, 3'000'000));
-  }
-  void Run(int64_t seconds) { RunFor(Seconds(seconds)); }
-
-  size_t Count(queue::Folder folder) const {
-    const auto entries = world_->disk().List(queue::FolderPath(kQueueDirectory, folder));
-    return entries.ok() ? entries->size() : 0;
+    world_->Plant(PathOf(name, queue::Folder::kMaildrop), text, uid);
   }
   size_t Waiting() const {
     size_t count = 0;
@@ -71,17 +41,6 @@ class MaildropTest : public ::testing::Test {
     }
     return count;
   }
-  std::vector<std::string> MailOf(const std::string& user) const {
-    std::vector<std::string> texts;
-    const std::string dir = MaildirOf(user) + "/new";
-    const auto entries = world_->disk().List(dir);
-    for (size_t i = 0; entries.ok() && i < entries->size(); ++i)
-      texts.push_back(*world_->disk().ReadFile(dir + "/" + (*entries)[i].name));
-    return texts;
-  }
-
-  std::shared_ptr<RemoteHost> host_;  // outlives the world's links to it
-  std::unique_ptr<World> world_;
 };
 
 TEST_F(MaildropTest, WhatLiesThereAtTheStartAndWhatComesLaterGoesOut) {

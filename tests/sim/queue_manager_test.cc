@@ -1,18 +1,10 @@
 // Goal: mail that waits in the queue goes out, comes back as a notice, or waits, whatever the other side and the disk
 // do. Method: queue files laid into incoming/, the shard that delivers, remote hosts with every behaviour, kills and
 // power losses; at the end the hosts' books, the sender's Maildir and the spool have to account for every recipient.
-#include <gtest/gtest.h>
-
-#include "core/queue/queue_file.h"
-#include "sim/campaign/setting.h"
-#include "sim/remote/remote_host.h"
-#include "sim/world/world.h"
+#include "tests/sim/queue_world.h"
 
 namespace postern::sim {
 namespace {
-
-const IpAddress kRelay = *IpAddress::Parse("203.0.113.25");
-constexpr std::string_view kSpool = "/var/spool/postfix";
 
 std::string QueueFileText(const std::string& id, int recipients, const std::string& sender = "alice@example.test",
                           size_t body_bytes = 0) {
@@ -27,56 +19,29 @@ std::string QueueFileText(const std::string& id, int recipients, const std::stri
   }
   std::string message = "Subject: " + id + "\n\nbody of " + id + "\n";
   while (message.size() < body_bytes) message += "a line of a long message that is read from the disk piece by piece\n";
-  std::string text = queue::FormatEnvelope(envelope) + message;
-  queue::Checksum checksum;
-  checksum.Add(text);
-  return text + queue::FormatTrailer(message.size(), checksum);
+  return Sealed(queue::FormatEnvelope(envelope), message);
 }
 
-class QueueManagerTest : public ::testing::Test {
+class QueueManagerTest : public QueueWorldTest {
  protected:
   void Begin(uint64_t seed, std::optional<RemoteBehaviour> behaviour, Faults faults = {},
              const std::function<void(config::Config*)>& change = nullptr) {
-    auto setting = std::make_shared<config::Config>(*MakeSetting(config::MailFsync::kOptimized));
-    setting->routing.relayhost = "[203.0.113.25]";
-    if (change) change(setting.get());
-    world_ = std::make_unique<World>(seed, setting, uint16_t{2}, faults);
-    world_->LetMailGoOut();
-    if (behaviour) {
-      host_ = std::make_shared<RemoteHost>("mx.far.example", *behaviour, seed);
-      world_->AddRemoteHost(kRelay, host_);
-    }
-    for (const Stage& stage : queue::PlanFolders(kSpool).stages) {
-      for (const FileOp& op : stage) ASSERT_TRUE(world_->disk().Apply(op, 0).ok());
-    }
+    Open(seed, faults, change);
+    if (behaviour) AddRelay(seed, *behaviour);
   }
   void Lay(const std::string& id, int recipients, const std::string& sender = "alice@example.test",
            size_t body_bytes = 0) {
-    const Path path = queue::FilePath(kSpool, queue::Folder::kIncoming, id);
+    const Path path = PathOf(id, queue::Folder::kIncoming);
     const std::vector<FileOp> ops = {
         Create{.path = path, .bytes = Chain(QueueFileText(id, recipients, sender, body_bytes))}, SyncFile{path},
         SyncDir{queue::FolderPath(kSpool, queue::Folder::kIncoming)}};
     for (const FileOp& op : ops) ASSERT_TRUE(world_->disk().Apply(op, 0).ok());
   }
-  void Run(int64_t seconds) { ASSERT_TRUE(world_->RunUntil(world_->now().mono + Seconds(seconds), 3'000'000)); }
-
-  size_t Count(queue::Folder folder) const {
-    const auto entries = world_->disk().List(queue::FolderPath(kSpool, folder));
-    return entries.ok() ? entries->size() : 0;
-  }
+  // What people wish: "hold-ALL".
+  void Ask(const std::string& request) { world_->Plant(PathOf(request, queue::Folder::kRequests), ""); }
   size_t Waiting() const { return Count(queue::Folder::kIncoming) + Count(queue::Folder::kDeferred); }
-  // Notices in the sender's mailbox, their text together.
-  std::vector<std::string> Notices() const {
-    std::vector<std::string> texts;
-    const std::string dir = MaildirOf("alice@example.test") + "/new";
-    const auto entries = world_->disk().List(dir);
-    for (size_t i = 0; entries.ok() && i < entries->size(); ++i)
-      texts.push_back(*world_->disk().ReadFile(dir + "/" + (*entries)[i].name));
-    return texts;
-  }
-
-  std::shared_ptr<RemoteHost> host_;  // outlives the world's links to it
-  std::unique_ptr<World> world_;
+  // In the sender's mailbox.
+  std::vector<std::string> Notices() const { return MailOf("alice@example.test"); }
 };
 
 TEST_F(QueueManagerTest, AMessageReachesItsHostOnceAndLeavesNothingBehind) {
@@ -112,8 +77,7 @@ TEST_F(QueueManagerTest, NobodyThereMeansLaterThenDelivered) {
   Run(60);
   EXPECT_EQ(Count(queue::Folder::kDeferred), 1u);
   EXPECT_EQ(Count(queue::Folder::kJournal), 1u);
-  host_ = std::make_shared<RemoteHost>("mx.far.example", RemoteBehaviour{}, 3);
-  world_->AddRemoteHost(kRelay, host_);
+  AddRelay(3);
   Run(100);
   EXPECT_TRUE(host_->taken().empty()) << "not before minimal_backoff_time";
   Run(4000);
@@ -149,15 +113,12 @@ TEST_F(QueueManagerTest, AMailingLargerThanTheActiveQueueGoesOut) {
 // A mailbox of this host, whatever transport the tables name for it: it is where the session would have put it.
 TEST_F(QueueManagerTest, MailForAMailboxOfThisHostIsPutThere) {
   Begin(6, std::nullopt);
-  const Path path = queue::FilePath(kSpool, queue::Folder::kIncoming, "ABCDEF000009");
+  const Path path = PathOf("ABCDEF000009", queue::Folder::kIncoming);
   queue::Envelope envelope{.id = "ABCDEF000009", .arrived_us = INT64_C(1'700'000'000'000'000)};
   envelope.sender = *routing::ParseMailbox("far@far.example");
   envelope.recipients.push_back(
       {.address = *routing::ParseMailbox("alice@example.test"), .transport = "virtual", .nexthop = "example.test"});
-  std::string text = queue::FormatEnvelope(envelope) + "Subject: a\n\nb\n";
-  queue::Checksum checksum;
-  checksum.Add(text);
-  text += queue::FormatTrailer(14, checksum);
+  const std::string text = Sealed(queue::FormatEnvelope(envelope), "Subject: a\n\nb\n");
   ASSERT_TRUE(world_->disk().Apply(Create{.path = path, .bytes = Chain(text)}, 0).ok());
   world_->Start();
   Run(60);
@@ -201,13 +162,11 @@ TEST_F(QueueManagerTest, AFolderThatFailsOnceIsReadAgain) {
   world_->Crash(false);
   world_->set_faults({.read_fails = 1000});
   Lay("ABCDEF000002", 1);
-  world_->After(Seconds(120).ns, [] {});
   Run(120);
-  world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/hold-ABCDEF000003", "");
+  Ask("hold-ABCDEF000003");
   Run(1);
   world_->set_faults({});
-  host_ = std::make_shared<RemoteHost>("mx.far.example", RemoteBehaviour{}, 10);
-  world_->AddRemoteHost(kRelay, host_);
+  AddRelay(10);
   Run(5000);
   EXPECT_EQ(host_->taken().size(), 2u);
   EXPECT_EQ(Waiting() + Count(queue::Folder::kJournal), 0u);
@@ -224,10 +183,7 @@ TEST_F(QueueManagerTest, OneDomainIsTriedAgainAloneWhenItIsAskedFor) {
       envelope.recipients.push_back(
           {.address = *routing::ParseMailbox("u@" + domain), .transport = "smtp", .original = "u@" + domain});
     }
-    std::string text = queue::FormatEnvelope(envelope) + "Subject: a\n\nb\n";
-    queue::Checksum checksum;
-    checksum.Add(text);
-    world_->Plant(queue::FilePath(kSpool, queue::Folder::kIncoming, id), text + queue::FormatTrailer(14, checksum));
+    world_->Plant(PathOf(id, queue::Folder::kIncoming), Sealed(queue::FormatEnvelope(envelope), "Subject: a\n\nb\n"));
   };
   std::vector<std::string> many(500, "with-a-long-name.other.example");
   for (size_t i = 0; i < many.size(); ++i) many[i] = "n" + std::to_string(i) + "." + many[i];
@@ -238,14 +194,13 @@ TEST_F(QueueManagerTest, OneDomainIsTriedAgainAloneWhenItIsAskedFor) {
   lay_for("ABCDEF000004", {"sub.asked.example"});
   lay_for("ABCDEF000005", many);
   lay_for("ABCDEF000006", {"asked.example", "other.example"});  // the first one has it already
-  world_->Plant(queue::FilePath(kSpool, queue::Folder::kJournal, "ABCDEF000006"), "done 0\n");
+  world_->Plant(PathOf("ABCDEF000006", queue::Folder::kJournal), "done 0\n");
   world_->Start();
   Run(60);
   ASSERT_EQ(Count(queue::Folder::kDeferred), 6u);
-  host_ = std::make_shared<RemoteHost>("mx.far.example", RemoteBehaviour{}, 8);
-  world_->AddRemoteHost(kRelay, host_);
-  world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/flush-site-asked.example", "");
-  world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/flush-site-nobody.example", "");
+  AddRelay(8);
+  Ask("flush-site-asked.example");
+  Ask("flush-site-nobody.example");
   Run(60);
   std::set<std::string> left;
   const auto entries = world_->disk().List(queue::FolderPath(kSpool, queue::Folder::kDeferred));
@@ -264,10 +219,9 @@ TEST_F(QueueManagerTest, ManyThatWaitForOneDomainAreAllTriedAgain) {
   world_->Start();
   Run(60);
   ASSERT_EQ(Count(queue::Folder::kDeferred), 300u);
-  host_ = std::make_shared<RemoteHost>("mx.far.example", RemoteBehaviour{}, 9);
-  world_->AddRemoteHost(kRelay, host_);
+  AddRelay(9);
   for (int i = 0; i < 20; ++i) {
-    world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/flush-site-far.example", "");
+    Ask("flush-site-far.example");
     Run(1);
   }
   Run(60);
@@ -294,9 +248,8 @@ TEST_F(QueueManagerTest, WhatIsMovedByHandIsNeverLost) {
       } else if (random.Chance(300)) {
         which = "ALL";
       }
-      world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/" + word + which, "");
-      ASSERT_TRUE(
-          world_->RunUntil(world_->now().mono + Milliseconds(static_cast<int64_t>(random.Below(300))), 3'000'000));
+      Ask(word + which);
+      RunFor(Milliseconds(static_cast<int64_t>(random.Below(300))));
       if (random.Chance(400)) {
         world_->Crash(/*power_loss=*/true);
         Run(30);
@@ -314,9 +267,8 @@ TEST_F(QueueManagerTest, WhatIsMovedByHandIsNeverLost) {
     for (const std::string& id : deleted) ASSERT_FALSE(there.contains(id)) << id;
     EXPECT_EQ(Count(queue::Folder::kRequests), 0u);
     // And goes out once when it may.
-    host_ = std::make_shared<RemoteHost>("mx.far.example", RemoteBehaviour{}, seed);
-    world_->AddRemoteHost(kRelay, host_);
-    world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/release-ALL", "");
+    AddRelay(seed);
+    Ask("release-ALL");
     Run(5000);
     ASSERT_EQ(host_->taken().size(), there.size()) << Count(queue::Folder::kIncoming) << Count(queue::Folder::kDeferred)
                                                    << Count(queue::Folder::kHold) << Count(queue::Folder::kCorrupt);
@@ -332,9 +284,7 @@ TEST_F(QueueManagerTest, ARequestIsDoneAsAWholeThoughTheDiskFails) {
   world_->Start();
   Run(60);
   ASSERT_EQ(Count(queue::Folder::kDeferred), 5u);
-  const auto plant = [this](const std::string& name) {
-    world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/" + name, "");
-  };
+  const auto plant = [this](const std::string& name) { Ask(name); };
   // Once requests/ is read no other folder can be.
   world_->set_taker([this](const Event& event) {
     const auto* scan = std::get_if<ScanDone>(&event);
@@ -370,9 +320,9 @@ TEST_F(QueueManagerTest, AMessageThatIsPutOffMeanwhileIsDeletedWithTheOthers) {
     world_->Start();
     Run(60);
     Lay("ABCDEF500001", 1);
-    world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/flush-ABCDEF500001", "");
-    ASSERT_TRUE(world_->RunUntil(world_->now().mono + Milliseconds(static_cast<int64_t>(random.Below(20))), 3'000'000));
-    world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/delete-ALL", "");
+    Ask("flush-ABCDEF500001");
+    RunFor(Milliseconds(static_cast<int64_t>(random.Below(20))));
+    Ask("delete-ALL");
     Run(30);
     ASSERT_EQ(Waiting(), 0u);
     ASSERT_EQ(Count(queue::Folder::kRequests), 0u);
@@ -388,15 +338,11 @@ TEST_F(QueueManagerTest, AHoldThatIsDoneOutlastsThePower) {
     Lay("ABCDEF600001", 1);
     world_->Start();
     Run(60);
-    const Path request = queue::FolderPath(kSpool, queue::Folder::kRequests) + "/hold-ABCDEF600001";
-    world_->Plant(request, "");
-    const auto run_ms = [this](int64_t ms) {
-      world_->After(Milliseconds(ms).ns, [] {});  // time passes though nothing happens
-      ASSERT_TRUE(world_->RunUntil(world_->now().mono + Milliseconds(ms), 3'000'000));
-    };
-    run_ms(static_cast<int64_t>(random.Below(20)));
+    const Path request = PathOf("hold-ABCDEF600001", queue::Folder::kRequests);
+    Ask("hold-ABCDEF600001");
+    RunFor(Milliseconds(static_cast<int64_t>(random.Below(20))));
     world_->Crash(/*power_loss=*/false);
-    for (int i = 0; i < 3000 && world_->disk().StatPath(request).status.ok(); ++i) run_ms(10);
+    for (int i = 0; i < 3000 && world_->disk().StatPath(request).status.ok(); ++i) RunFor(Milliseconds(10));
     ASSERT_FALSE(world_->disk().StatPath(request).status.ok());
     world_->Crash(/*power_loss=*/true);
     ASSERT_EQ(Waiting(), 0u);
@@ -409,9 +355,9 @@ TEST_F(QueueManagerTest, WhatMayBeTakenBackIsNotHeldYet) {
   Begin(12, std::nullopt);
   world_->Start();
   Run(60);
-  const Path path = queue::FilePath(kSpool, queue::Folder::kIncoming, "ABCDEF700001");
+  const Path path = PathOf("ABCDEF700001", queue::Folder::kIncoming);
   world_->Plant(path, QueueFileText("ABCDEF700001", 1));
-  world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/hold-ALL", "");
+  Ask("hold-ALL");
   Run(5);
   EXPECT_TRUE(world_->disk().StatPath(path).status.ok());
   EXPECT_EQ(Count(queue::Folder::kRequests), 1u);
