@@ -55,7 +55,7 @@ void Courier::Begin(Load load, Context& context) {
   load_ = std::move(load);
   left_ = load_->recipients;
   carried_.clear();
-  any_sent_ = any_answered_ = false;
+  any_sent_ = any_answered_ = job_sent_ = false;
   last_reason_ = {};
   began_ = context.now.mono;
   if (reused_) {
@@ -241,7 +241,7 @@ void Courier::BeginJob(Context& context) {
   job_recipients_ = left_;
   open_ = left_.size();
   deferred_.clear();
-  job_began_ = any_untried_ = any_plaintext_retry_ = false;
+  job_began_ = job_sent_ = any_untried_ = any_plaintext_retry_ = false;
   message_sent_bytes_ = undrained_bytes_ = 0;
   wanted_bytes_ = 0;
   read_sequence_ = 0;
@@ -418,7 +418,8 @@ void Courier::OnRecipientDone(RecipientDone done) {
   any_untried_ |= done.fate == Fate::kUntried;
   any_plaintext_retry_ |= done.retry_in_plaintext;
   if (done.fate == Fate::kSent || done.fate == Fate::kFailed) {
-    any_sent_ |= done.fate == Fate::kSent;
+    job_sent_ |= done.fate == Fate::kSent;
+    any_sent_ |= job_sent_;
     Settle(recipient, std::move(done));
   } else {
     deferred_.emplace_back(recipient, std::move(done));

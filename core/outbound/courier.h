@@ -83,10 +83,10 @@ class Courier {
     queue::UnreachableReason reason;
     Instant began;
   };
-  // Where nobody got it, not before the connection is free for another load, or over: until then it counts as one of
-  // those that the destination's limit allows.
+  // Where nobody got it by this connection, not before that is free for another load, or over: until then it counts as
+  // one of those that the destination's limit allows.
   std::optional<Result> TakeResult() {
-    if (result_ && result_->verdict != queue::Verdict::kOk && conn_ && !idle()) return std::nullopt;
+    if (result_ && !job_sent_ && conn_ && !idle()) return std::nullopt;
     return std::exchange(result_, std::nullopt);
   }
   std::optional<ConnId> conn() const { return conn_; }
@@ -163,7 +163,7 @@ class Courier {
   std::vector<uint32_t> job_recipients_;
   std::vector<std::pair<uint32_t, RecipientDone>> deferred_;
   size_t open_ = 0;  // recipients of the job without an answer
-  bool job_began_ = false, any_untried_ = false, any_plaintext_retry_ = false;
+  bool job_began_ = false, job_sent_ = false, any_untried_ = false, any_plaintext_retry_ = false;
   uint64_t message_sent_bytes_ = 0;  // given to the dialogue
   size_t wanted_bytes_ = 0;          // NeedMessageBytes not answered
   uint64_t undrained_bytes_ = 0;

@@ -129,13 +129,22 @@ void QueueManager::DropOrphans(std::shared_ptr<std::vector<std::string>> ids, si
   const OpId op = Ask([this, ids, from, end](const Event& event, Context& later) {
     const auto* stat = std::get_if<StatDone>(&event);
     FilePlan plan{.stages = {{}}};
+    bool busy = false;
     for (size_t i = from; stat != nullptr && i < end; ++i) {
       const auto* files = &stat->files[(i - from) * std::size(kFolders)];
       const bool orphan = std::all_of(files, files + std::size(kFolders), [](const FileFacts& file) {
         return file.status.code() == StatusCode::kNotFound;
       });
-      if (orphan && !active_.contains((*ids)[i])) plan.stages[0].push_back(Unlink{JournalPath((*ids)[i])});
+      if (!orphan) continue;
+      if (active_.contains((*ids)[i]) || moved_by_hand_.contains((*ids)[i])) {
+        busy = true;  // it may have gone from one folder to another meanwhile, or somebody asked for it in vain
+      } else {
+        plan.stages[0].push_back(Unlink{JournalPath((*ids)[i])});
+      }
     }
+    if (busy)
+      Later(
+          queue_run_delay(), [this](Context& again) { ScanJournals(again); }, later);
     if (!plan.stages[0].empty())
       CommitPlan(
           std::move(plan),

@@ -350,6 +350,20 @@ TEST_F(QueueManagerTest, AHoldThatIsDoneOutlastsThePower) {
   }
 }
 
+// A journal that power brought back, of a message that is gone, though somebody asks for a try of it just then.
+TEST_F(QueueManagerTest, AJournalWithoutAMessageGoesWhateverIsAskedFor) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Begin(seed, std::nullopt);
+    world_->Plant(queue::FilePath(kSpool, queue::Folder::kJournal, "ABCDEF800001"), "done 0\n");
+    world_->Plant(queue::FolderPath(kSpool, queue::Folder::kRequests) + "/flush-ABCDEF800001", "");
+    world_->Start();
+    Run(1000);
+    ASSERT_EQ(Count(queue::Folder::kRequests), 0u);
+    ASSERT_EQ(Count(queue::Folder::kJournal), 0u);
+  }
+}
+
 // A session that has not said 250 yet may take its message back, which it looks for where it put it.
 TEST_F(QueueManagerTest, WhatMayBeTakenBackIsNotHeldYet) {
   Begin(12, std::nullopt);

@@ -80,5 +80,45 @@ TEST_F(CourierTest, WhatIsSaidLastLeaves) {
   EXPECT_TRUE(courier_.ended());
 }
 
+// A destination's limit counts connections: whoever got it from the host before must not free the place of the one that
+// still says RSET.
+TEST_F(CourierTest, ALoadIsDoneOnlyWhenItsLastConnectionIs) {
+  auto hop = ParseNextHop({.name = "lmtp", .nexthop = "inet:[192.0.2.1], [192.0.2.2]"}, *config_);
+  ASSERT_TRUE(hop.ok());
+  Courier courier(MachineId{1}, kFirstTag, *std::move(hop), config_, 0);
+  auto cargo = std::make_shared<Cargo>();
+  cargo->envelope.sender = *routing::ParseMailbox("sender@example.org");
+  for (const char* address : {"u0@example.test", "u1@example.test"})
+    cargo->envelope.recipients.push_back({.address = *routing::ParseMailbox(address)});
+  cargo->message_bytes = 10;
+  cargo->bytes = std::make_shared<const std::string>(10, 'x');
+  std::vector<Effect> effects;
+  const auto give = [&](const Event& event) {
+    courier.OnEvent(event, context_);
+    effects = out_.Take();
+  };
+  const auto talk = [&](ConnId conn, const std::vector<const char*>& lines) {
+    const Connect* const connect = Find<Connect>(effects);
+    ASSERT_NE(connect, nullptr);
+    give(ConnectDone{.op = connect->op, .conn = conn});
+    for (const char* line : lines) give(Received{conn, line});
+  };
+  courier.Begin({.cargo = cargo, .recipients = {0, 1}}, context_);
+  effects = out_.Take();
+  talk(ConnId{7}, {"220 mx LMTP\r\n", "250 mx\r\n", "250 2.1.0 Ok\r\n", "250 2.1.5 Ok\r\n", "451 4.7.1 later\r\n",
+                   "354 End with a dot\r\n", "250 2.0.0 Ok\r\n"});
+  talk(ConnId{8}, {"220 mx LMTP\r\n", "250 mx\r\n", "555 5.5.4 no\r\n"});
+  EXPECT_EQ(courier.conn(), ConnId{8});
+  EXPECT_FALSE(courier.TakeResult());
+  give(Received{ConnId{8}, "250 2.0.0 Ok\r\n"});
+  EXPECT_TRUE(courier.ended());
+  const auto result = courier.TakeResult();
+  ASSERT_TRUE(result);
+  ASSERT_EQ(result->carried.size(), 2u);
+  EXPECT_EQ(result->carried[0].done.fate, Fate::kSent);
+  EXPECT_EQ(result->carried[1].done.fate, Fate::kFailed);
+  EXPECT_EQ(result->verdict, queue::Verdict::kOk);
+}
+
 }  // namespace
 }  // namespace postern::outbound
