@@ -194,7 +194,7 @@ void QueueManager::DeleteByHand(const queue::Request& request, const std::string
   FilePlan plan{.stages = {{}, {}, {Unlink{JournalPath(id)}}}};
   for (const queue::Folder folder : {queue::Folder::kIncoming, queue::Folder::kDeferred, queue::Folder::kHold}) {
     plan.stages[0].push_back(Unlink{queue::FilePath(Queue(), folder, id)});
-    plan.stages[1].push_back(SyncDir{queue::FolderPath(Queue(), folder)});
+    if (!PLANTED("deleted_until_the_power_goes")) plan.stages[1].push_back(SyncDir{queue::FolderPath(Queue(), folder)});
   }
   NotWaiting(id);
   CommitPlan(

@@ -210,10 +210,12 @@ void ByHand::OnDone(const std::string& name, Instant now) {
   Judge(asked, now);
 }
 
-// Did another request let the message go while this one was open?
-bool ByHand::LetsGoMeanwhile(const Asked& asked, const std::string& id) const {
+// Was another request for the message open meanwhile, that holds what this one lets go, or lets go what it stops?
+bool ByHand::OtherwiseMeanwhile(const Asked& asked, const std::string& id) const {
   return std::any_of(asked_.begin(), asked_.end(), [&](const Asked& other) {
-    return &other != &asked && LetsGo(other.request.kind) && IsFor(other.request, id) && other.to >= asked.from;
+    const bool contrary =
+        LetsGo(asked.request.kind) ? other.request.kind == RequestKind::kHold : LetsGo(other.request.kind);
+    return &other != &asked && contrary && IsFor(other.request, id) && other.to >= asked.from;
   });
 }
 
@@ -221,20 +223,27 @@ void ByHand::Judge(const Asked& asked, Instant now) {
   const std::set<std::string> incoming = Names("incoming"), deferred = Names("deferred"), hold = Names("hold");
   for (const std::string& id : asked.lay_there) {
     const bool waits = incoming.contains(id) || deferred.contains(id), held = hold.contains(id);
-    const bool let_go = LetsGoMeanwhile(asked, id);
+    const bool otherwise = OtherwiseMeanwhile(asked, id);
     const std::string what = "O11: " + asked.name + " was done, and " + id + " ";
     switch (asked.request.kind) {
       case RequestKind::kHold:
-        if (let_go) break;
+        if (otherwise) break;
         if (waits) violations_.push_back(what + "is not held");
         if (held) stopped_.push_back({.id = id, .from = now});
         break;
+      case RequestKind::kRelease:
+      case RequestKind::kRequeue:
+        if (held && !otherwise) violations_.push_back(what + "is still held");
+        break;
       case RequestKind::kDelete:
-        if (let_go && asked.request.all()) break;  // from a folder that is still to be looked through to one that was
+        // From a folder that is still to be looked through to one that was.
+        if (otherwise && asked.request.all()) break;
         if (waits || held) violations_.push_back(what + "is there");
         stopped_.push_back({.id = id, .deleted = true, .from = now});
         break;
-      default:
+      case RequestKind::kFlushAll:
+      case RequestKind::kFlushMessage:
+      case RequestKind::kFlushSite:
         break;
     }
   }

@@ -73,7 +73,7 @@ class ByHand {
   void WatchPlan(const Commit& commit);
   void OnDone(const std::string& name, Instant now);
   void Judge(const Asked& asked, Instant now);
-  bool LetsGoMeanwhile(const Asked& asked, const std::string& id) const;
+  bool OtherwiseMeanwhile(const Asked& asked, const std::string& id) const;
   std::set<std::string> Names(std::string_view folder) const;
   std::set<std::string> Lying() const;
 

@@ -6,7 +6,7 @@
 
 namespace postern::sim {
 
-inline constexpr std::array<std::string_view, 36> kPlantedBugs{
+inline constexpr std::array<std::string_view, 37> kPlantedBugs{
     "ack_before_plan_done",
     "smtp_ack_before_plan_done",
     "rename_without_sync_file",
@@ -45,6 +45,7 @@ inline constexpr std::array<std::string_view, 36> kPlantedBugs{
     "moved_by_rename",
     "request_not_gone_for_good",
     "begun_while_moved",
+    "deleted_until_the_power_goes",
 };
 
 }  // namespace postern::sim
