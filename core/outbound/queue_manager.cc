@@ -49,8 +49,11 @@ void QueueManager::Start(Context& context) {
 }
 
 void QueueManager::MakeFolders(Context& context) {
+  FilePlan plan = queue::PlanFolders(Queue());
+  // A request that another process had done when it died must not come back with the power either.
+  plan.stages.push_back({SyncDir{queue::FolderPath(Queue(), queue::Folder::kRequests)}});
   CommitPlan(
-      queue::PlanFolders(Queue()),
+      std::move(plan),
       [this](const Event& event, Context& later) {
         const auto* done = std::get_if<PlanDone>(&event);
         if (done != nullptr && done->result.ok()) {

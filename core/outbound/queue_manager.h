@@ -142,6 +142,8 @@ class QueueManager final : public Machine, private PickupHost {
                  Context& context);
   void DeleteByHand(const queue::Request& request, const std::string& id, std::function<void(Context&)> then,
                     Context& context);
+  bool WaitsForSession(const queue::Request& request, const std::string& id, const FileFacts& incoming,
+                       const std::function<void(Context&)>& then, Context& context);
   void NotWaiting(const std::string& id);
   void AfterMoved(const queue::Request& request, const std::string& id, const Event& event,
                   const std::function<void(Context&)>& then, Context& context);

@@ -196,11 +196,28 @@ void QueueManager::DeleteByHand(const queue::Request& request, const std::string
     plan.stages[0].push_back(Unlink{queue::FilePath(Queue(), folder, id)});
     if (!PLANTED("deleted_until_the_power_goes")) plan.stages[1].push_back(SyncDir{queue::FolderPath(Queue(), folder)});
   }
-  NotWaiting(id);
-  CommitPlan(
-      std::move(plan),
-      [this, request, id, then](const Event& event, Context& later) { AfterMoved(request, id, event, then, later); },
-      context);
+  const OpId op = Ask([this, request, id, then, plan = std::move(plan)](const Event& event, Context& later) {
+    const auto* stat = std::get_if<StatDone>(&event);
+    if (stat == nullptr || stat->files.size() != 1) return;
+    if (WaitsForSession(request, id, stat->files[0], then, later)) return;
+    NotWaiting(id);
+    CommitPlan(
+        plan,
+        [this, request, id, then](const Event& done, Context& after) { AfterMoved(request, id, done, then, after); },
+        later);
+  });
+  context.out.Put(Stat{.op = op, .paths = {queue::FilePath(Queue(), queue::Folder::kIncoming, id)}});
+}
+
+// A session that has not said 250 looks in incoming/ for what it takes back; and what it has not accepted yet is not in
+// the queue. `incoming`: of the file there.
+bool QueueManager::WaitsForSession(const queue::Request& request, const std::string& id, const FileFacts& incoming,
+                                   const std::function<void(Context&)>& then, Context& context) {
+  if (incoming_known_.contains(id) || !MayBeTakenBack(incoming, context)) return false;
+  moved_by_hand_.erase(id);
+  Later(
+      kMoveAgain, [this, request, id, then](Context& again) { RearrangeOne(request, id, then, again); }, context);
+  return true;
 }
 
 void QueueManager::MoveByHand(Move move, std::function<void(Context&)> then, Context& context) {
@@ -230,12 +247,10 @@ void QueueManager::MoveFound(const Move& move, const std::vector<FileFacts>& fil
     moved_by_hand_.erase(move.id);
     return then(context);
   }
-  // Its session would look for it here, to take it back.
-  if (!moved && move.from[0] == queue::Folder::kIncoming && !incoming_known_.contains(move.id) &&
-      MayBeTakenBack(files[1], context)) {
-    moved_by_hand_.erase(move.id);
-    return Later(
-        kMoveAgain, [this, move, then](Context& again) { RearrangeOne(move.request, move.id, then, again); }, context);
+  const bool from_incoming = move.from[0] == queue::Folder::kIncoming;
+  if ((from_incoming || move.to == queue::Folder::kIncoming) &&
+      WaitsForSession(move.request, move.id, files[from_incoming ? 1 : 0], then, context)) {
+    return;
   }
   NotWaiting(move.id);
   FilePlan plan;

@@ -365,19 +365,43 @@ TEST_F(QueueManagerTest, AJournalWithoutAMessageGoesWhateverIsAskedFor) {
 }
 
 // A session that has not said 250 yet may take its message back, which it looks for where it put it.
-TEST_F(QueueManagerTest, WhatMayBeTakenBackIsNotHeldYet) {
-  Begin(12, std::nullopt);
-  world_->Start();
-  Run(60);
-  const Path path = PathOf("ABCDEF700001", queue::Folder::kIncoming);
-  world_->Plant(path, QueueFileText("ABCDEF700001", 1));
-  Ask("hold-ALL");
-  Run(5);
-  EXPECT_TRUE(world_->disk().StatPath(path).status.ok());
-  EXPECT_EQ(Count(queue::Folder::kRequests), 1u);
-  Run(15);
-  EXPECT_EQ(Count(queue::Folder::kHold), 1u);
-  EXPECT_EQ(Waiting() + Count(queue::Folder::kRequests), 0u);
+TEST_F(QueueManagerTest, WhatMayBeTakenBackIsLeftAlone) {
+  for (const std::string name : {"hold-ALL", "hold-ABCDEF700001", "requeue-ALL", "delete-ALL", "delete-ABCDEF700001"}) {
+    SCOPED_TRACE(name);
+    Begin(12, RemoteBehaviour{});
+    world_->Start();
+    Run(60);
+    const Path path = PathOf("ABCDEF700001", queue::Folder::kIncoming);
+    world_->Plant(path, QueueFileText("ABCDEF700001", 1));
+    Ask(name);
+    Run(5);
+    EXPECT_TRUE(world_->disk().StatPath(path).status.ok());
+    EXPECT_EQ(Count(queue::Folder::kRequests), 1u);
+    EXPECT_TRUE(host_->taken().empty());
+    Run(15);
+    EXPECT_EQ(Count(queue::Folder::kHold), name.starts_with("hold") ? 1u : 0u);
+    EXPECT_EQ(host_->taken().size(), name.starts_with("requeue") ? 1u : 0u);
+    EXPECT_EQ(Waiting() + Count(queue::Folder::kRequests), 0u);
+  }
+}
+
+// The process dies when the request is gone, but not for good; the power goes in the next one's life.
+TEST_F(QueueManagerTest, ARequestThatIsDoneDoesNotComeBack) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Begin(seed, std::nullopt);
+    world_->Start();
+    Run(60);
+    const Path request = PathOf("delete-ALL", queue::Folder::kRequests);
+    Ask("delete-ALL");
+    for (int i = 0; i < 100'000 && world_->disk().StatPath(request).status.ok(); ++i) {
+      RunFor(Duration{Milliseconds(1).ns / 5});
+    }
+    world_->Crash(/*power_loss=*/false);
+    Run(60);
+    world_->Crash(/*power_loss=*/true);
+    ASSERT_FALSE(world_->disk().StatPath(request).status.ok());
+  }
 }
 
 // Every kind of host, with processes that are killed, power that fails and a disk that can't be read now and then:
