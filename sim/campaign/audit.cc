@@ -113,7 +113,7 @@ void AuditSubmission(const Submission& submission, const std::map<std::string, F
     const auto waiting = queued.find(submission.canary);
     if (waiting != queued.end() && waiting->second.contains(user)) ++copies;
     const bool told = ledger.IsToldAsFailed(user, submission.canary);
-    if (accepted && named && copies == 0 && !may_be_gone && !told && !submission.deleted_by_hand) {
+    if (accepted && named && copies == 0 && !may_be_gone && !told && !submission.may_end_unseen) {
       ledger.Violated("O1", submission.canary + " was answered 250 for " + user + " and is gone");
     }
     if (copies > 0 && !named)

@@ -16,7 +16,8 @@ constexpr std::string_view kSpool = "/var/spool/postfix/postern/";
 constexpr std::string_view kIncoming = "/var/spool/postfix/postern/incoming/";
 constexpr std::string_view kRequests = "/var/spool/postfix/postern/requests/";
 constexpr std::array<std::string_view, 3> kQueueFolders{"incoming", "deferred", "hold"};
-constexpr Duration kWorkday = Seconds(500);  // clients come and processes end in the first 450 s
+constexpr Duration kWorkday = Seconds(500);       // clients come and processes end in the first 450 s
+constexpr Duration kFlushedWithin = Seconds(60);  // of a process's life
 constexpr Duration kLookAgain = Seconds(200);
 
 bool MovesMessages(RequestKind kind) {
@@ -38,10 +39,12 @@ ByHand::ByHand(uint64_t seed, bool hands_off) : random_(seed, "by hand") { works
 
 // ---- when --------------------------------------------------------------------------------------------------------
 
-void ByHand::Begin(World& world, Ledger& ledger, const std::vector<Instant>& crashes, std::vector<std::string> sites) {
+void ByHand::Begin(World& world, Ledger& ledger, bool disk_keeps_all, const std::vector<Instant>& crashes,
+                   std::vector<std::string> sites) {
   if (!works_) return;
   world_ = &world;
   ledger_ = &ledger;
+  disk_keeps_all_ = disk_keeps_all;
   sites_ = std::move(sites);
   for (uint64_t moments = 2 + random_.Below(10); moments > 0; --moments) DrawMoment(crashes);
 }
@@ -96,6 +99,12 @@ void ByHand::Ask(const Request& request) {
   const bool has_folder = world_->disk().List(kRequests.substr(0, kRequests.size() - 1)).ok();
   // Asked for already: the same file, or one that is being unlinked.
   if (name.empty() || !has_folder || open_.contains(name)) return;
+  Open(name, request);
+  world_->Plant(std::string(kRequests) + name, "");
+  Tell(name, "asked for", world_->now().mono);
+}
+
+void ByHand::Open(const std::string& name, const Request& request) {
   open_[name] = asked_.size();
   Asked asked{.name = name, .request = request, .from = world_->now().mono};
   for (const std::string& id : Lying()) {
@@ -113,8 +122,6 @@ void ByHand::Ask(const Request& request) {
     }
   }
   asked_.push_back(std::move(asked));
-  world_->Plant(std::string(kRequests) + name, "");
-  Tell(name, "asked for", world_->now().mono);
 }
 
 void ByHand::Tell(const std::string& name, std::string_view what, Instant now) {
@@ -138,6 +145,7 @@ void ByHand::ReleaseAgain() {
 void ByHand::Watch(Now now, const Event& event, const std::vector<Effect>& effects) {
   if (world_ == nullptr) return;
   if (world_->process() != process_) OnNewProcess(now);
+  last_event_ = now.mono;
   if (const auto* done = std::get_if<PlanDone>(&event)) {
     coming_.erase(done->op);
     const auto acknowledged = acknowledgements_.extract(done->op);
@@ -182,17 +190,20 @@ void ByHand::OnNewProcess(Now now) {
   coming_.clear();
   const std::set<std::string> names = Names("requests");
   for (const auto& [name, index] : std::map(open_)) {
-    if (!names.contains(name)) OnDone(name, now.mono);
+    if (names.contains(name)) continue;
+    // The name is gone, but perhaps not for good before the new process has flushed the folder.
+    may_return_[name] = disk_keeps_all_ ? now.mono + kFlushedWithin : kNever;
+    OnDone(name, now.mono);
   }
   for (const std::string& name : names) {
-    if (open_.contains(name)) continue;
     const auto request = queue::ParseRequest(name);
-    if (!request || MovesMessages(request->kind)) {
+    if (open_.contains(name) || !request) continue;
+    const auto until = may_return_.find(name);
+    const bool may_return = until != may_return_.end() && last_event_ <= until->second;
+    // To try again once more harms nobody.
+    if (MovesMessages(request->kind) && !may_return)
       violations_.push_back("O11: requests/" + name + " was done, and is back");
-    } else {  // to try again once more harms nobody
-      open_[name] = asked_.size();
-      asked_.push_back({.name = name, .request = *request, .from = now.mono});
-    }
+    Open(name, *request);
   }
   const std::set<std::string> lying = Lying();
   for (const Stopped& stopped : stopped_) {

@@ -32,8 +32,10 @@ class ByHand {
   ByHand(uint64_t seed, bool hands_off);
   bool works() const { return works_; }
 
-  // `crashes`: when processes will end. `sites`: what may be asked for by flush-site. Before World::Start(), or after.
-  void Begin(World& world, Ledger& ledger, const std::vector<Instant>& crashes, std::vector<std::string> sites);
+  // `disk_keeps_all`: no flush fails. `crashes`: when processes will end. `sites`: what may be asked for by flush-site.
+  // Before World::Start(), or after.
+  void Begin(World& world, Ledger& ledger, bool disk_keeps_all, const std::vector<Instant>& crashes,
+             std::vector<std::string> sites);
   // Of every step, in order.
   void Watch(Now now, const Event& event, const std::vector<Effect>& effects);
   // Nothing new is done by hand from now on; what is held is released, until nothing is.
@@ -67,6 +69,7 @@ class ByHand {
   void Act();
   queue::Request DrawRequest();
   void Ask(const queue::Request& request);
+  void Open(const std::string& name, const queue::Request& request);
   void ReleaseAgain();
   void Tell(const std::string& name, std::string_view what, Instant now);
   void OnNewProcess(Now now);
@@ -89,7 +92,10 @@ class ByHand {
   std::map<std::string, size_t> open_;            // by name: which of asked_
   std::map<OpId, std::string> acknowledgements_;  // plans under way that unlink a request
   std::map<OpId, std::string> coming_;            // and that put a message into incoming/
+  std::map<std::string, Instant> may_return_;     // where power is lost until then: nobody saw that it was done
+  bool disk_keeps_all_ = false;
   uint64_t process_ = 0;
+  Instant last_event_;
   std::set<std::string> deleted_;
   std::vector<Stopped> stopped_;
   Violations violations_;

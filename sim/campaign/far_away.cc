@@ -197,7 +197,7 @@ std::vector<std::string> FarAway::sites() const {
 }
 
 void FarAway::BeginByHand(Ledger& ledger, const std::vector<Instant>& crashes) {
-  if (goes_out_) by_hand_.Begin(*world_, ledger, crashes, sites());
+  if (goes_out_) by_hand_.Begin(*world_, ledger, seen_.disk_kept_all, crashes, sites());
 }
 
 void FarAway::Heal() {
@@ -329,8 +329,8 @@ bool FarAway::Audit(Ledger& ledger) {
   Report(ledger, CheckNotices(facts));
   Report(ledger, CheckRightlyFailed(facts));
   Report(ledger, CheckNothingUnasked(facts));
-  for (Submission& submission : ledger.submissions()) {
-    submission.deleted_by_hand = DeletedByHand(facts, submission.queue_id);
+  for (size_t i = 0; i < facts.promised.size(); ++i) {
+    ledger.submissions()[i].may_end_unseen = MayEndUnseen(facts, facts.promised[i]);
   }
   for (const ToldFailed& one : facts.told) ledger.ToldAsFailed(one.recipient, one.canary);
   for (const auto& [address, host] : hosts_) {

@@ -46,7 +46,7 @@ struct Submission {
   std::string sender;                      // of MAIL
   bool from_stranger = false;              // neither logged in nor of mynetworks
   bool aliased = false;                    // some recipient is an alias: it may be anybody's
-  bool deleted_by_hand = false;            // out of the queue, by people: it need not arrive
+  bool may_end_unseen = false;             // out of the queue: it need not arrive (outbound_oracles.h)
   enum class Outcome : uint8_t {
     kNone,
     kSent,

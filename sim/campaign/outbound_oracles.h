@@ -101,8 +101,10 @@ struct OutboundFacts {
 // or the power went in between, since journals are not flushed.
 bool MayForget(const OutboundFacts& facts, uint64_t process, Instant at, uint64_t next);
 
-// Whether people had the message deleted that the client knows by this id, or a copy of it (its id begins with it).
-bool DeletedByHand(const OutboundFacts& facts, const std::string& queue_id);
+// Whether a message, or a copy of it, may end without anybody seeing it: people deleted it; the notice about it could
+// not be delivered itself; or its time was over, and it came from the null sender, who is told nothing (RFC 5321
+// section 6.1).
+bool MayEndUnseen(const OutboundFacts& facts, const Promised& promised);
 
 // O11, O2: each recipient of each promised message is taken by a host, told of as failed, or waits. A second time it is
 // taken only where the reply of the time before was not read, or was forgotten (MayForget). It is told of as failed

@@ -238,6 +238,21 @@ TEST(OutboundOracles, WhatPeopleDeletedNeedNotArrive) {
   EXPECT_EQ(Oracle(CheckOneEnd(facts)), "O11") << "its id is not known";
 }
 
+TEST(OutboundOracles, WhatMayEndUnseen) {
+  OutboundFacts facts = Right();
+  facts.promised[0].queue_id = "A1";
+  facts.expired = {"A1"};
+  EXPECT_FALSE(MayEndUnseen(facts, facts.promised[0])) << "the sender is told";
+  facts.promised[0].sender = "";
+  EXPECT_TRUE(MayEndUnseen(facts, facts.promised[0]));
+  facts.expired = {"A0", "A2"};
+  EXPECT_FALSE(MayEndUnseen(facts, facts.promised[0]));
+  facts.notices["N1"] = {.about = "A1"};
+  EXPECT_FALSE(MayEndUnseen(facts, facts.promised[0]));
+  facts.notices["N1"].lost = true;
+  EXPECT_TRUE(MayEndUnseen(facts, facts.promised[0]));
+}
+
 TEST(OutboundOracles, NobodyIsToldWithoutAReason) {
   OutboundFacts facts = Right();
   facts.promised[0].queue_id = "A1";
