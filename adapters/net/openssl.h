@@ -2,6 +2,7 @@
 #pragma once
 
 #include <openssl/bio.h>
+#include <openssl/evp.h>
 #include <openssl/x509.h>
 
 #include <string>
@@ -13,6 +14,9 @@ struct FreeBio {
 };
 struct FreeX509 {
   void operator()(X509* certificate) const { X509_free(certificate); }
+};
+struct FreeKey {
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
 };
 
 // The oldest error as text, what it began with; the queue is empty afterwards.

@@ -12,15 +12,12 @@
 #include <vector>
 
 #include "adapters/host/root.h"
+#include "adapters/net/openssl.h"
 #include "core/base/status.h"
 #include "core/base/time.h"
 #include "core/boundary/client_tls.h"
 
 namespace postern::net {
-
-struct FreeKey {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
 
 // Immutable; shared by the connections of one loop.
 class TlsClient {

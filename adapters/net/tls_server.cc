@@ -20,10 +20,6 @@ constexpr char kNeverCiphers[] = ":!aNULL:!eNULL:!EXPORT:!LOW:!PSK:!SRP:!MD5:!RC
 // How long a session may be resumed.
 constexpr long kSessionSeconds = 7200;
 
-struct FreeKey {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-
 std::unique_ptr<BIO, FreeBio> BioOf(std::string_view pem) {
   return std::unique_ptr<BIO, FreeBio>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "adapters/net/certificate_facts.h"
+#include "adapters/net/tls_details.h"
 #include "core/base/ascii.h"
 
 namespace postern::net {
@@ -156,6 +157,7 @@ TlsFacts TlsStream::Facts() const {
   facts.protocol = SSL_get_version(ssl_.get());
   facts.cipher = SSL_get_cipher_name(ssl_.get());
   facts.secret_bits = SSL_get_cipher_bits(ssl_.get(), &facts.algorithm_bits);
+  facts.details = TlsDetails(ssl_.get());
   if (const char* const name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name)) {
     facts.server_name = LowerWithoutDot(name);
   }

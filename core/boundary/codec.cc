@@ -154,6 +154,7 @@ void Fields(Io& io, TlsFacts& tls) {
   io(tls.cipher);
   io(tls.secret_bits);
   io(tls.algorithm_bits);
+  io(tls.details);
   io(tls.server_name);
   io(tls.resumed);
 }

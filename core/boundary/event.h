@@ -27,6 +27,9 @@ struct TlsFacts {
   std::string protocol;  // "TLSv1.3"; empty: no TLS
   std::string cipher;    // "TLS_AES_256_GCM_SHA384"
   int secret_bits = 0, algorithm_bits = 0;
+  // As Postfix says it: "key-exchange X25519 server-signature RSA-PSS (2048 bits) server-digest SHA256". TLS 1.3 only,
+  // before it the cipher's name says as much; no signature where the session was resumed.
+  std::string details;
   std::string server_name;  // SNI, lower case, without a trailing dot (Outlook sends one)
   bool resumed = false;
   bool active() const { return !protocol.empty(); }

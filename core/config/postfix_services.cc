@@ -71,6 +71,7 @@ void FillSasl(const PostfixParameters& p, SmtpService* service) {
   service->sasl_auth_enable = p.Bool("smtpd_sasl_auth_enable");
   service->broken_sasl_auth_clients = p.Bool("broken_sasl_auth_clients");
   service->sasl_authenticated_header = p.Bool("smtpd_sasl_authenticated_header");
+  service->tls_received_header = p.Bool("smtpd_tls_received_header");
   service->sasl_security_options = p.LowerList("smtpd_sasl_security_options");
   service->sasl_tls_security_options = p.LowerList("smtpd_sasl_tls_security_options");
   service->sasl_exceptions_networks = BuildMatchList(p, "smtpd_sasl_exceptions_networks", ListKind::kClients);

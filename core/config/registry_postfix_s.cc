@@ -202,7 +202,7 @@ constexpr ParameterFacts kParametersS[] = {
      ">=TLSv1",
      Type::kText, '\0', Effect::kHonoured, "TLS versions where TLS is a must"},
     {"smtpd_tls_protocols", ">=TLSv1", Type::kText, '\0', Effect::kHonoured, "TLS versions"},
-    {"smtpd_tls_received_header", "no", Type::kBool, '\0', Effect::kHarmless, "Received does not name the cipher"},
+    {"smtpd_tls_received_header", "no", Type::kBool, '\0', Effect::kHonoured, "Received names the cipher"},
     {"smtpd_tls_req_ccert", "no", Type::kBool, '\0', Effect::kProtects, "clients must have certificates"},
     {"smtpd_tls_security_level", "", Type::kText, '\0', Effect::kHonoured, "none, may or encrypt"},
     {"smtpd_tls_session_cache_database", "", Type::kText, '\0', Effect::kNoEffect, "session tickets are used"},

@@ -91,6 +91,7 @@ struct SmtpService {
   bool sasl_auth_enable = false;
   bool broken_sasl_auth_clients = false;
   bool sasl_authenticated_header = false;          // smtpd_sasl_authenticated_header
+  bool tls_received_header = false;                // smtpd_tls_received_header
   std::vector<std::string> sasl_security_options;      // "noanonymous", "noplaintext" ...
   std::vector<std::string> sasl_tls_security_options;
   MatchList sasl_exceptions_networks;

@@ -23,26 +23,6 @@ void AppendCommentText(std::string_view text, std::string* out) {
 
 bool IsAddressLiteralV6(std::string_view address) { return address.find(':') != std::string_view::npos; }
 
-// ` server-signature RSA-PSS (2048 bits) server-digest SHA256`
-void AppendSignature(std::string_view who, std::string_view name, std::string_view curve, int bits,
-                     std::string_view digest, std::string* out) {
-  out->append(" ").append(who).append("-signature ");
-  AppendSafe(name, out);
-  if (!curve.empty()) {
-    out->append(" (");
-    AppendSafe(curve, out);
-    out->append(")");
-  } else if (bits > 0) {
-    out->append(" (");
-    out->append(std::to_string(bits));
-    out->append(" bits)");
-  }
-  if (!digest.empty()) {
-    out->append(" ").append(who).append("-digest ");
-    AppendSafe(digest, out);
-  }
-}
-
 void AppendTls(const ReceivedTls& tls, std::string* out) {
   out->append("\t(using ");
   AppendSafe(tls.protocol, out);
@@ -53,40 +33,11 @@ void AppendTls(const ReceivedTls& tls, std::string* out) {
   out->append("/");
   out->append(std::to_string(tls.algorithm_bits));
   out->append(" bits)");
-  if (!tls.key_exchange.empty()) {
-    out->append("\r\n\t key-exchange ");
-    AppendSafe(tls.key_exchange, out);
-    if (!tls.key_exchange_curve.empty()) {
-      out->append(" (");
-      AppendSafe(tls.key_exchange_curve, out);
-      out->append(")");
-    } else if (tls.key_exchange_bits > 0) {
-      out->append(" (");
-      out->append(std::to_string(tls.key_exchange_bits));
-      out->append(" bits)");
-    }
+  if (!tls.details.empty()) {
+    out->append("\r\n\t ");
+    AppendSafe(tls.details, out);
   }
-  if (!tls.server_signature.empty()) {
-    if (tls.key_exchange.empty()) out->append("\r\n\t");
-    AppendSignature("server", tls.server_signature, tls.server_signature_curve, tls.server_signature_bits,
-                    tls.server_digest, out);
-  }
-  if (!tls.client_signature.empty()) {
-    out->append("\r\n\t");
-    AppendSignature("client", tls.client_signature, tls.client_signature_curve, tls.client_signature_bits,
-                    tls.client_digest, out);
-  }
-  out->append(")\r\n");
-  if (tls.has_certificate) {
-    out->append("\t(Client CN \"");
-    AppendCommentText(tls.subject_common_name, out);
-    out->append("\", Issuer \"");
-    AppendCommentText(tls.issuer_common_name, out);
-    out->append(tls.verified ? "\" (verified OK))\r\n" : "\" (not verified))\r\n");
-  } else {
-    out->append(tls.asked_for_certificate ? "\t(Client did not present a certificate)\r\n"
-                                          : "\t(No client certificate requested)\r\n");
-  }
+  out->append(")\r\n\t(No client certificate requested)\r\n");
 }
 
 void AppendBy(const ReceivedFacts& facts, std::string* out) {

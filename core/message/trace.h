@@ -18,21 +18,7 @@ struct ReceivedTls {
   std::string cipher;    // "TLS_AES_256_GCM_SHA384"
   int used_bits = 0;
   int algorithm_bits = 0;
-  // Of TLS 1.3; "" or 0 where not known.
-  std::string key_exchange;        // "X25519", "ECDHE"
-  std::string key_exchange_curve;  // "P-256"
-  int key_exchange_bits = 0;       // of DHE
-  std::string server_signature;    // "RSA-PSS", "ECDSA"
-  std::string server_signature_curve;
-  int server_signature_bits = 0;
-  std::string server_digest;  // "SHA256"
-  std::string client_signature, client_signature_curve, client_digest;
-  int client_signature_bits = 0;
-  // Client certificate.
-  bool asked_for_certificate = false;
-  bool has_certificate = false;
-  bool verified = false;
-  std::string subject_common_name, issuer_common_name;
+  std::string details;  // "key-exchange X25519 ..."; "" before TLS 1.3
 };
 
 struct ReceivedFacts {

@@ -332,7 +332,7 @@ void Courier::LogTls(const TlsFacts& facts, const TlsVerdict& verdict, Context& 
        .pid = log_pid_,
        .text = std::string(verdict.summary) + " TLS connection established to " + EscapeForLog(to) + ": " +
                facts.protocol + " with cipher " + facts.cipher + " (" + std::to_string(facts.secret_bits) + "/" +
-               std::to_string(facts.algorithm_bits) + " bits)",
+               std::to_string(facts.algorithm_bits) + " bits)" + (facts.details.empty() ? "" : " " + facts.details),
        .fields = {{"event.action", "tls.done"}, {"tls.version", facts.protocol}, {"tls.cipher", facts.cipher}}});
 }
 

@@ -194,6 +194,13 @@ std::string SmtpSession::ReceivedField(Context& context) const {
   facts.helo = helo_;
   facts.client_name = client_name_->name.empty() ? "unknown" : client_name_->name;
   facts.client_address = peer_.remote.address.ToString();
+  if (service_->tls_received_header && tls_.active()) {
+    facts.tls = message::ReceivedTls{.protocol = tls_.protocol,
+                                     .cipher = tls_.cipher,
+                                     .used_bits = tls_.secret_bits,
+                                     .algorithm_bits = tls_.algorithm_bits,
+                                     .details = tls_.details};
+  }
   if (service_->sasl_authenticated_header) facts.authenticated_sender = sasl_user_;
   facts.host = config_->routing.myhostname;
   facts.mail_name = config_->routing.mail_name;

@@ -161,7 +161,8 @@ void SmtpSession::OnTlsReady(const TlsFacts& facts, Context& context) {
   }
   Log(context,
       "Anonymous TLS connection established from " + ClientForLog() + ": " + facts.protocol + " with cipher " + facts.cipher + " (" +
-          std::to_string(facts.secret_bits) + "/" + std::to_string(facts.algorithm_bits) + " bits)",
+          std::to_string(facts.secret_bits) + "/" + std::to_string(facts.algorithm_bits) + " bits)" +
+          (facts.details.empty() ? "" : " " + facts.details),
       Severity::kInfo, {{"event.action", "tls.done"}, {"tls.version", facts.protocol}, {"tls.cipher", facts.cipher}});
 }
 

@@ -43,6 +43,26 @@ class Talk:
         self.socket.close()
 
 
+class CipherInReceived(unittest.TestCase):
+    """smtpd_tls_received_header, as Postfix writes it."""
+
+    @staticmethod
+    def show_ciphers(host):
+        with open(host.root / 'etc/postfix/main.cf', 'a', encoding='ascii') as main:
+            main.write('smtpd_tls_received_header = yes\n')
+
+    def test_it_is_named(self):
+        with Host(edit=self.show_ciphers) as host:
+            with host.smtp(465, login=ALICES) as smtp:
+                smtp.sendmail(ALICE, [ALICE], letter('cipher'))
+            (file,) = host.messages(ALICE)
+            self.assertRegex(file.read_text(), r'\[127\.0\.0\.1\]\)\n'
+                             r'\t\(using TLSv1\.3 with cipher TLS_AES_256_GCM_SHA384 \(256/256 bits\)\n'
+                             r'\t key-exchange \S+ server-signature [^\n]+ server-digest SHA256\)\n'
+                             r'\t\(No client certificate requested\)\n'
+                             r'\tby \S+ \(\w+\) with ESMTPSA id ')
+
+
 class Smtp(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

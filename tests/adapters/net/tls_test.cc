@@ -75,6 +75,7 @@ TEST_F(TlsTest, ImplicitTlsTellsItsFacts) {
   EXPECT_EQ(facts->cipher, "TLS_AES_256_GCM_SHA384");
   EXPECT_EQ(facts->secret_bits, 256);
   EXPECT_EQ(facts->algorithm_bits, 256);
+  EXPECT_EQ(facts->details, "key-exchange X25519 server-signature ECDSA (prime256v1) server-digest SHA256");
   EXPECT_EQ(facts->server_name, "mail.example.org");
   EXPECT_FALSE(facts->resumed);
   client.Send("abc\n");

@@ -12,7 +12,7 @@ Endpoint At(const char* address, uint16_t port) { return {*IpAddress::Parse(addr
 // One of each kind, with bytes that need escapes.
 std::vector<Event> AllKinds(std::string_view bytes) {
   const Peer peer{.remote = At("2001:db8::1", 40000), .local = At("192.0.2.1", 993), .listener = ListenerId{3}};
-  const TlsFacts tls{.protocol = "TLSv1.3", .cipher = "X", .secret_bits = 256, .algorithm_bits = 128, .server_name = "a b", .resumed = true};
+  const TlsFacts tls{.protocol = "TLSv1.3", .cipher = "X", .secret_bits = 256, .algorithm_bits = 128, .details = "key-exchange", .server_name = "a b", .resumed = true};
   const OpId op{MachineId{UINT64_MAX - 1}, 7};
   return {Accepted{.conn = ConnId{9}, .peer = peer, .tls = tls},
           Received{.conn = ConnId{9}, .bytes = bytes},

@@ -36,10 +36,7 @@ TEST(Trace, ReceivedWithTlsAndLogin) {
                           .cipher = "TLS_AES_256_GCM_SHA384",
                           .used_bits = 256,
                           .algorithm_bits = 256,
-                          .key_exchange = "X25519",
-                          .server_signature = "RSA-PSS",
-                          .server_signature_bits = 2048,
-                          .server_digest = "SHA256"};
+                          .details = "key-exchange X25519 server-signature RSA-PSS (2048 bits) server-digest SHA256"};
   facts.authenticated_sender = "u1)@x";
   facts.with_tls = facts.with_auth = true;
   facts.recipient.clear();
