@@ -216,8 +216,7 @@ std::optional<Folder> Spool::Where(const std::string& id) const {
   return std::nullopt;
 }
 
-// ---- asking
-// ------------------------------------------------------------------------------------------------------------
+// ---- asking --------------------------------------------------------------------------------------------------------
 
 StatusOr<host::UniqueFd> LockSpool(const host::Root& root, std::string_view queue_directory) {
   const Path path = queue::SpoolDir(queue_directory) + "/lock";
@@ -271,8 +270,7 @@ StatusOr<Spool::Answer> Spool::Ask(const std::vector<queue::Request>& requests) 
   }
 }
 
-// ---- doing it here
-// -----------------------------------------------------------------------------------------------------
+// ---- doing it here -------------------------------------------------------------------------------------------------
 
 Status RunPlan(const host::Root& root, const FilePlan& plan) {
   const mode_t before = umask(0);
@@ -337,9 +335,12 @@ Status Spool::CarryOutOn(const queue::Request& request, Folder folder, const std
   FilePlan plan;
   const auto move_to = [&](Folder to) {
     if (to == folder) return;
-    plan.stages.push_back({Rename{.from = path, .to = queue::FilePath(queue_directory_, to, id)}});
-    plan.stages.push_back(
-        {SyncDir{queue::FolderPath(queue_directory_, to)}, SyncDir{queue::FolderPath(queue_directory_, folder)}});
+    // As the server does it: a power loss leaves one of the names at least.
+    const Path there = queue::FilePath(queue_directory_, to, id);
+    if (!Exists(*root_, there)) plan.stages.push_back({Link{.from = path, .to = there}});
+    plan.stages.push_back({SyncDir{queue::FolderPath(queue_directory_, to)}});
+    plan.stages.push_back({Unlink{path}});
+    plan.stages.push_back({SyncDir{queue::FolderPath(queue_directory_, folder)}});
   };
   switch (request.kind) {
     case RequestKind::kFlushAll:
