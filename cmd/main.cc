@@ -7,10 +7,12 @@
 #include <string>
 #include <string_view>
 
+#include "adapters/files/mbox_file.h"
 #include "adapters/host/host_files.h"
 #include "adapters/host/root.h"
 #include "cmd/check.h"
 #include "cmd/completion.h"
+#include "cmd/deliver_to_file.h"
 #include "cmd/mail_commands.h"
 #include "cmd/mail_options.h"
 #include "cmd/map.h"
@@ -226,6 +228,8 @@ int Main(int argc, char** argv) {
   if (argc > 1 && cmd::IsMailCommand(argv[1])) return cmd::RunMailCommand(argv[1], {argv + 2, argv + argc});
   // postern-sim does it, and gets the words as they are; below it is described only, for --help and for completion.
   if (argc > 1 && std::string_view(argv[1]) == "replay") return RunReplay({argv + 2, argv + argc});
+  if (argc > 1 && std::string_view(argv[1]) == files::kMboxCommand)
+    return cmd::RunDeliverToFile({argv + 2, argv + argc});
   CLI::App app{"Postern, a mail server for the configuration files of Postfix and Dovecot.", "postern"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "postern 0.1.0");

@@ -221,6 +221,7 @@ class Server {
   std::unique_ptr<workers::ThreadPool> file_pool_;
   std::unique_ptr<workers::Resolver> resolver_;
   std::unique_ptr<workers::Inquiries> inquiries_;
+  std::unique_ptr<workers::Programs> programs_;
 };
 
 int Server::Run() {
@@ -407,6 +408,7 @@ bool Server::MakeLoops() {
   inquiries_ = std::make_unique<workers::Inquiries>(
       &auth::VerifyStoredPassword, &workers::ResolveClientName, workers::Inquiries::Limits{.password_threads = processors},
       [this](const DnsQuestion& question, workers::Resolver::Tell tell) { resolver_->Ask(question, std::move(tell)); });
+  programs_ = std::make_unique<workers::Programs>(workers::Programs::Options{.root = &*root_});
   if (!options_.record.empty()) mkdir(options_.record.c_str(), 0700);
   if (!RecordConfiguration()) return false;
   for (size_t i = 0; i < count; ++i) {
@@ -434,6 +436,7 @@ bool Server::MakeLoops() {
         .root = &*root_,
         .file_pool = file_pool_.get(),
         .inquiries = inquiries_.get(),
+        .programs = programs_.get(),
         .log = shard_logs_.back().get(),
         .shared = &shared_}));
   }

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <pwd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -133,6 +134,8 @@ int64_t HostFiles::UserId(std::string_view name) {
 }
 
 int64_t HostFiles::PrimaryGroupOf(std::string_view user) { return FindUser(*root_, user).value_or(UserFacts{}).gid; }
+
+int64_t HostFiles::OwnUserId() { return geteuid(); }
 
 int64_t HostFiles::GroupId(std::string_view name) {
   const std::string wanted(name);

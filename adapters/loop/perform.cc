@@ -127,6 +127,10 @@ void ShardLoop::Do(Ask effect) {
     options_.inquiries->Verify(effect.op, std::move(*password), &inbox_, tell);
   } else if (const auto* const dns = std::get_if<DnsQuestion>(&effect.question)) {
     options_.inquiries->AskDns(effect.op, *dns, &inbox_, tell);
+  } else if (auto* const run = std::get_if<RunProgram>(&effect.question)) {
+    if (options_.programs != nullptr) return options_.programs->Run(effect.op, std::move(*run), &inbox_, tell);
+    inbox_.Post(
+        [tell, op = effect.op] { tell({.op = op, .reply = ProgramEnded{.output = "no programs are run here"}}); });
   } else {
     options_.inquiries->LookUp(effect.op, std::get<LookupClientName>(effect.question), &inbox_, tell);
   }

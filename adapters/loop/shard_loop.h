@@ -34,6 +34,7 @@
 #include "adapters/net/tls_server.h"
 #include "adapters/workers/inbox.h"
 #include "adapters/workers/inquiries.h"
+#include "adapters/workers/programs.h"
 #include "core/boundary/effect.h"
 #include "core/boundary/event.h"
 #include "core/config/settings.h"
@@ -73,6 +74,7 @@ class ShardLoop {
     const host::Root* root = nullptr;
     workers::ThreadPool* file_pool = nullptr;
     workers::Inquiries* inquiries = nullptr;
+    workers::Programs* programs = nullptr;  // null: nothing is run
     log::LogSink* log = nullptr;
     SharedState* shared = nullptr;
     bool use_uring = true;

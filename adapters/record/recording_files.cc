@@ -159,6 +159,12 @@ int64_t RecordingFiles::PrimaryGroupOf(std::string_view user) {
   return id;
 }
 
+int64_t RecordingFiles::OwnUserId() {
+  const int64_t id = files_->OwnUserId();
+  Keep("own-user " + std::to_string(id));
+  return id;
+}
+
 uint16_t RecordingFiles::ServicePort(std::string_view name) {
   const uint16_t port = files_->ServicePort(name);
   Keep("port " + EncodeField(name) + " " + std::to_string(port));

@@ -26,6 +26,7 @@ class RecordingFiles final : public config::FileSource {
   int64_t UserId(std::string_view name) override;
   int64_t GroupId(std::string_view name) override;
   int64_t PrimaryGroupOf(std::string_view user) override;
+  int64_t OwnUserId() override;
   uint16_t ServicePort(std::string_view name) override;
   std::vector<IpAddress> InterfaceAddresses() override;
   std::vector<IpAddress> HostAddresses(std::string_view name) override;

@@ -321,6 +321,12 @@ void Fields(Io& io, DnsReply& e) {
   io.List(e.tlsa);
 }
 template <class Io>
+void Fields(Io& io, ProgramEnded& e) {
+  io(e.how);
+  io(e.number);
+  io(e.output);
+}
+template <class Io>
 void Fields(Io& io, Arrived& letter) {
   io(letter.user);
   io(letter.mailbox_dir);

@@ -92,6 +92,7 @@ struct Formatter {
     if (const auto* dns = std::get_if<DnsQuestion>(&e.question)) {
       return "Ask" + Of(e.op) + " Dns " + std::string(ToString(dns->type)) + " " + EncodeField(dns->name) + (dns->dnssec ? " dnssec" : "");
     }
+    if (const auto* run = std::get_if<RunProgram>(&e.question)) return "Ask" + Of(e.op) + " RunProgram" + What(*run);
     return "Ask" + Of(e.op) + " LookupClientName " + std::get<LookupClientName>(e.question).address.ToString();
   }
   std::string operator()(const Post& e) const {
@@ -137,6 +138,18 @@ struct Formatter {
   std::string operator()(const SyncDir& op) const { return "sync-dir " + EncodeField(op.path); }
 
  private:
+  std::string What(const RunProgram& run) const {
+    std::string text = " as " + std::to_string(run.user.uid) + ":" + std::to_string(run.user.gid) + " within " +
+                       std::to_string(run.time_limit.ns) + " files " + std::to_string(run.file_bytes_max);
+    if (run.append_to.empty()) {
+      text += Paths(run.argv) + " |" + Paths(run.otherwise);
+    } else {
+      text += " append-to " + EncodeField(run.append_to) + (run.lock.fcntl ? " fcntl" : "") +
+              (run.lock.flock ? " flock" : "") + (run.lock.dotlock ? " dotlock" : "");
+    }
+    return text + " |" + Paths(run.environment) + " |" + Paths(run.inherited) + " " +
+           Shown(run.input.Flatten(), shown_bytes_max);
+  }
   static std::string Octal(uint32_t mode) {
     char text[16];
     std::snprintf(text, sizeof text, "0%o", mode);

@@ -105,9 +105,32 @@ struct VerifyPassword {
 struct LookupClientName {
   IpAddress address;
 };
+// How a mailbox file is locked while it is written to (mailbox_delivery_lock).
+struct MailboxLock {
+  bool fcntl = true, flock = false, dotlock = true;
+  uint32_t attempts = 20;  // deliver_lock_attempts
+  Duration delay = Seconds(1), stale = Seconds(500);
+};
+// A program is run with the rights of `user` alone, in a session of its own, and gets `input`; or a file is appended to
+// with these rights (local(8)'s two kinds of targets). It may have run where no answer comes: whoever asks again
+// repeats it.
+struct RunProgram {
+  std::vector<std::string> argv;       // argv[0] a path, or a name that is looked for in the environment's PATH
+  std::vector<std::string> otherwise;  // run where that has no such name; empty: nothing is
+  // Not empty: instead of a program of the host, `input` is appended to this file and flushed, or all of it is taken
+  // back. Ends as programs do, with "STATUS WORDS" (RFC 3463) as output where it fails.
+  Path append_to;
+  MailboxLock lock;
+  FileOwner user;
+  std::vector<std::string> environment;  // "NAME=value"
+  std::vector<std::string> inherited;    // names whose values are those of the process
+  Chain input;
+  uint64_t file_bytes_max = 0;  // of any file it writes; 0: unlimited
+  Duration time_limit;
+};
 struct Ask {  // -> Answer
   OpId op;
-  std::variant<VerifyPassword, LookupClientName, DnsQuestion> question;
+  std::variant<VerifyPassword, LookupClientName, DnsQuestion, RunProgram> question;
 };
 
 struct Post {

@@ -145,9 +145,22 @@ struct ClientName {
   std::string reverse;   // what the PTR said, confirmed or not
   bool temporary = false;  // the lookup may succeed later
 };
+// What became of a program that RunProgram asked for.
+struct ProgramEnded {
+  enum class How : uint8_t {
+    kNotStarted,  // `output` says why, as system errors are said
+    kExited,      // `number`: its exit status
+    kKilled,      // `number`: the signal
+    kTimedOut,    // killed with its children
+  } how = How::kNotStarted;
+  int32_t number = 0;
+  std::string output;  // the beginning of what it wrote to stdout and stderr, as it wrote it
+  bool operator==(const ProgramEnded&) const = default;
+};
+inline constexpr size_t kProgramOutputBytesMax = 4096;
 struct Answer {
   OpId op;
-  std::variant<PasswordChecked, ClientName, DnsReply> reply;
+  std::variant<PasswordChecked, ClientName, DnsReply, ProgramEnded> reply;
 };
 
 // ---- between shards and of the process ----

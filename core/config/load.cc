@@ -31,6 +31,7 @@ class ReadLog : public FileSource {
   int64_t UserId(std::string_view name) override { return files_.UserId(name); }
   int64_t GroupId(std::string_view name) override { return files_.GroupId(name); }
   int64_t PrimaryGroupOf(std::string_view user) override { return files_.PrimaryGroupOf(user); }
+  int64_t OwnUserId() override { return files_.OwnUserId(); }
   uint16_t ServicePort(std::string_view name) override { return files_.ServicePort(name); }
   std::vector<IpAddress> InterfaceAddresses() override { return files_.InterfaceAddresses(); }
   std::vector<IpAddress> HostAddresses(std::string_view name) override { return files_.HostAddresses(name); }

@@ -33,6 +33,8 @@ class FileSource {
   virtual int64_t GroupId(std::string_view name) = 0;
   // The primary group of a user, -1 where unknown.
   virtual int64_t PrimaryGroupOf(std::string_view user) = 0;
+  // Who we run as: 0 may become any user, others only stay who they are. -1: not known.
+  virtual int64_t OwnUserId() = 0;
   // /etc/services: the TCP port of a service name, 0 where unknown ("smtps" is absent outside Debian).
   virtual uint16_t ServicePort(std::string_view name) = 0;
   // The addresses of the host's interfaces, and the addresses of a host name (for inet_interfaces and listen).

@@ -28,6 +28,7 @@ class MemoryFiles : public FileSource {
 
   // The host around the files; set before loading.
   std::map<std::string, int64_t, std::less<>> users, groups, primary_groups;
+  int64_t own_user = 0;
   std::map<std::string, uint16_t, std::less<>> services = {
       {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"smtps", 465}, {"imap", 143},
       {"imaps", 993}, {"pop3", 110}, {"pop3s", 995}};
@@ -41,6 +42,7 @@ class MemoryFiles : public FileSource {
   int64_t UserId(std::string_view name) override;
   int64_t GroupId(std::string_view name) override;
   int64_t PrimaryGroupOf(std::string_view user) override;
+  int64_t OwnUserId() override { return own_user; }
   uint16_t ServicePort(std::string_view name) override;
   std::vector<IpAddress> InterfaceAddresses() override { return interfaces; }
   std::vector<IpAddress> HostAddresses(std::string_view name) override;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/config/postfix_programs.h"
 #include "core/config/value.h"
 
 namespace postern::config {
@@ -18,7 +19,8 @@ constexpr size_t kAliasFindingsMax = 20;
 // Walks from the aliases through the files that they include.
 class AliasListReader {
  public:
-  AliasListReader(const PostfixParameters& parameters, LocalDelivery* local) : p_(parameters), local_(local) {}
+  AliasListReader(const PostfixParameters& parameters, const ProgramRules& rules, LocalDelivery* local)
+      : p_(parameters), rules_(rules), local_(local) {}
 
   void Run(const TableList& alias_maps) {
     for (const TablePtr& table : alias_maps.tables) {
@@ -42,35 +44,26 @@ class AliasListReader {
         case AliasTarget::Kind::kInclude:
           if (seen_.insert(target.text).second) wanted_.emplace_back(target.text, place);
           break;
-        case AliasTarget::Kind::kCommand: RefuseCommand(target.text, place, who, in_list); break;
-        case AliasTarget::Kind::kFile: RefuseFile(target.text, place, who, in_list); break;
+        case AliasTarget::Kind::kCommand:
+        case AliasTarget::Kind::kFile:
+          Refuse(target, place, who, in_list);
+          break;
       }
     }
   }
 
-  bool Allowed(std::string_view parameter, bool in_list) const {
-    const std::vector<std::string> places = p_.LowerList(parameter);
-    return std::find(places.begin(), places.end(), in_list ? "include" : "alias") != places.end();
-  }
-
-  void RefuseCommand(const std::string& command, const Place& place, const std::string& who, bool in_list) {
-    if (++reported_ > kAliasFindingsMax) return;
-    const std::string why = Allowed("allow_mail_to_commands", in_list)
-                                ? "no program is started for a message here, and no user is set to run it as"
-                                : "allow_mail_to_commands does not allow it";
-    p_.findings().Warning("alias-command-refused", place,
-                          who + " hands mail to the command \"" + command + "\": " + why + ", its mail is refused",
-                          "name an address instead, and let the program fetch its mail there");
-  }
-
-  void RefuseFile(const std::string& file, const Place& place, const std::string& who, bool in_list) {
-    if (++reported_ > kAliasFindingsMax) return;
-    const std::string why = Allowed("allow_mail_to_files", in_list)
-                                ? "mail is not appended to files here, and no user is set to write them as"
-                                : "allow_mail_to_files does not allow it";
-    p_.findings().Warning("alias-file-refused", place,
-                          who + " appends mail to the file " + file + ": " + why + ", its mail is refused",
-                          "name the address of a mailbox instead");
+  // Of a target that nothing is run or written for: what stands in its way, and what would let it.
+  void Refuse(const AliasTarget& target, const Place& place, const std::string& who, bool in_list) {
+    const auto refusal = rules_.RefusalOf(target, in_list);
+    if (!refusal || ++reported_ > kAliasFindingsMax) return;
+    const std::string what = refusal->why + ", its mail is refused";
+    if (target.kind == AliasTarget::Kind::kCommand) {
+      p_.findings().Warning("alias-command-refused", place,
+                            who + " hands mail to the command \"" + target.text + "\": " + what, refusal->mend);
+    } else {
+      p_.findings().Warning("alias-file-refused", place, who + " appends mail to the file " + target.text + ": " + what,
+                            refusal->mend);
+    }
   }
 
   void ReadList(const std::string& path, const Place& place) {
@@ -91,6 +84,7 @@ class AliasListReader {
   }
 
   const PostfixParameters& p_;
+  const ProgramRules& rules_;
   LocalDelivery* local_;
   std::set<std::string> seen_;
   std::deque<std::pair<std::string, Place>> wanted_;
@@ -104,7 +98,9 @@ LocalDelivery BuildLocalDelivery(const PostfixParameters& p, const TableList& al
   local.expand_owner_alias = p.Bool("expand_owner_alias");
   local.reset_owner_alias = p.Bool("reset_owner_alias");
   local.owner_request_special = p.Bool("owner_request_special");
-  AliasListReader(p, &local).Run(alias_maps);
+  const ProgramRules rules(p);
+  local.programs = rules.programs();
+  AliasListReader(p, rules, &local).Run(alias_maps);
   return local;
 }
 

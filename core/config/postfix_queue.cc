@@ -91,6 +91,9 @@ class TransportReader {
 // others. A number in master.cf is taken as it is: somebody wants this transport to be slow.
 constexpr uint32_t kDeliveriesPerProcess = 10;
 
+// Commands that run at a time, and files that are written: each holds a message in memory.
+constexpr uint32_t kProgramsMax = 50;
+
 // master.cf's maxproc column.
 uint32_t ProcessLimitOf(const PostfixParameters& p, std::string_view transport, uint32_t usual) {
   for (const MasterService& service : p.source().master.services) {
@@ -127,6 +130,10 @@ QueueSettings BuildQueueSettings(const PostfixParameters& p) {
   };
   for (const char* name : {"discard", "error", "lmtp", "local", "relay", "retry", "smtp", "virtual"}) add(name);
   for (const auto& [name, agent] : BuildTransports(p)) add(name);
+  // local(8)'s own: what aliases name. A process each, so maxproc is meant as it is.
+  TransportQueue programs = queue.transports.at("local");
+  programs.process_limit = std::min(ProcessLimitOf(p, "local", queue.default_process_limit), kProgramsMax);
+  for (const char* name : {"(command)", "(file)"}) queue.transports.emplace(name, programs);
   return queue;
 }
 

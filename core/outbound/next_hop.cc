@@ -82,6 +82,11 @@ StatusOr<NextHop> ParseNextHop(const routing::Transport& transport, const config
   using Action = VerdictHop::Action;
   if (transport.name == smtp::kExpandedTransport)
     return NextHop(VerdictHop{.action = Action::kDiscard, .status = "2.0.0", .text = "alias expanded"});
+  if (routing::IsProgramTransport(transport.name)) {
+    auto program = routing::ParseProgramTarget(transport.name, transport.nexthop);
+    if (!program) return Unavailable("no command and no file: " + transport.nexthop);
+    return NextHop(ProgramHop{*std::move(program)});
+  }
   const std::string_view agent = config::AgentOf(transport.name, config.routing);
   if (agent == "smtp") {
     auto hop = ParseNetworkHop(transport.nexthop, false, config.smtp_client);

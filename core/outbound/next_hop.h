@@ -6,6 +6,7 @@
 //   error, retry    "[5.1.1 ]words": all recipients bounce, or wait
 //   discard         "[2.0.0 ]words": all recipients count as delivered
 //   virtual, local  a mailbox of this host
+//   (command), (file)  what an alias names (core/routing/program_target.h)
 //   (expanded)      an alias that was expanded: counts as delivered, for the notice (smtp::kExpandedTransport)
 #pragma once
 
@@ -18,6 +19,7 @@
 #include "core/base/status.h"
 #include "core/boundary/file_plan.h"
 #include "core/config/settings.h"
+#include "core/routing/program_target.h"
 #include "core/routing/transport.h"
 
 namespace postern::outbound {
@@ -53,7 +55,11 @@ struct MailboxHop {
   std::string nexthop;
   bool operator==(const MailboxHop&) const = default;
 };
-using NextHop = std::variant<NetworkHop, SocketHop, VerdictHop, MailboxHop>;
+struct ProgramHop {
+  routing::ProgramTarget program;
+  bool operator==(const ProgramHop&) const = default;
+};
+using NextHop = std::variant<NetworkHop, SocketHop, VerdictHop, MailboxHop, ProgramHop>;
 
 // kUnavailable: no such transport, or a next hop that cannot be read ("missing "]" in server description: ..."): the
 // message waits until that is mended, as with Postfix.

@@ -30,36 +30,45 @@ StatusOr<smtp::LocalRecipient> QueueManager::LocalRecipientOf(const queue::Envel
   return local;
 }
 
-void QueueManager::DeliverToMailbox(const queue::Delivery& delivery, Context& context) {
+void QueueManager::WithMessage(const queue::Delivery& delivery, std::function<void(SharedBytes, Context&)> then,
+                               Context& context) {
   const Cargo& cargo = *active_.at(delivery.message).cargo;
-  const auto deliver = [this, delivery](SharedBytes message, Context& later) {
-    DeliverBytes(delivery, std::move(message), later);
-  };
   if (cargo.bytes != nullptr) {
-    return deliver(
-        std::make_shared<const std::string>(cargo.bytes->substr(cargo.message_at_bytes, cargo.message_bytes)), context);
+    return then(std::make_shared<const std::string>(cargo.bytes->substr(cargo.message_at_bytes, cargo.message_bytes)),
+                context);
   }
-  const OpId op = Ask([deliver](const Event& event, Context& later) {
+  const OpId op = Ask([then = std::move(then)](const Event& event, Context& later) {
     const auto* read = std::get_if<ReadDone>(&event);
-    deliver(read != nullptr && read->status.ok() ? std::make_shared<const std::string>(read->bytes) : nullptr, later);
+    then(read != nullptr && read->status.ok() ? std::make_shared<const std::string>(read->bytes) : nullptr, later);
   });
   context.out.Put(
       Read{.op = op, .path = cargo.path, .offset_bytes = cargo.message_at_bytes, .length_bytes = cargo.message_bytes});
 }
 
-void QueueManager::DeliverBytes(const queue::Delivery& delivery, SharedBytes message, Context& context) {
-  const queue::Envelope& envelope = active_.at(delivery.message).cargo->envelope;
+QueueManager::Settle QueueManager::SettleTogether(const queue::Delivery& delivery) {
   struct Progress {
     size_t open = 0;
     std::vector<Carried> carried;
   };
   auto progress = std::make_shared<Progress>();
   progress->open = delivery.group.recipients.size();
-  const auto settled = [this, delivery, progress](uint32_t index, RecipientDone done, Context& later) {
+  return [this, delivery, progress](uint32_t index, RecipientDone done, Context& later) {
     progress->carried.push_back({index, std::move(done)});
     if (--progress->open == 0)
       OnCarried(delivery, progress->carried, queue::Verdict::kRecipients, {}, later.now.mono, later);
   };
+}
+
+void QueueManager::DeliverToMailbox(const queue::Delivery& delivery, Context& context) {
+  WithMessage(
+      delivery,
+      [this, delivery](SharedBytes message, Context& later) { DeliverBytes(delivery, std::move(message), later); },
+      context);
+}
+
+void QueueManager::DeliverBytes(const queue::Delivery& delivery, SharedBytes message, Context& context) {
+  const queue::Envelope& envelope = active_.at(delivery.message).cargo->envelope;
+  const Settle settled = SettleTogether(delivery);
   for (const uint32_t index : delivery.group.recipients) {
     const queue::QueuedRecipient& recipient = envelope.recipients[index];
     auto target =

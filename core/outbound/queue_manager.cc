@@ -225,6 +225,8 @@ void QueueManager::StartDelivery(queue::Delivery delivery, Context& context) {
   }
   if (const auto* verdict = std::get_if<VerdictHop>(&*hop)) return SettleAtOnce(delivery, *verdict, context);
   if (std::holds_alternative<MailboxHop>(*hop)) return DeliverToMailbox(delivery, context);
+  if (const auto* program = std::get_if<ProgramHop>(&*hop))
+    return DeliverToProgram(delivery, program->program, context);
   StartCourier(delivery, *std::move(hop), context);
 }
 
@@ -301,7 +303,9 @@ void QueueManager::SettleAtOnce(const queue::Delivery& delivery, const VerdictHo
 void QueueManager::OnCarried(const queue::Delivery& delivery, const std::vector<Carried>& carried,
                              queue::Verdict verdict, queue::UnreachableReason reason, Instant began, Context& context) {
   deliveries_.erase(delivery.id);
-  const std::string_view agent = config::AgentOf(delivery.group.destination.transport, config_->routing);
+  const std::string& transport = delivery.group.destination.transport;
+  const std::string_view agent =
+      routing::IsProgramTransport(transport) ? "local" : config::AgentOf(transport, config_->routing);
   for (const Carried& each : carried)
     SettleRecipient(delivery.message, each.recipient, each.done, agent, began, context);
   auto report = schedule_.Finished(delivery.id, verdict, context.now.mono, std::move(reason));

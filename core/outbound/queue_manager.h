@@ -186,7 +186,17 @@ class QueueManager final : public Machine, private PickupHost {
   void CommitDelivery(std::shared_ptr<smtp::MessageDelivery> delivery, smtp::MessageDelivery::Plans plans,
                       std::function<void(bool told, Context&)> done, Context& context);
 
+  // queue_program.cc: mail in the queue for commands and files that aliases name.
+  void DeliverToProgram(const queue::Delivery& delivery, const routing::ProgramTarget& program, Context& context);
+  void RunFor(const queue::Delivery& delivery, const routing::ProgramTarget& program, SharedBytes message,
+              Context& context);
+
   // queue_mailbox.cc: mail in the queue for mailboxes of this host.
+  // To be called for each recipient of the delivery, which ends with the last.
+  using Settle = std::function<void(uint32_t recipient, RecipientDone done, Context&)>;
+  Settle SettleTogether(const queue::Delivery& delivery);
+  // The message as it lies in the queue, at once or later; null: it cannot be read.
+  void WithMessage(const queue::Delivery& delivery, std::function<void(SharedBytes, Context&)> then, Context& context);
   void DeliverToMailbox(const queue::Delivery& delivery, Context& context);
   void DeliverBytes(const queue::Delivery& delivery, SharedBytes message, Context& context);
   void WriteToMaildir(smtp::LocalRecipient local, SharedBytes message, bool make_folders,

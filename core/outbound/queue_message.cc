@@ -150,8 +150,9 @@ queue::Destination QueueManager::DestinationOf(const queue::Envelope& envelope,
                                                const queue::QueuedRecipient& recipient) const {
   queue::Destination destination;
   const routing::Mailbox* const sender = envelope.null_sender ? nullptr : &envelope.sender;
-  // An alias that leads nowhere, or is only told of.
-  if (recipient.transport == "error" || recipient.transport == smtp::kExpandedTransport) {
+  // An alias that leads nowhere, or is only told of; what an alias names that is no address.
+  if (recipient.transport == "error" || recipient.transport == smtp::kExpandedTransport ||
+      routing::IsProgramTransport(recipient.transport)) {
     destination = {.transport = recipient.transport, .nexthop = recipient.nexthop};
   } else if (const auto target = routing::ResolveFinal(recipient.address, sender, config_->routing);
              target.ok() && !std::holds_alternative<routing::QueueTarget>(*target)) {
@@ -239,7 +240,9 @@ void QueueManager::SettleRecipient(const std::string& id, uint32_t index, const 
                              .status = done.status,
                              .remote_mta_type = done.remote_mta.empty() ? "" : "dns",
                              .remote_mta = done.remote_mta,
-                             .diagnostic_type = done.reply.empty() ? "" : "smtp",
+                             .diagnostic_type = done.reply.empty()        ? ""
+                                                : done.remote_mta.empty() ? "x-unix"
+                                                                          : "smtp",
                              .diagnostic = done.reply,
                              .relay = done.relay,
                              .text = done.text,

@@ -32,7 +32,7 @@ namespace postern::queue {
 
 struct QueuedRecipient {
   routing::Mailbox address;        // after rewriting and aliases
-  std::string transport;           // "smtp", "relay", "local", "virtual"
+  std::string transport;           // "smtp", "relay", "local", "virtual"; a program's word (routing/program_target.h)
   std::string nexthop;             // empty: by the address
   std::string original;            // as the client named it: X-Original-To, orig_to=
   std::string original_recipient;  // ORCPT, decoded; empty: none

@@ -19,6 +19,8 @@ struct LocalLevel {
   std::string alias;  // the name of the alias that this belongs to
   std::vector<AliasTarget> targets;
   size_t next = 0;
+  bool in_list = false;     // of a list that is included
+  bool of_pattern = false;  // what matched may be part of the targets: a sender's words
   std::string unmatched;  // "+ext" of the name that the alias was found without
   std::string extension;  // what of it goes on to the targets
   std::optional<Mailbox> sender;
@@ -52,15 +54,31 @@ class LocalExpander {
   void Follow(const AliasTarget& target) {
     const LocalLevel& level = levels_.back();
     switch (target.kind) {
-      case AliasTarget::Kind::kCommand: return Fail(level.passed.back(), "5.7.1", "mail to command is restricted");
-      case AliasTarget::Kind::kFile: return Fail(level.passed.back(), "5.7.1", "mail to file is restricted");
+      case AliasTarget::Kind::kCommand:
+      case AliasTarget::Kind::kFile:
+        return FollowProgram(target);
       case AliasTarget::Kind::kInclude: return FollowList(target.text);
       case AliasTarget::Kind::kAddress: break;
     }
     auto mailbox = MappedAddress(target.text, level.passed.back(), level.extension, routing_);
     if (!mailbox) return Fail(level.passed.back(), "5.3.5", "mail system configuration error");
     if (is_local_(*mailbox)) return FollowName(*mailbox, &level);
-    result_.members.push_back({.address = *std::move(mailbox), .sender = level.sender, .passed = level.passed});
+    result_.members.push_back(
+        {.address = *std::move(mailbox), .program = {}, .sender = level.sender, .passed = level.passed});
+  }
+
+  void FollowProgram(const AliasTarget& target) {
+    const LocalLevel& level = levels_.back();
+    // Postfix fills in no "$1" of a pattern table where a command may come of it.
+    if (level.of_pattern || !routing_.local.programs.Allows(target, level.in_list)) {
+      const bool command = target.kind == AliasTarget::Kind::kCommand;
+      return Fail(level.passed.back(), "5.7.1",
+                  command ? "mail to command is restricted" : "mail to file is restricted");
+    }
+    result_.members.push_back({.address = level.passed.back(),
+                               .program = ProgramTarget{.target = target, .in_list = level.in_list},
+                               .sender = level.sender,
+                               .passed = level.passed});
   }
 
   void FollowList(const std::string& path) {
@@ -70,6 +88,8 @@ class LocalExpander {
       return Fail(level.passed.back(), "5.3.5", "mail system configuration error");
     }
     LocalLevel inner{.key = ":include:" + path, .alias = level.alias, .targets = *list->second};
+    inner.in_list = true;
+    inner.of_pattern = level.of_pattern;
     inner.unmatched = level.unmatched;
     if (routing_.propagate_extensions.include) inner.extension = level.unmatched;
     inner.sender = level.sender;
@@ -92,7 +112,7 @@ class LocalExpander {
       const std::string name = local.substr(0, end);
       // An alias that names itself means the user of that name.
       if (above != nullptr && name == above->alias) continue;
-      if (const auto value = Find(name, end == std::string::npos)) {
+      if (const auto value = Find(name, end == std::string::npos, &level.of_pattern)) {
         level.key = level.alias = name;
         level.targets = config::ParseAliasTargets(*value);
         if (end != std::string::npos) level.unmatched = mailbox.local.substr(end);
@@ -110,10 +130,12 @@ class LocalExpander {
   }
 
   // Pattern tables are asked the whole name only.
-  std::optional<std::string> Find(const std::string& name, bool whole) const {
+  std::optional<std::string> Find(const std::string& name, bool whole, bool* of_pattern = nullptr) const {
     for (const config::TablePtr& table : routing_.alias_maps.tables) {
       if (!whole && table->is_pattern_table()) continue;
-      if (auto value = table->Find(name)) return value;
+      auto value = table->Find(name);
+      if (value && of_pattern != nullptr) *of_pattern = table->is_pattern_table();
+      if (value) return value;
     }
     return std::nullopt;
   }

@@ -217,6 +217,10 @@ class AliasResolver {
     };
     std::vector<Item> items;
     for (LocalMember& member : expansion->members) {
+      if (member.program) {
+        SettleProgram(*member.program, member.address, way_of(std::move(member.sender), member.passed, true));
+        continue;
+      }
       // What is passed on is a new message to cleanup(8): canonical maps and virtual aliases apply to it.
       items.push_back({.address = Canonical(member.address, Role::kRecipient, routing_),
                        .way = way_of(std::move(member.sender), member.passed, true),
@@ -230,6 +234,13 @@ class AliasResolver {
                                            .way = way_of(std::move(failure.sender), failure.passed, false)});
     }
     return OkStatus();
+  }
+
+  // Each once under each name.
+  void SettleProgram(const ProgramTarget& program, const Mailbox& address, Way way) {
+    QueueTarget target{.transport = std::string(TransportOf(program)), .nexthop = NexthopOf(program)};
+    if (!seen_.insert(LowerCase(address.Key()) + " " + target.transport + target.nexthop).second) return;
+    resolution_.destinations.push_back({.address = address, .target = std::move(target), .way = std::move(way)});
   }
 
   const Mailbox* sender_;

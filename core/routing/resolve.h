@@ -39,7 +39,8 @@ struct UserTarget {
 };
 // Everything else waits in the queue for the transport that takes it.
 struct QueueTarget {
-  std::string transport;  // "smtp", "relay", "local", or what transport_maps or a *_transport parameter names
+  std::string
+      transport;  // "smtp", "relay", "local", what transport_maps or a *_transport parameter names, a program's word
   std::string nexthop;    // a host, a socket, a bounce's words: as the transport reads it (core/outbound/next_hop.h)
   bool operator==(const QueueTarget&) const = default;
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
+#include "core/routing/program_target.h"
 #include "core/smtp/command.h"
 
 namespace postern::smtp {
@@ -38,6 +39,8 @@ RemoteRecipient ForTheQueue(const routing::Destination& destination, const Asked
   if (const auto* queue = std::get_if<routing::QueueTarget>(&destination.target)) {
     remote.queued.transport = queue->transport;
     remote.queued.nexthop = queue->nexthop;
+    // To local(8) what a list with an owner runs has no original recipient: no X-Original-To.
+    if (remote.sender && routing::IsProgramTransport(queue->transport)) remote.queued.original.clear();
   }
   return remote;
 }
@@ -71,6 +74,7 @@ std::optional<RemoteRecipient> ForTheNotice(const routing::Mailbox& given, const
 
 std::string KeyOf(const queue::QueuedRecipient& recipient) {
   const std::string key = LowerCase(recipient.address.Key());
+  if (routing::IsProgramTransport(recipient.transport)) return recipient.transport + recipient.nexthop + " " + key;
   return recipient.transport == kExpandedTransport ? recipient.transport + " " + key : key;
 }
 

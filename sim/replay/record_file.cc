@@ -160,6 +160,7 @@ class RecordedHost final : public config::FileSource {
   int64_t UserId(std::string_view name) override { return Found(users_, name, int64_t{-1}); }
   int64_t GroupId(std::string_view name) override { return Found(groups_, name, int64_t{-1}); }
   int64_t PrimaryGroupOf(std::string_view user) override { return Found(primary_groups_, user, int64_t{-1}); }
+  int64_t OwnUserId() override { return own_user_; }
   uint16_t ServicePort(std::string_view name) override { return Found(ports_, name, uint16_t{0}); }
   std::vector<IpAddress> InterfaceAddresses() override { return interfaces_; }
   std::vector<IpAddress> HostAddresses(std::string_view name) override { return Found(hosts_, name, {}); }
@@ -189,6 +190,7 @@ class RecordedHost final : public config::FileSource {
   void Take(WordReader& words) {
     const std::string kind(words.Word());
     if (kind == "interfaces") return void(interfaces_ = Addresses(words));
+    if (kind == "own-user") return void(own_user_ = words.Number<int64_t>());
     const std::string name = words.Text();
     if (kind == "read") {
       texts_.insert_or_assign(name, words.TextOrStatus());
@@ -238,6 +240,7 @@ class RecordedHost final : public config::FileSource {
   Named<std::vector<IpAddress>> hosts_;
   std::vector<IpAddress> interfaces_;
   std::string host_name_;
+  int64_t own_user_ = -1;
 };
 
 }  // namespace

@@ -35,7 +35,8 @@ World::World(uint64_t seed, std::shared_ptr<const config::Config> config, uint16
       remote_(seed, "remote"),
       disk_(seed),
       wall_offset_us_(kFirstWallUs),
-      zones_(seed) {
+      zones_(seed),
+      programs_(seed) {
   now_.wall.us = wall_offset_us_;
   After(Seconds(60).ns, [this] { Disturb(); });
 }
@@ -507,6 +508,7 @@ void World::PerformAsk(size_t shard, const Ask& ask) {
     });
     return;
   }
+  if (const auto* run = std::get_if<RunProgram>(&ask.question)) return PerformRun(shard, ask.op, *run);
   AfterForProcess(NetworkLatency(), [this, shard, ask] {
     Answer answer{.op = ask.op};
     if (const auto* verify = std::get_if<VerifyPassword>(&ask.question)) {
@@ -517,6 +519,15 @@ void World::PerformAsk(size_t shard, const Ask& ask) {
       answer.reply = ClientName{.name = lookup.address.IsLoopback() ? "localhost" : ""};
     }
     StepShard(shard, answer);
+  });
+}
+
+// Whoever dies after the program has begun does not know what it did.
+void World::PerformRun(size_t shard, OpId op, const RunProgram& run) {
+  AfterForProcess(RemoteLatency(), [this, shard, op, run] {
+    const size_t number = programs_.Begin(run);
+    AfterForProcess(programs_.TimeOf(number, run).ns,
+                    [this, shard, op, number] { StepShard(shard, Answer{.op = op, .reply = programs_.Tell(number)}); });
   });
 }
 

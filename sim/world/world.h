@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/shard/shard.h"
+#include "sim/remote/host_programs.h"
 #include "sim/remote/remote_party.h"
 #include "sim/remote/zones.h"
 #include "sim/world/disk.h"
@@ -81,6 +82,7 @@ class World {
     certificates_[address] = std::make_shared<const CertificateFacts>(std::move(facts));
   }
   Zones& zones() { return zones_; }
+  const HostPrograms& programs() const { return programs_; }
 
   // ---- for the workload ----
   // The first shard takes the queue's mail to where it goes, from the next process on.
@@ -159,6 +161,7 @@ class World {
   void PerformClose(const Close& close);
   void PerformHandoff(Handoff& handoff);
   void PerformAsk(size_t shard, const Ask& ask);
+  void PerformRun(size_t shard, OpId op, const RunProgram& run);
   void PerformConnect(size_t shard, const postern::Connect& connect);
   // Whoever watches a folder in which the operation changed names.
   void TellWatchers(const FileOp& op);
@@ -203,6 +206,7 @@ class World {
   std::map<IpAddress, std::shared_ptr<const CertificateFacts>> certificates_;
   std::vector<std::unique_ptr<Client>> remote_links_;  // the remote hosts' ends of connections
   Zones zones_;
+  HostPrograms programs_;
   std::map<std::pair<size_t, OpId>, std::set<Path>> watches_;
   std::map<std::pair<size_t, OpId>, uint64_t> timers_;  // -> the order number that is valid
   int64_t disk_full_until_ns_ = 0;

@@ -63,6 +63,86 @@ TEST(LocalSettings, SayWhatNothingDeliversTo) {
   EXPECT_TRUE(std::any_of(ids.begin(), ids.end(), [](const std::string& id) { return id.starts_with("local-users-without-mailbox"); }));
 }
 
+// Why the command of /etc/aliases:2 is refused, and what would let it; "" where it is not.
+std::string CommandRefusal(const std::string& main_lines, int64_t own_user = 0,
+                           const std::string& alias = "\"|/bin/cat\"") {
+  MemoryFiles files = HostWith(main_lines, "root: u1@example.test\ncmd: " + alias + "\n");
+  files.users = {{"mailcmd", 900}, {"root", 0}, {"postfix", 101}, {"nogroup", 901}};
+  files.primary_groups = {{"mailcmd", 900}, {"root", 0}, {"postfix", 101}};
+  files.own_user = own_user;
+  files.Add("/l/a", "|/bin/cat\n");
+  const Loaded loaded = Load(files, {});
+  if (loaded.config == nullptr) return "error";
+  for (const Finding& finding : loaded.findings) {
+    if (finding.id == "alias-command-refused" || finding.id == "alias-file-refused")
+      return finding.what + " / " + finding.mend;
+  }
+  return "";
+}
+bool Says(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+TEST(LocalSettings, RunCommandsOnlyAsAUserThatIsSetForIt) {
+  const std::string user = "mailbox_size_limit = 0\ndefault_privs = mailcmd\n";
+  EXPECT_EQ(CommandRefusal(user), "");
+  EXPECT_EQ(CommandRefusal(user, 900), "") << "who we are already";
+  EXPECT_TRUE(Says(CommandRefusal(""),
+                   "default_privs does not say as whom, its mail is refused / set default_privs to a user"));
+  EXPECT_TRUE(Says(CommandRefusal(user, 1000), "can't become default_privs = mailcmd"));
+  EXPECT_TRUE(Says(CommandRefusal(user, -1), "can't become default_privs = mailcmd"));
+  EXPECT_TRUE(Says(CommandRefusal("default_privs = root\n"), "has root's rights"));
+  EXPECT_TRUE(Says(CommandRefusal("default_privs = postfix\n"), "is mail_owner"));
+  EXPECT_TRUE(Says(CommandRefusal("default_privs = nobodyhere\n"), "is no user of this host"));
+  EXPECT_TRUE(Says(CommandRefusal("default_privs = nogroup\n"), "is no user of this host"));
+  EXPECT_TRUE(Says(CommandRefusal(user + "mailbox_size_limit = 1000\n"), "mailbox_size_limit is smaller"));
+  EXPECT_EQ(CommandRefusal(user + "mailbox_size_limit = $message_size_limit\n"), "");
+}
+
+TEST(LocalSettings, RunCommandsOnlyWhereTheyAreAllowed) {
+  const std::string user = "mailbox_size_limit = 0\ndefault_privs = mailcmd\n";
+  EXPECT_TRUE(
+      Says(CommandRefusal(user + "allow_mail_to_commands =\n"),
+           "allow_mail_to_commands does not allow it, its mail is refused / add \"alias\" to allow_mail_to_commands"));
+  EXPECT_TRUE(Says(CommandRefusal(user, 0, ":include:/l/a"), "add \"include\" to allow_mail_to_commands"));
+  EXPECT_EQ(CommandRefusal(user + "allow_mail_to_commands = include\n", 0, ":include:/l/a"), "");
+  EXPECT_EQ(CommandRefusal(user, 0, "/var/mail/x"), "");
+  EXPECT_TRUE(Says(CommandRefusal(user + "allow_mail_to_files = forward\n", 0, "/var/mail/x"),
+                   "add \"alias\" to allow_mail_to_files"));
+  EXPECT_TRUE(Says(CommandRefusal(user, 0, "/var/mail/x/"), "a Maildir is not delivered to so"));
+}
+
+TEST(LocalSettings, SayHowCommandsAreRunAndFilesLocked) {
+  MemoryFiles files = HostWith(
+      "default_privs = mailcmd\nallow_mail_to_commands = alias, include\nallow_mail_to_files =\ncommand_time_limit = "
+      "10m\n"
+      "local_command_shell = /bin/rbash -c\nexport_environment = TZ A=b\ncommand_expansion_filter = abc\n"
+      "mailbox_size_limit = 0\nmailbox_delivery_lock = flock\ndeliver_lock_attempts = 3\ndeliver_lock_delay = "
+      "2s\nstale_lock_time = 1h\n",
+      "root: u1@example.test\n");
+  files.users = {{"mailcmd", 900}};
+  files.primary_groups = {{"mailcmd", 902}};
+  const Loaded loaded = Load(files, {});
+  ASSERT_NE(loaded.config, nullptr);
+  const LocalPrograms& programs = loaded.config->routing.local.programs;
+  EXPECT_TRUE(programs.commands_in_alias && programs.commands_in_list && !programs.files_in_alias &&
+              !programs.files_in_list);
+  EXPECT_EQ(programs.uid, 900);
+  EXPECT_EQ(programs.gid, 902);
+  EXPECT_EQ(programs.time_limit, Seconds(600));
+  EXPECT_EQ(programs.shell, (std::vector<std::string>{"/bin/rbash", "-c"}));
+  EXPECT_EQ(programs.environment, (std::vector<std::string>{"TZ", "A=b"}));
+  EXPECT_EQ(programs.expansion_filter, "abc");
+  EXPECT_EQ(programs.file_bytes_max, 0u);
+  EXPECT_TRUE(programs.lock.flock && !programs.lock.fcntl && !programs.lock.dotlock);
+  EXPECT_EQ(programs.lock.attempts, 3u);
+  EXPECT_EQ(programs.lock.delay, Seconds(2));
+  EXPECT_EQ(programs.lock.stale, Seconds(3600));
+  // Two at a time for one target, as local(8) has it.
+  EXPECT_EQ(loaded.config->queue.Of("(command)").destination_concurrency_limit, 2u);
+  EXPECT_EQ(loaded.config->queue.Of("(file)").destination_recipient_limit, 1u);
+  files.Add("/etc/postfix/main.cf", *files.Read("/etc/postfix/main.cf") + "mailbox_delivery_lock = hope\n");
+  EXPECT_EQ(Load(files, {}).config, nullptr);
+}
+
 TEST(LocalSettings, TakeTheParameters) {
   MemoryFiles files = HostWith(
       "propagate_unmatched_extensions = virtual, alias\nexpand_owner_alias = yes\n"

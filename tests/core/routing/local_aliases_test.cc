@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/config/pattern_table.h"
 #include "core/routing/resolve.h"
 #include "tests/core/routing/routing_fixture.h"
 
@@ -122,6 +123,59 @@ TEST(LocalAliases, SayWhatCannotBeReached) {
   EXPECT_EQ(Where("cmd@local.test"), "! 5.7.1 cmd@local.test mail to command is restricted ");
   EXPECT_EQ(Where("file@local.test"), "! 5.7.1 file@local.test mail to file is restricted ");
   EXPECT_EQ(Where("both@local.test"), "u1@example.test(both@local.test) ! 5.7.1 both@local.test mail to command is restricted ");
+}
+
+// "transport nexthop address(Delivered-To)" of what is delivered to no address.
+std::string Programs(std::string_view text, const config::Routing& routing) {
+  const auto resolution = Resolve(*ParseMailbox(text), nullptr, routing);
+  std::string all;
+  for (const Destination& destination : resolution->destinations) {
+    const auto* queue = std::get_if<QueueTarget>(&destination.target);
+    if (queue == nullptr || !IsProgramTransport(queue->transport)) continue;
+    all += queue->transport + " " + queue->nexthop + " " + destination.address.Key();
+    for (const Mailbox& passed : destination.way.delivered_to) all += "(" + passed.Key() + ")";
+    all += "; ";
+  }
+  for (const Undeliverable& failure : resolution->undeliverable)
+    all += "! " + failure.status + " " + failure.text + "; ";
+  return all;
+}
+
+TEST(LocalAliases, LeadToCommandsAndFilesWhereThatIsAllowed) {
+  config::Routing routing = LocalRouting();
+  routing.local.programs.commands_in_alias = true;
+  EXPECT_EQ(Programs("cmd@local.test", routing), "(command) alias:/bin/cat cmd@local.test(cmd@local.test); ");
+  EXPECT_EQ(Programs("both@local.test", routing), "(command) alias:/bin/cat both@local.test(both@local.test); ");
+  EXPECT_EQ(Programs("file@local.test", routing), "! 5.7.1 mail to file is restricted; ");
+  routing.local.programs.files_in_alias = true;
+  EXPECT_EQ(Programs("file@local.test", routing), "(file) alias:/tmp/out file@local.test(file@local.test); ");
+}
+
+TEST(LocalAliases, AskForListsApart) {
+  config::Routing routing = LocalRouting();
+  routing.local.alias_lists["/l/self"] =
+      std::make_shared<const std::vector<config::AliasTarget>>(config::ParseAliasList("|a\n|a\n/f\n/folder/\ncmd\n"));
+  routing.local.programs.commands_in_alias = true;
+  EXPECT_EQ(Programs("self2@local.test", routing),
+            "(command) alias:/bin/cat cmd@local.test(self2@local.test); "
+            "! 5.7.1 mail to command is restricted; ! 5.7.1 mail to command is restricted; "
+            "! 5.7.1 mail to file is restricted; ! 5.7.1 mail to file is restricted; ");
+  routing.local.programs = {.commands_in_list = true, .files_in_list = true};
+  EXPECT_EQ(
+      Programs("self2@local.test", routing),
+      "(command) include:a self2@local.test(self2@local.test); (file) include:/f self2@local.test(self2@local.test); "
+      "! 5.7.1 mail to file is restricted; ! 5.7.1 mail to command is restricted; ");
+}
+
+// What a pattern matched is a sender's word: none of it reaches a shell.
+TEST(LocalAliases, OfPatternsLeadToNoCommand) {
+  config::Routing routing = LocalRouting();
+  config::FindingList findings;
+  routing.alias_maps = {.tables = {config::MakeRegularExpressionTable(
+                            "regexp:/a", false, "/^(.*)$/ \"|/bin/echo $1\"\n", "/a", &findings)}};
+  ASSERT_TRUE(routing.alias_maps.tables[0] != nullptr && routing.alias_maps.tables[0]->is_pattern_table());
+  routing.local.programs = {.commands_in_alias = true, .commands_in_list = true};
+  EXPECT_EQ(Programs("any@local.test", routing), "! 5.7.1 mail to command is restricted; ");
 }
 
 TEST(LocalAliases, EndLoops) {

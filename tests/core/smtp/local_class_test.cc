@@ -21,6 +21,7 @@ std::shared_ptr<const config::Config> LocalHost(const std::string& main_lines = 
             "postmaster: u1@example.test\nlist: u1@example.test, far@far.example\nowner-list: u2@example.test\n"
             "team: u1@example.test, nobody@example.test\ncmd: \"|/bin/cat\"\nloopa: loopb@local.test\nloopb: loopa@local.test\n"
             "gone: nobody@local.test\nfar: far@far.example\n");
+  files.users["mailcmd"] = files.primary_groups["mailcmd"] = 900;
   std::string errors;
   auto config = LoadHost(std::move(files), &errors);
   EXPECT_EQ(errors, "");
@@ -55,6 +56,17 @@ TEST(LocalClass, IsJudgedAtRcpt) {
   EXPECT_EQ(ask("gone@local.test"), "550 5.1.1 <gone@local.test>: Recipient address rejected: User unknown in local recipient table\r\n");
   EXPECT_EQ(ask("cmd@local.test"), "550 5.7.1 <cmd@local.test>: Recipient address rejected: mail to command is restricted\r\n");
   EXPECT_EQ(ask("loopa@local.test"), "550 5.4.6 <loopa@local.test>: Recipient address rejected: alias database loop for loopa\r\n");
+}
+
+TEST(LocalClass, HasCommandsInTheQueueWhereTheyAreAllowed) {
+  const auto config = LocalHost("default_privs = mailcmd\nmailbox_size_limit = $message_size_limit\n");
+  auto harness = Begin(config);
+  EXPECT_EQ(Deliver(*harness, "cmd+x@local.test").substr(0, 9), "250 2.0.0");
+  const std::string file = FileIn(*harness, "/incoming/");
+  EXPECT_NE(file.find("\nrecipient cmd+2Bx@local.test (command) alias:/bin/cat cmd+2Bx@local.test - 0\n"),
+            std::string::npos)
+      << file;
+  EXPECT_NE(file.find("\nmessage\nDelivered-To: cmd+x@local.test\nReceived: "), std::string::npos) << file;
 }
 
 TEST(LocalClass, LeavesTheTraceThatPostfixLeaves) {
