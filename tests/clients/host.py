@@ -10,6 +10,7 @@ import contextlib
 import email.message
 import imaplib
 import itertools
+import json
 import os
 import pathlib
 import poplib
@@ -148,6 +149,10 @@ class Host:
         assert count > 0, (path, pattern)
         file.write_text(changed)
 
+    def append(self, path, text):
+        with open(self.root / path, 'a') as file:
+            file.write(text)
+
     def maildir(self, user):
         name, domain = user.split('@')
         return self.root / 'home/vmail' / domain / name / 'Maildir'
@@ -164,6 +169,14 @@ class Host:
         spool = self.root / 'var/spool/postfix/postern'
         return sorted(file for part in ('incoming', 'active', 'deferred', 'hold') if (spool / part).is_dir()
                       for file in (spool / part).rglob('*') if file.is_file())
+
+    def queue(self, *arguments):
+        """What `postern queue` prints."""
+        return subprocess.run([PROGRAM, 'queue', *arguments, '--root', self.root], check=True, capture_output=True, text=True, timeout=60).stdout
+
+    def waiting(self):
+        """Recipients of the queue: address -> what `postern queue list` says of it, such as delay_reason once it was tried."""
+        return {each['address']: each for line in self.queue('list', '--json').splitlines() for each in json.loads(line)['recipients']}
 
     # ---- mail programs ----
 

@@ -1,15 +1,12 @@
 """DANE (RFC 7672): the DNS, signed, says which certificate a mail server has. Both servers are ours, the name server is the
 test's own; libunbound checks its signatures."""
 import hashlib
-import json
-import pathlib
 import subprocess
-import tempfile
 import unittest
 
 from name_server import Key, NameServer, address, mx, tlsa
-import peers  # noqa: F401  It knows where host.py is.
-from host import ALICE, PROGRAM, Host, letter, wait_until
+from peers import open_folder, wait_telling
+from host import ALICE, Host, letter
 
 SETTINGS = """
 smtp_dns_support_level = dnssec
@@ -29,7 +26,7 @@ def key_digest(certificate):
 class Dane(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix='postern-dane-')))
+        folder = cls.enterClassContext(open_folder())
         cls.peer = Host(edit=cls.configure_peer)
         cls.addClassCleanup(cls.peer.remove)
         port, digest = cls.peer.port(25), key_digest(cls.peer.root / 'etc/ssl/certs/ssl-cert-snakeoil.pem')
@@ -46,8 +43,7 @@ class Dane(unittest.TestCase):
         anchors = cls.host.root / 'usr/share/dns'
         anchors.mkdir(parents=True)
         (anchors / 'root.key').write_text(key.trust_anchor)
-        with open(cls.host.root / 'etc/postfix/main.cf', 'a') as main:
-            main.write(SETTINGS)
+        cls.host.append('etc/postfix/main.cf', SETTINGS)
         (cls.host.root / 'etc/postfix/transport').write_text(''.join(f'{domain} smtp:{domain}:{port}\n' for domain in DOMAINS))
         cls.enterClassContext(cls.peer)
         cls.enterClassContext(cls.host)
@@ -55,10 +51,8 @@ class Dane(unittest.TestCase):
     @classmethod
     def configure_peer(cls, host):
         """Its certificate is signed by itself: without DANE it proves nothing."""
-        with open(host.root / 'etc/postfix/main.cf', 'a') as main:
-            main.write('virtual_mailbox_domains = ' + ' '.join(DOMAINS) + '\n')
+        host.append('etc/postfix/main.cf', 'virtual_mailbox_domains = ' + ' '.join(DOMAINS) + '\n')
         (host.root / 'etc/postfix/vmailbox').write_text(''.join(f'alice@{domain} {domain}/alice/Maildir/\n' for domain in DOMAINS))
-
         (host.root / 'etc/dovecot/users').write_text(''.join(f'alice@{domain}:{{PLAIN}}secret\n' for domain in DOMAINS))
 
     def send(self, domain):
@@ -66,17 +60,10 @@ class Dane(unittest.TestCase):
             client.sendmail(ALICE, [f'alice@{domain}'], letter(domain))
 
     def arrives(self, domain):
-        try:
-            wait_until(lambda: self.peer.messages(f'alice@{domain}'), 'the message')
-        except AssertionError as error:
-            raise AssertionError(f'{error}\n{self.host.log()[-3000:]}\n{self.name_server.asked}') from error
+        wait_telling(lambda: self.peer.messages(f'alice@{domain}'), 'the message', self.host.log, lambda: self.name_server.asked)
 
     def why_it_waits(self, domain):
-        def reason():
-            listed = subprocess.run([PROGRAM, 'queue', 'list', '--json', '--root', self.host.root], check=True, capture_output=True, timeout=60)
-            return [each['delay_reason'] for line in listed.stdout.splitlines() for each in json.loads(line)['recipients']
-                    if each['address'] == f'alice@{domain}' and 'delay_reason' in each]
-        (why,) = wait_until(reason, 'the reason')
+        why = wait_telling(lambda: self.host.waiting().get(f'alice@{domain}', {}).get('delay_reason'), 'the reason', self.host.log)
         self.assertEqual(self.peer.messages(f'alice@{domain}'), [])
         return why
 

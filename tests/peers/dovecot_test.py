@@ -3,18 +3,13 @@ its own reply, and what becomes of it.
 
 Ends with 77 where Dovecot is not installed or the user is not root.
 """
-import json
-import pathlib
 import shutil
-import subprocess
-import sys
-import tempfile
 import unittest
 
 from name_server import NameServer, address
 from notices import ReadsNotices
-from peers import DOVECOT, DOVECOT_LMTP, SKIPPED, Authority, Dovecot, missing
-from host import ALICE, BOB, PROGRAM, Host, letter, wait_until
+from peers import DOVECOT, DOVECOT_LMTP, Authority, Dovecot, open_folder, run, wait_telling
+from host import ALICE, BOB, Host, letter
 
 FULL, BROKEN, GONE = 'full@example.test', 'broken@example.test', 'gone@example.test'
 # Nobody is `gone` there; `broken` has a file where the mailbox should be.
@@ -31,9 +26,7 @@ class OverUnix(ReadsNotices, unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix='postern-dovecot-'))
-        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        cls.folder.chmod(0o755)
+        cls.folder = cls.enterClassContext(open_folder())
         cls.authority = Authority(cls.folder / 'authority')
         name_server = cls.enterClassContext(NameServer({'lmtp.example.test': [address('127.0.0.1')]}))
         cls.host = Host(options=('--resolver', name_server.resolver))
@@ -43,12 +36,10 @@ class OverUnix(ReadsNotices, unittest.TestCase):
         (cls.folder / 'dovecot/mail/broken').write_text('not a folder')
         etc = cls.host.root / 'etc'
         shutil.copy(cls.authority.certificate, etc / 'ssl/certs/authority.pem')
-        with open(etc / 'postfix/vmailbox', 'a') as mailboxes, open(etc / 'dovecot/users', 'a') as logins:
-            for name in (FULL, BROKEN, GONE):
-                mailboxes.write(f'{name} example.test/{name.split("@")[0]}/Maildir/\n')
-                logins.write(f'{name}:{{PLAIN}}secret\n')
-        with open(etc / 'postfix/main.cf', 'a') as main:
-            main.write(cls.settings())
+        for name in (FULL, BROKEN, GONE):
+            cls.host.append('etc/postfix/vmailbox', f'{name} example.test/{name.split("@")[0]}/Maildir/\n')
+            cls.host.append('etc/dovecot/users', f'{name}:{{PLAIN}}secret\n')
+        cls.host.append('etc/postfix/main.cf', cls.settings())
         cls.enterClassContext(cls.dovecot)
         cls.enterClassContext(cls.host)
 
@@ -57,18 +48,11 @@ class OverUnix(ReadsNotices, unittest.TestCase):
         return 'virtual_transport = lmtp:unix:private/dovecot-lmtp\n'
 
     def wait(self, condition, what):
-        try:
-            return wait_until(condition, what)
-        except AssertionError as error:
-            raise AssertionError(f'{error}\n{self.host.log()[-3000:]}\n{self.dovecot.log()[-3000:]}') from error
+        return wait_telling(condition, what, self.host.log, self.dovecot.log)
 
     def bytes_of_notice(self, subject):
         found = [whole for whole in self.dovecot.messages('alice') if b'\nSubject: ' + subject.encode() + b'\n' in whole]
         return found[-1] if found else None
-
-    def waiting(self):
-        listed = subprocess.run([PROGRAM, 'queue', 'list', '--json', '--root', self.host.root], check=True, capture_output=True, timeout=60)
-        return {each['address']: each.get('delay_reason', '') for line in listed.stdout.splitlines() for each in json.loads(line)['recipients']}
 
     def test_each_recipient_has_its_own_reply(self):
         sent = letter('five recipients')
@@ -81,8 +65,8 @@ class OverUnix(ReadsNotices, unittest.TestCase):
         self.check_failed(failed[GONE], GONE, '5.1.1', 'smtp; 550 5\\.1\\.1 .*User doesn\'t exist', mta=self.mta(failed[GONE]))
         (stored,) = [each for each in self.dovecot.messages('bob') if each.endswith(sent.replace(b'\r\n', b'\n'))]
         self.assertIn(b'Return-Path: <alice@example.test>\n', stored)
-        self.assertRegex(self.wait(lambda: self.waiting().get(BROKEN), 'the reason'), 'said: 451 4')
-        self.assertEqual(list(self.waiting()), [BROKEN])
+        self.assertRegex(self.wait(lambda: self.host.waiting().get(BROKEN, {}).get('delay_reason'), 'the reason'), 'said: 451 4')
+        self.assertEqual(list(self.host.waiting()), [BROKEN])
         for recipient, what in ((BOB, 'dsn=2.0.0, status=sent .250 2.0.0 '), (FULL, 'dsn=5.2.2, status=bounced '),
                                 (BROKEN, 'dsn=4.2.0, status=deferred '), (GONE, 'dsn=5.1.1, status=bounced ')):
             self.host.wait_for_log(f'postfix/lmtp.*to=<{recipient}>, relay={self.relay}, .*{what}')
@@ -118,8 +102,4 @@ def load_tests(loader, _, __):
 
 
 if __name__ == '__main__':
-    why = missing(DOVECOT, DOVECOT_LMTP)
-    if why:
-        print('skipped: ' + why)
-        sys.exit(SKIPPED)
-    unittest.main(verbosity=2)
+    run(DOVECOT, DOVECOT_LMTP)

@@ -10,55 +10,30 @@ import struct
 import threading
 import time
 
-TIMEOUT_S = 30
+from servers import TIMEOUT_S, Server
 
 
 class HungUp(Exception):
     pass
 
 
-class FlakyServer(threading.Thread):
+class FlakyServer(Server):
     """`odds`: of a fault at each command. `certificate`, `key`: files."""
 
     def __init__(self, seed, odds, certificate, key):
-        super().__init__(daemon=True)
+        super().__init__()
         self.random, self.odds = random.Random(seed), odds
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate, key)
         self.lock = threading.Lock()
         self.acknowledged, self.taken = collections.Counter(), collections.Counter()  # (recipient, message with CRLF line ends)
         self.faults = collections.Counter()
-        self.connections = 0
-        self.listener = socket.create_server(('127.0.0.1', 0), backlog=200)
-        self.port = self.listener.getsockname()[1]
-        self.sessions = []
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.join()
-        self.listener.close()
-        for session in self.sessions:
-            session.join(TIMEOUT_S)
-
-    def run(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            connection.settimeout(TIMEOUT_S)
-            self.connections += 1
-            self.sessions = [each for each in self.sessions if each.is_alive()] + [threading.Thread(target=self.serve, args=(connection,))]
-            self.sessions[-1].start()
 
     def serve(self, connection):
+        connection.settimeout(TIMEOUT_S)
         try:
             Session(self, connection).serve()
-        except (HungUp, OSError):
+        except HungUp:
             pass
 
     def fault(self, *kinds):

@@ -2,12 +2,11 @@
 on the way, and no notice is written."""
 import concurrent.futures
 import random
-import subprocess
 import unittest
 
 from flaky_server import FlakyServer
-import peers  # noqa: F401  It knows where host.py is.
-from host import ALICE, ALICE_PASSWORD, PROGRAM, Host, letter, wait_until
+from peers import wait_telling
+from host import ALICE, ALICE_PASSWORD, Host, letter
 
 SEED, ODDS = 1, 0.06
 MESSAGES, CLIENTS = 300, 6
@@ -24,8 +23,7 @@ class Flaky(unittest.TestCase):
         self.addCleanup(host.remove)
         certificates = host.root / 'etc/ssl'
         server = self.enterContext(FlakyServer(SEED, ODDS, certificates / 'certs/ssl-cert-snakeoil.pem', certificates / 'private/ssl-cert-snakeoil.key'))
-        with open(host.root / 'etc/postfix/main.cf', 'a') as main:
-            main.write(SETTINGS + f'relayhost = [127.0.0.1]:{server.port}\n')
+        host.append('etc/postfix/main.cf', SETTINGS + f'relayhost = [127.0.0.1]:{server.port}\n')
         self.enterContext(host)
         draw = random.Random(SEED)
         wanted = {}  # subject -> (recipients, message)
@@ -42,11 +40,7 @@ class Flaky(unittest.TestCase):
             subjects = list(wanted)
             for sent in [pool.submit(send, subjects[i::CLIENTS]) for i in range(CLIENTS)]:
                 sent.result()
-        try:
-            wait_until(lambda: not host.queue_files(), 'the end of the queue')
-        except AssertionError as error:
-            listed = subprocess.run([PROGRAM, 'queue', 'list', '--root', host.root], capture_output=True, text=True, timeout=60).stdout
-            raise AssertionError(f'{error}\n{listed[-3000:]}\n{host.log()[-3000:]}') from error
+        wait_telling(lambda: not host.queue_files(), 'the end of the queue', lambda: host.queue('list'), host.log)
         got = {}
         for (recipient, whole), count in server.acknowledged.items():
             sent = whole.partition(b'\r\nFrom: ')[2]  # behind the trace fields

@@ -3,17 +3,11 @@ socket that is not our own).
 
 Ends with 77 where Dovecot is not installed or the user is not root.
 """
-import os
-import pathlib
-import re
-import shutil
 import smtplib
-import sys
-import tempfile
 import unittest
 
-from mechanisms import DigestMd5, Scram
-from peers import DOVECOT, SKIPPED, DovecotAuth, missing
+from mechanisms import MECHANISMS, EveryMechanism, log_in
+from peers import DOVECOT, DovecotAuth, open_folder, run
 from host import ALICE, PATIENCE, STRANGER, Host, letter, wait_until
 
 # Of the Dovecot alone: who gets in with it did not get in with our own users file.
@@ -23,29 +17,31 @@ USERS = (f'{ALICE}:{{PLAIN}}{PASSWORD}\n'
          f'{RELAY}:{{PLAIN}}{PASSWORD}::::::nologin=y\n'
          f'{RENAMED}:{{PLAIN}}{PASSWORD}::::::user=nicholas@example.test\n'
          f'{DISABLED}:{{PLAIN}}{PASSWORD}::::::allow_nets=192.0.2.0/24\n')
-MECHANISMS = ['CRAM-MD5', 'DIGEST-MD5', 'LOGIN', 'PLAIN', 'SCRAM-SHA-1', 'SCRAM-SHA-256']
 AWAY = 'elsewhere@example.net'  # what only a user may send to
 
 
-class ForeignAuth(unittest.TestCase):
+def share_socket(host, dovecot):
+    """The Dovecot's socket is where Postfix's configuration looks for it."""
+    private = host.root / 'var/spool/postfix/private'
+    private.rmdir()
+    private.symlink_to(dovecot.socket.parent)
+
+
+class ForeignAuth(EveryMechanism, unittest.TestCase):
     """With a unix socket below the root folder, and our own dovecot.conf, which has users and a socket of another name."""
     options = ()
     number = 587
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix='postern-peer-'))
-        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        os.chmod(cls.folder, 0o755)
-        cls.dovecot = cls.enterClassContext(DovecotAuth(cls.folder / 'dovecot', USERS))
+        folder = cls.enterClassContext(open_folder())
+        cls.dovecot = cls.enterClassContext(DovecotAuth(folder / 'dovecot', USERS))
         cls.host = cls.enterClassContext(Host(edit=cls.configure, options=cls.options))
 
     @classmethod
     def configure(cls, host):
-        os.rmdir(host.root / 'var/spool/postfix/private')
-        os.symlink(cls.dovecot.socket.parent, host.root / 'var/spool/postfix/private')
-        with open(host.root / 'etc/dovecot/dovecot.conf', 'a') as file:
-            file.write('service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0\n  }\n}\n')
+        share_socket(host, cls.dovecot)
+        host.append('etc/dovecot/dovecot.conf', 'service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0\n  }\n}\n')
 
     def setUp(self):
         if self.dovecot.process is None:
@@ -57,16 +53,8 @@ class ForeignAuth(unittest.TestCase):
         self.addCleanup(self.client.close)
         return self.client.ehlo()
 
-    def announced(self):
-        return sorted(self.client.esmtp_features.get('auth', '').split())
-
     def log_in(self, mechanism, password, user=ALICE):
-        self.client.user, self.client.password = user, password
-        own = {'PLAIN': self.client.auth_plain, 'LOGIN': self.client.auth_login, 'CRAM-MD5': self.client.auth_cram_md5}
-        if mechanism in own:
-            return self.client.auth(mechanism, own[mechanism]), None
-        exchange = DigestMd5(user, password) if mechanism == 'DIGEST-MD5' else Scram(mechanism, user, password)
-        return self.client.auth(mechanism, exchange, initial_response_ok=mechanism != 'DIGEST-MD5'), exchange
+        return log_in(self.client, mechanism, user, password)
 
     def refusal(self, mechanism, password, user=ALICE):
         with self.assertRaises(smtplib.SMTPAuthenticationError) as refused:
@@ -95,27 +83,6 @@ class ForeignAuth(unittest.TestCase):
             self.host.wait_for_log(rf'warning: .*: SASL {mechanism} authentication failed: \(reason unavailable\), '
                                    f'sasl_username={ALICE}', start)
             self.assertGreaterEqual(self.may_send_away(), 500)
-
-    def test_every_mechanism_is_announced(self):
-        self.assertEqual(self.announced(), MECHANISMS)
-
-    def test_plain(self):
-        self.check('PLAIN')
-
-    def test_login(self):
-        self.check('LOGIN')
-
-    def test_cram_md5(self):
-        self.check('CRAM-MD5')
-
-    def test_digest_md5(self):
-        self.check('DIGEST-MD5')
-
-    def test_scram_sha_1(self):
-        self.check('SCRAM-SHA-1')
-
-    def test_scram_sha_256(self):
-        self.check('SCRAM-SHA-256')
 
     def test_the_login_name_is_what_dovecot_says(self):
         self.assertEqual(self.log_in('PLAIN', PASSWORD, RENAMED)[0][0], 235)
@@ -154,7 +121,7 @@ class ForeignAuth(unittest.TestCase):
         self.dovecot.stop()
         wait_until(self.cannot_connect, 'the end of the auth process, which outlives its master for a moment')
         self.connect()
-        self.assertEqual(self.announced(), MECHANISMS)
+        self.test_every_mechanism_is_announced()
         for mechanism in MECHANISMS:
             self.assertEqual(self.refusal(mechanism, PASSWORD),
                              (454, "4.7.0 Temporary authentication failure: Can't connect to authentication server"))
@@ -197,24 +164,18 @@ class WithoutDovecotConf(ForeignAuth):
 
     @classmethod
     def configure(cls, host):
-        os.rmdir(host.root / 'var/spool/postfix/private')
-        os.symlink(cls.dovecot.socket.parent, host.root / 'var/spool/postfix/private')
+        share_socket(host, cls.dovecot)
 
 
 class NeverUp(unittest.TestCase):
     """The server begins before its Dovecot."""
 
     def test_mail_comes_in_and_logins_come_later(self):
-        folder = pathlib.Path(tempfile.mkdtemp(prefix='postern-peer-'))
-        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
-        os.chmod(folder, 0o755)
-        dovecot = DovecotAuth(folder / 'dovecot', USERS)
+        dovecot = DovecotAuth(self.enterContext(open_folder()) / 'dovecot', USERS)
 
         def configure(host):
-            WithoutDovecotConf.dovecot = dovecot
-            WithoutDovecotConf.configure(host)
-            with open(host.root / 'etc/postfix/main.cf', 'a') as file:
-                file.write('\nsmtpd_sasl_auth_enable = yes\n')
+            share_socket(host, dovecot)
+            host.append('etc/postfix/main.cf', '\nsmtpd_sasl_auth_enable = yes\n')
 
         with Host(edit=configure, options=('--dovecot', 'none')) as host:
             self.assertIn('there is no /var/spool/postfix/private/auth', host.said())
@@ -235,8 +196,4 @@ class NeverUp(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    why = missing(DOVECOT)
-    if why:
-        print('skipped: ' + why)
-        sys.exit(SKIPPED)
-    unittest.main(verbosity=2)
+    run(DOVECOT)

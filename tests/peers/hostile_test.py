@@ -1,17 +1,15 @@
 """Servers that mean harm: replies without end, nobody who reads, a handshake that never goes on, a connection that is never
 closed. Each costs bounded time and memory, and mail for others goes on meanwhile."""
 import itertools
-import json
 import os
 import pathlib
-import socket
-import subprocess
 import threading
 import time
 import unittest
 
-import peers  # noqa: F401  It knows where host.py is.
-from host import ALICE, ALICE_PASSWORD, PROGRAM, Host, letter, wait_until
+from peers import wait_telling
+from servers import Server
+from host import ALICE, ALICE_PASSWORD, Host, letter, wait_until
 
 TIMEOUT_S = 3
 ENDS_WITHIN_S = 10 * TIMEOUT_S  # on a busy machine; what was sent and nobody reads would be waited for twice as long
@@ -29,47 +27,19 @@ smtp_quit_timeout = {TIMEOUT_S}s
 """
 
 
-class Harmful(threading.Thread):
-    """One server; what it does to its clients is `act(stream of lines, connection, event that the test is over)`."""
+class Harmful(Server):
+    """What it does to its clients is `act(stream of lines, connection, event that the test is over)`."""
 
     def __init__(self, act):
-        super().__init__(daemon=True)
-        self.act, self.held, self.over = act, [], threading.Event()
-        self.listener = socket.create_server(('127.0.0.1', 0), backlog=50)
-        self.port = self.listener.getsockname()[1]
-
-    def __enter__(self):
-        self.start()
-        return self
+        super().__init__()
+        self.act, self.over = act, threading.Event()
 
     def __exit__(self, *_):
         self.over.set()
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.join()
-        self.listener.close()
-        for connection, thread in self.held:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            thread.join()
-            connection.close()
-
-    def run(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            thread = threading.Thread(target=self.serve, args=(connection,), daemon=True)
-            self.held.append((connection, thread))
-            thread.start()
+        super().__exit__()
 
     def serve(self, connection):
-        try:
-            self.act(connection.makefile('rb'), connection, self.over)
-        except OSError:
-            pass
+        self.act(connection.makefile('rb'), connection, self.over)
 
 
 def greet(lines, connection, until=b'EHLO'):
@@ -138,8 +108,7 @@ class Hostile(unittest.TestCase):
         self.host = self.enterContext(Host(edit=self.configure))
 
     def configure(self, host):
-        with open(host.root / 'etc/postfix/main.cf', 'a') as main:
-            main.write(SETTINGS)
+        host.append('etc/postfix/main.cf', SETTINGS)
         rows = {name: f'[127.0.0.1]:{server.port}' for name, server in self.servers.items()}
         (host.root / 'etc/postfix/transport').write_text(''.join(f'{name}.example smtp:{hop}\n' for name, hop in rows.items()))
         (host.root / 'etc/postfix/tls_policy').write_text(''.join(f'{hop} {"encrypt" if name == "handshake" else "none"}\n'
@@ -157,9 +126,7 @@ class Hostile(unittest.TestCase):
         return [name for name, server in self.servers.items() if f'0100007F:{server.port:04X} 01 ' in listed]
 
     def waiting(self):
-        listed = subprocess.run([PROGRAM, 'queue', 'list', '--json', '--root', self.host.root], check=True, capture_output=True, timeout=60)
-        return {each['address'].split('.')[0].removeprefix('carol@'): each.get('delay_reason', '')
-                for line in listed.stdout.splitlines() for each in json.loads(line)['recipients']}
+        return {address.split('.')[0].removeprefix('carol@'): each.get('delay_reason', '') for address, each in self.host.waiting().items()}
 
     def test_each_costs_little(self):
         before = self.memory_bytes()
@@ -174,10 +141,7 @@ class Hostile(unittest.TestCase):
             most = max(most, self.memory_bytes())
             waiting = self.waiting()
             return 'closing' not in waiting and all(waiting.values()) and waiting
-        try:
-            waiting = wait_until(settled, 'an end of each')
-        except AssertionError as error:
-            raise AssertionError(f'{error}\n{self.waiting()}\n{most - before} bytes\n{self.host.log()[-3000:]}') from error
+        waiting = wait_telling(settled, 'an end of each', self.waiting, lambda: most - before, self.host.log)
         self.assertEqual(sorted(waiting), sorted(name for name, (_, pattern) in ACTS.items() if pattern))
         for name, reason in waiting.items():
             self.assertRegex(reason, ACTS[name][1])

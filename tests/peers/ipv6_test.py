@@ -2,25 +2,20 @@
 
 Ends with 77 where Postfix's smtp-sink is not installed, the user is not root, or the machine has no ::1.
 """
-import json
-import pathlib
 import socket
-import subprocess
-import sys
-import tempfile
 import unittest
 
 from name_server import A, AAAA, NameServer, address, mx
-from peers import SKIPPED, SMTP_SINK, Sink, missing
-from host import ALICE, PROGRAM, Host, free_offset, letter, wait_until
+from peers import SMTP_SINK, Sink, open_folder, run, take_domain, wait_telling
+from servers import Server
+from host import ALICE, Host, free_offset, letter, wait_until
 
 LOCAL = {4: '127.0.0.1', 6: '::1'}
 
 
 class OverIpv6(unittest.TestCase):
     def setUp(self):
-        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix='postern-ipv6-')))
-        self.folder.chmod(0o755)
+        self.folder = self.enterContext(open_folder())
         self.port = free_offset((0,))
         self.name_server = self.enterContext(NameServer({
             'both.example': [mx(10, 'mx.both.example')],
@@ -32,10 +27,7 @@ class OverIpv6(unittest.TestCase):
 
     def start(self, settings):
         """Ours, with these lines of main.cf."""
-        def configure(host):
-            with open(host.root / 'etc/postfix/main.cf', 'a') as main:
-                main.write(settings)
-        self.host = self.enterContext(Host(mynetworks='127.0.0.1/32 [::1]/128', edit=configure,
+        self.host = self.enterContext(Host(mynetworks='127.0.0.1/32 [::1]/128', edit=lambda host: host.append('etc/postfix/main.cf', settings),
                                            options=('--resolver', self.name_server.resolver)))
 
     def send(self, version=6, to='carol@both.example'):
@@ -44,10 +36,7 @@ class OverIpv6(unittest.TestCase):
             client.sendmail(ALICE, [to], letter('over IP'))
 
     def arrives(self, sink):
-        try:
-            ((_, (recipient,), message),) = wait_until(sink.messages, 'the message')
-        except AssertionError as error:
-            raise AssertionError(f'{error}\n{self.host.log()[-3000:]}\n{self.name_server.asked}') from error
+        ((_, (recipient,), message),) = wait_telling(sink.messages, 'the message', self.host.log, lambda: self.name_server.asked)
         self.assertTrue(recipient.startswith('<carol@both.example>'), recipient)
         self.assertTrue(message.endswith(letter('over IP').replace(b'\r\n', b'\n')))
         wait_until(lambda: not self.host.queue_files(), 'the end of the queue')
@@ -107,23 +96,30 @@ class OverIpv6(unittest.TestCase):
         self.arrives(sink)
         self.relayed_by(r'mx\.both\.example', 4)
 
+    def test_what_ipv6_hangs_up_on_ipv4_takes(self):
+        class HangsUp(Server):
+            def serve(self, connection):
+                pass
+        refusing = self.enterContext(HangsUp(LOCAL[6]))
+        self.port = refusing.port
+        sink = self.sink(4)
+        self.start(f'inet_protocols = all\nsmtp_address_preference = ipv6\nrelayhost = both.example:{self.port}\n')
+        self.send()
+        self.arrives(sink)
+        self.relayed_by(r'mx\.both\.example', 4)
+        self.assertEqual(refusing.connections, 1)
+
     def test_nobody_takes_it(self):
         """The reason names the address."""
         self.start(f'inet_protocols = ipv6\nrelayhost = both.example:{self.port}\n')
         self.send()
-
-        def reason():
-            listed = subprocess.run([PROGRAM, 'queue', 'list', '--json', '--root', self.host.root], check=True, capture_output=True, timeout=60)
-            return [each['delay_reason'] for line in listed.stdout.splitlines() for each in json.loads(line)['recipients'] if 'delay_reason' in each]
-        (why,) = wait_until(reason, 'the reason')
+        why = wait_telling(lambda: self.host.waiting()['carol@both.example'].get('delay_reason'), 'the reason', self.host.log)
         self.assertEqual(why, f'connect to mx.both.example[::1]:{self.port}: Connection refused')
 
     def test_to_another_of_our_kind(self):
         def configure(peer):
-            for path in ('etc/postfix/main.cf', 'etc/postfix/vmailbox', 'etc/postfix/virtual', 'etc/postfix/logins', 'etc/dovecot/users'):
-                peer.replace(path, r'example\.test', 'postern.example')
-            with open(peer.root / 'etc/postfix/main.cf', 'a') as main:
-                main.write('inet_protocols = ipv6\n')
+            take_domain(peer, 'postern.example')
+            peer.append('etc/postfix/main.cf', 'inet_protocols = ipv6\n')
         peer = self.enterContext(Host(edit=configure))
         self.start(f'inet_protocols = all\nrelayhost = [::1]:{peer.port(25)}\n')
         self.send(to='alice@postern.example')
@@ -140,8 +136,4 @@ def has_ipv6():
 
 
 if __name__ == '__main__':
-    why = missing(SMTP_SINK) or ('' if has_ipv6() else 'no ::1')
-    if why:
-        print('skipped: ' + why)
-        sys.exit(SKIPPED)
-    unittest.main(verbosity=2)
+    run(SMTP_SINK, also='' if has_ipv6() else 'no ::1')

@@ -1,4 +1,4 @@
-"""The user's side of SASL mechanisms for smtplib's SMTP.auth: what the library itself does not know."""
+"""The user's side of SASL mechanisms for smtplib's SMTP.auth, and a test of each."""
 import base64
 import hashlib
 import hmac
@@ -63,3 +63,41 @@ class DigestMd5:
         self.expected = answer(':' + uri)
         return (f'username="{self.user}",realm="{realm}",nonce="{nonce}",cnonce="{own}",nc=00000001,qop=auth,'
                 f'digest-uri="{uri}",response={answer("AUTHENTICATE:" + uri)},charset=utf-8')
+
+
+MECHANISMS = ['CRAM-MD5', 'DIGEST-MD5', 'LOGIN', 'PLAIN', 'SCRAM-SHA-1', 'SCRAM-SHA-256']
+
+
+def log_in(client, mechanism, user, password):
+    """The server's reply, and the exchange where it is one of the above (None: smtplib's own)."""
+    client.user, client.password = user, password
+    own = {'PLAIN': client.auth_plain, 'LOGIN': client.auth_login, 'CRAM-MD5': client.auth_cram_md5}
+    if mechanism in own:
+        return client.auth(mechanism, own[mechanism]), None
+    exchange = DigestMd5(user, password) if mechanism == 'DIGEST-MD5' else Scram(mechanism, user, password)
+    return client.auth(mechanism, exchange, initial_response_ok=mechanism != 'DIGEST-MD5'), exchange
+
+
+class EveryMechanism:
+    """For a test that has a `client` which has said EHLO, and check(mechanism)."""
+
+    def test_every_mechanism_is_announced(self):
+        self.assertEqual(sorted(self.client.esmtp_features.get('auth', '').split()), MECHANISMS)
+
+    def test_plain(self):
+        self.check('PLAIN')
+
+    def test_login(self):
+        self.check('LOGIN')
+
+    def test_cram_md5(self):
+        self.check('CRAM-MD5')
+
+    def test_digest_md5(self):
+        self.check('DIGEST-MD5')
+
+    def test_scram_sha_1(self):
+        self.check('SCRAM-SHA-1')
+
+    def test_scram_sha_256(self):
+        self.check('SCRAM-SHA-256')

@@ -3,14 +3,18 @@
 Nothing of the system's own instances is touched: configuration, queue and data are in a folder that the test gives and
 removes, all ports are free ones on loopback. Postfix and Dovecot must be started as root.
 """
+import contextlib
 import os
 import pathlib
 import pwd
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'clients'))
 from host import PATIENCE, free_offset, wait_until  # noqa: E402
@@ -154,6 +158,40 @@ def missing(*programs):
     return ' and '.join(gone) + ' not installed' if gone else ''
 
 
+def run(*programs, also=''):
+    """The tests of the file that is run as a program. `also`: another reason why they can't run here."""
+    why = missing(*programs) or also
+    if why:
+        print('skipped: ' + why)
+        sys.exit(SKIPPED)
+    unittest.main(verbosity=2)
+
+
+@contextlib.contextmanager
+def open_folder():
+    """A folder that servers may look into whatever user they run as; it goes with all that is in it."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix='postern-peers-'))
+    try:
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_telling(condition, what, *tellers):
+    """wait_until(); where it does not come the end of each text that is told, such as of a log, says why."""
+    try:
+        return wait_until(condition, what)
+    except AssertionError as error:
+        raise AssertionError('\n'.join([str(error), *(str(tell())[-4000:] for tell in tellers)])) from error
+
+
+def take_domain(host, domain):
+    """Ours for another domain than example.test."""
+    for path in ('etc/postfix/main.cf', 'etc/postfix/vmailbox', 'etc/postfix/virtual', 'etc/postfix/logins', 'etc/dovecot/users'):
+        host.replace(path, r'example\.test', domain)
+
+
 class Postfix:
     """`settings`: lines of main.cf, which replace those above. `services`: lines for master.cf; {folder} is filled in in
     both."""
@@ -199,10 +237,7 @@ class Postfix:
         return file.read_text(errors='replace') if file.exists() else ''
 
     def wait_for_log(self, pattern, start=0):
-        try:
-            return wait_until(lambda: re.search(pattern, self.log()[start:]), f'{pattern!r} in Postfix\'s log')
-        except AssertionError as error:
-            raise AssertionError(f'{error}\n{self.log()[-4000:]}') from error
+        return wait_telling(lambda: re.search(pattern, self.log()[start:]), f'{pattern!r} in Postfix\'s log', self.log)
 
 
 class DovecotProcess:

@@ -3,21 +3,17 @@ TLS, by transport, by relay host and by MX; and what people hear of it.
 
 Ends with 77 where Postfix is not installed or the user is not root.
 """
-import json
 import os
-import pathlib
 import pwd
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
 import unittest
 
 from name_server import A, MX, NameServer, address, mx
 from notices import ReadsNotices
-from peers import POSTFIX, SKIPPED, Authority, Postfix, missing
-from host import ALICE, ALICE_PASSWORD, PROGRAM, Host, free_offset, letter, wait_until
+from peers import POSTFIX, Authority, Postfix, open_folder, run, take_domain, wait_telling
+from host import ALICE, ALICE_PASSWORD, Host, free_offset, letter
 
 # What the trace fields in front are: everything behind them is what was sent.
 TRACE = rb'(?:(?:Return-Path|X-Original-To|Delivered-To|Received): [^\n]*\n(?:[ \t][^\n]*\n)*)+'
@@ -58,18 +54,12 @@ def mail_file(subject):
     return head + b'\r\n'.join(lines)
 
 
-def free_port():
-    return free_offset((0,))
-
-
 class Peers(unittest.TestCase):
     """Our host; another of our kind for postern.example; a Postfix for postfix.example and by-mx.example."""
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix='postern-relay-'))
-        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        cls.folder.chmod(0o755)
+        cls.folder = cls.enterClassContext(open_folder())
         cls.authority = Authority(cls.folder / 'authority')
         cls.name_server = cls.enterClassContext(NameServer({
             'mx.postern.example': [address('127.0.0.1')],
@@ -91,8 +81,7 @@ class Peers(unittest.TestCase):
 
     @classmethod
     def configure_peer(cls, host):
-        for path in ('etc/postfix/main.cf', 'etc/postfix/vmailbox', 'etc/postfix/virtual', 'etc/postfix/logins', 'etc/dovecot/users'):
-            host.replace(path, r'example\.test', 'postern.example')
+        take_domain(host, 'postern.example')
         # Customers send as whom they like.
         host.replace('etc/postfix/master.cf', 'reject_sender_login_mismatch,', '')
         certificate, key = cls.authority.issue('mx.postern.example')
@@ -102,7 +91,7 @@ class Peers(unittest.TestCase):
     @classmethod
     def start_postfix(cls):
         certificate, key = cls.authority.issue('mx.postfix.example')
-        cls.plain_port = free_port()
+        cls.plain_port = free_offset((0,))
         values = {'nobody': pwd.getpwnam('nobody').pw_uid, 'certificate': certificate, 'key': key, 'our_port': cls.host.port(25)}
         services = f'127.0.0.1:{cls.plain_port} inet n - n - - smtpd -o smtpd_discard_ehlo_keywords=dsn\n'
         cls.postfix = Postfix(cls.folder / 'postfix', POSTFIX_SETTINGS % values, services)
@@ -116,8 +105,7 @@ class Peers(unittest.TestCase):
     def configure_host(cls):
         etc, postfix = cls.host.root / 'etc', cls.postfix.port
         shutil.copy(cls.authority.certificate, etc / 'ssl/certs/authority.pem')
-        with open(etc / 'postfix/main.cf', 'a') as main:
-            main.write(OUR_SETTINGS % {'postfix': postfix})
+        cls.host.append('etc/postfix/main.cf', OUR_SETTINGS % {'postfix': postfix})
         (etc / 'postfix/transport').write_text(
             f'postern.example  smtp:[mx.postern.example]:{cls.peer.port(25)}\n'
             f'by-mx.example    smtp:by-mx.example:{postfix}\n'
@@ -146,10 +134,7 @@ class Peers(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def wait(self, condition, what):
-        try:
-            return wait_until(condition, what)
-        except AssertionError as error:
-            raise AssertionError(f'{error}\n{self.host.log()[-3000:]}\n{self.postfix.log()[-3000:]}') from error
+        return wait_telling(condition, what, self.host.log, self.postfix.log)
 
     def in_postfix(self, subject):
         def find():
@@ -158,14 +143,8 @@ class Peers(unittest.TestCase):
         (text,) = self.wait(find, f'{subject} in the mailbox of Postfix')
         return text
 
-    def waiting(self, recipient):
-        """Why it waits, as `postern queue list` says; None: it does not."""
-        listed = subprocess.run([PROGRAM, 'queue', 'list', '--json', '--root', self.host.root], check=True, capture_output=True, timeout=60)
-        for line in listed.stdout.splitlines():
-            for each in json.loads(line)['recipients']:
-                if each['address'] == recipient:
-                    return each.get('delay_reason')
-        return None
+    def why_it_waits(self, recipient):
+        return self.wait(lambda: self.host.waiting().get(recipient, {}).get('delay_reason'), 'the reason')
 
     def check_bytes(self, stored, sent):
         trace = re.match(TRACE, stored)[0]
@@ -194,7 +173,6 @@ class Relay(Peers):
         self.host.wait_for_log(r'Verified TLS connection established to mx\.postfix\.example\[127\.0\.0\.1\]')
         self.postfix.wait_for_log(r'from=<alice@example\.test>')
 
-
     def test_by_mx_where_the_best_is_dead(self):
         self.curl(mail_file('by MX'), 'carol@by-mx.example')
         self.in_postfix('by MX')
@@ -211,8 +189,7 @@ class Relay(Peers):
     def test_a_certificate_of_another_name(self):
         """Whoever answers in the other's place gets nothing."""
         self.curl(mail_file('verified'), 'carol@other.example')
-        reason = self.wait(lambda: self.waiting('carol@other.example'), 'the reason')
-        self.assertRegex(reason, 'Server certificate not verified')
+        self.assertRegex(self.why_it_waits('carol@other.example'), 'Server certificate not verified')
         self.assertNotIn('carol@other.example', self.postfix.log())
 
 
@@ -295,12 +272,11 @@ class Smarthost(Peers):
     def configure_host(cls):
         super().configure_host()
         etc, port = cls.host.root / 'etc', cls.peer.port(465)
-        with open(etc / 'postfix/main.cf', 'a') as main:
-            main.write(f'relayhost = [mx.postern.example]:{port}\n'
-                       'smtp_tls_wrappermode = yes\n'
-                       'smtp_sasl_auth_enable = yes\n'
-                       'smtp_sasl_password_maps = texthash:/etc/postfix/passwords\n'
-                       'smtp_sasl_security_options = noanonymous\n')
+        cls.host.append('etc/postfix/main.cf', f'relayhost = [mx.postern.example]:{port}\n'
+                                               'smtp_tls_wrappermode = yes\n'
+                                               'smtp_sasl_auth_enable = yes\n'
+                                               'smtp_sasl_password_maps = texthash:/etc/postfix/passwords\n'
+                                               'smtp_sasl_security_options = noanonymous\n')
         (etc / 'postfix/transport').write_text(f'wrong.example smtp:[wrong-password.example]:{port}\n')
         (etc / 'postfix/tls_policy').write_text(f'[mx.postern.example]:{port} verify\n')
         (etc / 'postfix/passwords').write_text(f'[mx.postern.example]:{port} alice@postern.example:{ALICE_PASSWORD}\n'
@@ -317,8 +293,7 @@ class Smarthost(Peers):
 
     def test_with_a_wrong_password(self):
         self.curl(mail_file('no login'), 'carol@wrong.example')
-        reason = self.wait(lambda: self.waiting('carol@wrong.example'), 'the reason')
-        self.assertRegex(reason, r'SASL authentication failed; server wrong-password\.example\[127\.0\.0\.1\] said: 535 5\.7\.8 ')
+        self.assertRegex(self.why_it_waits('carol@wrong.example'), r'SASL authentication failed; server wrong-password\.example\[127\.0\.0\.1\] said: 535 5\.7\.8 ')
         self.assertNotIn('guessed', self.host.log())
 
 
@@ -327,8 +302,4 @@ def load_tests(loader, _, __):
 
 
 if __name__ == '__main__':
-    why = missing(POSTFIX)
-    if why:
-        print('skipped: ' + why)
-        sys.exit(SKIPPED)
-    unittest.main(verbosity=2)
+    run(POSTFIX)

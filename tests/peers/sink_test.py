@@ -4,17 +4,11 @@ and what becomes of it when its time is over.
 Ends with 77 where Postfix's smtp-sink is not installed or the user is not root.
 """
 import contextlib
-import json
-import pathlib
-import shutil
-import subprocess
-import sys
-import tempfile
 import unittest
 
 from notices import ReadsNotices
-from peers import SKIPPED, SMTP_SINK, Sink, missing
-from host import ALICE, ALICE_PASSWORD, PROGRAM, Host, free_offset, letter, wait_until
+from peers import SMTP_SINK, Sink, open_folder, run, wait_telling
+from host import ALICE, ALICE_PASSWORD, Host, free_offset, letter
 
 SERVER = r'127\.0\.0\.1\[127\.0\.0\.1\]'
 TIMEOUT_S = 3  # long enough for a good server on a busy machine
@@ -64,15 +58,12 @@ class Case(unittest.TestCase):
     settings = SETTINGS
 
     def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix='postern-sink-'))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        self.folder.chmod(0o755)
+        self.folder = self.enterContext(open_folder())
         self.ports = {name: free_offset((0,)) for name in CASES}
         self.host = self.enterContext(Host(edit=self.configure))
 
     def configure(self, host):
-        with open(host.root / 'etc/postfix/main.cf', 'a') as main:
-            main.write(self.settings)
+        host.append('etc/postfix/main.cf', self.settings)
         (host.root / 'etc/postfix/transport').write_text(
             ''.join(f'{name}.example smtp:[127.0.0.1]:{port}\n' for name, port in self.ports.items()))
 
@@ -84,21 +75,13 @@ class Case(unittest.TestCase):
             for name in names:
                 client.sendmail(sender, [f'carol@{name}.example'], letter(name))
 
-    def queue(self, *arguments):
-        done = subprocess.run([PROGRAM, 'queue', *arguments, '--root', self.host.root], check=True, capture_output=True, text=True, timeout=60)
-        return done.stdout
-
     def waiting(self):
         """recipient's domain without .example -> (status, reason)."""
-        entries = [json.loads(line) for line in self.queue('list', '--json').splitlines()]
-        return {each['address'].split('@')[1].removesuffix('.example'): (each.get('delay_status'), each.get('delay_reason', ''))
-                for entry in entries for each in entry['recipients']}
+        return {address.split('@')[1].removesuffix('.example'): (each.get('delay_status'), each.get('delay_reason', ''))
+                for address, each in self.host.waiting().items()}
 
     def wait(self, condition, what):
-        try:
-            return wait_until(condition, what)
-        except AssertionError as error:
-            raise AssertionError(f'{error}\n{self.queue("list")}\n{self.host.log()[-5000:]}') from error
+        return wait_telling(condition, what, lambda: self.host.queue('list'), self.host.log)
 
 
 class WhatFails(Case):
@@ -111,7 +94,7 @@ class WhatFails(Case):
                 stack.enter_context(sink)
             self.send(*CASES)
             self.wait(lambda: all(reason for _, reason in self.waiting().values()), 'a reason for each')
-            waiting, listed = self.waiting(), self.queue('list')
+            waiting, listed = self.waiting(), self.host.queue('list')
         for name, (_, status, pattern) in CASES.items():
             with self.subTest(name):
                 self.assertIn(name, waiting)
@@ -121,7 +104,7 @@ class WhatFails(Case):
                 self.assertIn(f'carol@{name}.example', listed)
         with contextlib.ExitStack() as stack:
             good = {name: stack.enter_context(self.sink(name, [], 'good')) for name in CASES}
-            self.queue('flush')
+            self.host.queue('flush')
             self.wait(lambda: not self.host.queue_files(), 'the end of the queue')
             for name, sink in good.items():
                 with self.subTest(name):
@@ -188,8 +171,4 @@ confirm_delay_cleared = yes
 
 
 if __name__ == '__main__':
-    why = missing(SMTP_SINK)
-    if why:
-        print('skipped: ' + why)
-        sys.exit(SKIPPED)
-    unittest.main(verbosity=2)
+    run(SMTP_SINK)
