@@ -1,8 +1,7 @@
 #include "cmd/check.h"
 
-#include <nlohmann/json.hpp>
-
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "core/config/parameters_document.h"
 #include "core/config/sasl_socket.h"
@@ -17,9 +16,12 @@ using config::Loaded;
 
 std::string_view NameOf(FindingSeverity severity) {
   switch (severity) {
-    case FindingSeverity::kNotice: return "notice";
-    case FindingSeverity::kWarning: return "warning";
-    case FindingSeverity::kError: return "error";
+    case FindingSeverity::kNotice:
+      return "notice";
+    case FindingSeverity::kWarning:
+      return "warning";
+    case FindingSeverity::kError:
+      return "error";
   }
   return "error";
 }

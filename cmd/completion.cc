@@ -81,12 +81,14 @@ std::string Bash(const CLI::App& app) {
          R"(  local cur=${COMP_WORDS[COMP_CWORD]} path='' words='' value='' i
   for ((i = 1; i < COMP_CWORD; ++i)); do
     case "$path ${COMP_WORDS[i]}" in
-)" + walk + R"(    esac
+)" + walk +
+         R"(    esac
   done
   # Beyond the word under the cursor: it is the value of the option before it.
   if ((i == COMP_CWORD)); then
     case "$path" in
-)" + Replaced(offers, "\n    ", "\n      ").insert(0, "  ") + R"(    esac
+)" + Replaced(offers, "\n    ", "\n      ").insert(0, "  ") +
+         R"(    esac
   fi
   COMPREPLY=()
   case "$value" in
@@ -96,7 +98,8 @@ std::string Bash(const CLI::App& app) {
   esac
   mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$words" -- "$cur")
 }
-complete -F )" + function + " " + name + "\n";
+complete -F )" +
+         function + " " + name + "\n";
 }
 
 // ---- zsh ------------------------------------------------------------------------------------------------------------

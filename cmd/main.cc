@@ -76,12 +76,14 @@ CLI::App* AddServe(CLI::App& app, ServeOptions* options) {
   serve->add_option("--shards", options->shards, "threads that serve; 0: one a processor")->type_name("N");
   serve->add_option("--log", options->log, "stderr, syslog or a file, for all lines")->type_name("PLACE");
   serve->add_option("--log-json", options->log_json, "a file for the same records as JSON lines")->type_name("FILE");
-  serve->add_option("--resolver", options->resolvers,
-                    "a name server to ask, ADDRESS or ADDRESS@PORT, instead of those of resolv.conf; may be given again")
+  serve
+      ->add_option("--resolver", options->resolvers,
+                   "a name server to ask, ADDRESS or ADDRESS@PORT, instead of those of resolv.conf; may be given again")
       ->type_name("ADDRESS")
       ->allow_extra_args(false);
-  serve->add_option("--record", options->record,
-                    "a folder for what every shard sees, to be replayed; it holds all mail that comes and goes")
+  serve
+      ->add_option("--record", options->record,
+                   "a folder for what every shard sees, to be replayed; it holds all mail that comes and goes")
       ->type_name("DIR");
   return serve;
 }

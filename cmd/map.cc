@@ -7,8 +7,9 @@ namespace {
 
 config::TablePtr Open(std::string_view table, bool aliases, config::FileSource& files, std::string* errors) {
   config::FindingList findings;
-  const config::TableRequest request{
-      .format = aliases ? config::TableFormat::kAliases : config::TableFormat::kMap, .place = {}, .wanted_by = "map query"};
+  const config::TableRequest request{.format = aliases ? config::TableFormat::kAliases : config::TableFormat::kMap,
+                                     .place = {},
+                                     .wanted_by = "map query"};
   config::TablePtr opened = config::OpenTable(table, request, files, &findings);
   for (const config::Finding& finding : findings.Sorted()) {
     // That the built file is old or missing is no news to somebody who asks by hand.

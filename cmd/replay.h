@@ -7,8 +7,8 @@
 
 namespace postern {
 
-// Becomes `postern-sim replay ARGUMENTS...`. Returns only where that cannot be started: 69 (EX_UNAVAILABLE), told on standard
-// error.
+// Becomes `postern-sim replay ARGUMENTS...`. Returns only where that cannot be started: 69 (EX_UNAVAILABLE), told on
+// standard error.
 int RunReplay(const std::vector<std::string>& arguments);
 
 }  // namespace postern

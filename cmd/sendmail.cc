@@ -42,8 +42,7 @@ struct Options {
   int status = -1;  // >= 0: leave with it at once
 };
 
-// ---- options
-// ---------------------------------------------------------------------------------------------------------------
+// ---- options --------------------------------------------------------------------------------------------------------
 
 // RFC 3461 section 4.1; nullopt: nonsense.
 std::optional<uint8_t> ParseNotify(const std::string& text) {
@@ -213,8 +212,7 @@ Options ParseOptions(std::vector<std::string> args, MailPlace* place) {
   return options;
 }
 
-// ---- who calls
-// -------------------------------------------------------------------------------------------------------------
+// ---- who calls ------------------------------------------------------------------------------------------------------
 
 // The user database's full name: up to a comma, '&' stands for the login name with a capital letter (passwd(5) of BSD).
 std::string FullNameOf(const passwd& user) {
@@ -248,8 +246,7 @@ void SetCaller(Options* options) {
   }
 }
 
-// ---- the file
-// --------------------------------------------------------------------------------------------------------------
+// ---- the file -------------------------------------------------------------------------------------------------------
 
 std::string RandomHex(size_t digits) {
   unsigned char bytes[16] = {};
@@ -327,8 +324,7 @@ class MaildropWriter {
   uint64_t message_bytes_ = 0;
 };
 
-// ---- a message
-// -------------------------------------------------------------------------------------------------------------
+// ---- a message ------------------------------------------------------------------------------------------------------
 
 std::string By() { return CallerName() + ": "; }
 

@@ -46,15 +46,16 @@ constexpr int kExitConfiguration = 78;  // EX_CONFIG of sysexits.h
 constexpr size_t kDescriptorsForFiles = 1024;
 // Descriptors asked for where the process may raise its own limit.
 constexpr rlim_t kDescriptorsWanted = 1 << 20;
-constexpr size_t kFileThreads = 32;       // flushes in flight where there is no io_uring, and cold reads
+constexpr size_t kFileThreads = 32;  // flushes in flight where there is no io_uring, and cold reads
 constexpr size_t kFileTasksMax = 100'000;
-// Editors and certificate tools change several files one after another: the configuration is read when it has been still.
+// Editors and certificate tools change several files one after another: the configuration is read when it has been
+// still.
 constexpr int64_t kSettleMs = 500;
 constexpr int64_t kSettleMsMax = 5'000;
 // A command that works on the queue while no server runs has its lock for a moment.
 constexpr int kLockTriesMax = 20, kLockTryMs = 100;
 
-// ---- small pieces --------------------------------------------------------------------------------------------------------
+// ---- small pieces ---------------------------------------------------------------------------------------------------
 
 void Say(const std::string& text) { std::fprintf(stderr, "postern: %s\n", text.c_str()); }
 
@@ -134,7 +135,8 @@ log::Logger::Options LogOptions(const ServeOptions& options, const config::LogSe
   return log;
 }
 
-// A file below the root folder where it has one of that name, else the host's own: a root folder need not be a whole host.
+// A file below the root folder where it has one of that name, else the host's own: a root folder need not be a whole
+// host.
 std::string HostFile(const host::Root& root, const std::string& path) {
   const std::string own = root.Whole(path);
   return access(own.c_str(), R_OK) == 0 ? own : path;
@@ -168,11 +170,12 @@ bool SameListeners(const config::Config& a, const config::Config& b) {
   return std::equal(a.listeners.begin(), a.listeners.end(), b.listeners.begin(), b.listeners.end(),
                     [](const config::Listener& x, const config::Listener& y) {
                       return x.endpoint == y.endpoint && x.protocol == y.protocol && x.implicit_tls == y.implicit_tls &&
-                             x.name == y.name && x.path == y.path && x.mode == y.mode && x.uid == y.uid && x.gid == y.gid;
+                             x.name == y.name && x.path == y.path && x.mode == y.mode && x.uid == y.uid &&
+                             x.gid == y.gid;
                     });
 }
 
-// ---- the server ----------------------------------------------------------------------------------------------------------
+// ---- the server -----------------------------------------------------------------------------------------------------
 
 class Server {
  public:
@@ -259,7 +262,8 @@ int Server::Run() {
   for (net::ListenSocket& socket : listeners_) net::RemoveName(std::move(socket));
   bool files_done = true;
   for (size_t i = 0; i < loops_.size(); ++i) {
-    if (!clean[i]) Log(Severity::kWarning, "postfix/master", "warning: some sessions did not end in time and were cut off");
+    if (!clean[i])
+      Log(Severity::kWarning, "postfix/master", "warning: some sessions did not end in time and were cut off");
     files_done = files_done && loops_[i]->files_idle();
   }
   if (!files_done) Log(Severity::kError, "postfix/master", "error: file operations did not end in time");
@@ -275,7 +279,8 @@ int Server::LoadFirst() {
   root_.emplace(*std::move(root));
   const config::Loaded loaded = LoadFiles();
   for (const config::Finding& finding : loaded.findings) {
-    if (finding.severity != config::FindingSeverity::kNotice) std::fprintf(stderr, "%s\n", FormatFinding(finding).c_str());
+    if (finding.severity != config::FindingSeverity::kNotice)
+      std::fprintf(stderr, "%s\n", FormatFinding(finding).c_str());
   }
   if (loaded.config == nullptr) {
     Say("the configuration has errors: not started (`postern check` tells all findings)");
@@ -288,9 +293,8 @@ int Server::LoadFirst() {
 config::Loaded Server::LoadFiles() {
   host::HostFiles files(&*root_);
   record::RecordingFiles recording(&files);
-  const config::LoadOptions load{.postfix_dir = options_.postfix_dir,
-                                 .dovecot_file = options_.dovecot_file,
-                                 .port_offset = options_.port_offset};
+  const config::LoadOptions load{
+      .postfix_dir = options_.postfix_dir, .dovecot_file = options_.dovecot_file, .port_offset = options_.port_offset};
   config::Loaded loaded = options_.record.empty() ? config::Load(files, load) : config::Load(recording, load);
   recorded_host_ = options_.record.empty() ? std::string() : recording.Text(load);
   globbed_ = files.globbed();
@@ -305,7 +309,8 @@ std::shared_ptr<const config::Config> Server::Numbered(const config::Config& con
   return numbered;
 }
 
-// Two servers would deliver every message twice. The folders of the queue are made here, too: sendmail works from now on.
+// Two servers would deliver every message twice. The folders of the queue are made here, too: sendmail works from now
+// on.
 bool Server::LockQueue() {
   const std::string& directory = config_->routing.queue_directory;
   Status status = cmd::RunPlan(*root_, queue::PlanFolders(directory));
@@ -351,7 +356,8 @@ StatusOr<Server::TlsTable> Server::MakeTls(const config::Config& config) {
   for (const config::Listener& listener : config.listeners) {
     table->emplace_back();
     if (listener.tls == nullptr) continue;
-    const auto known = std::find_if(made.begin(), made.end(), [&](const auto& each) { return each.first == listener.tls.get(); });
+    const auto known =
+        std::find_if(made.begin(), made.end(), [&](const auto& each) { return each.first == listener.tls.get(); });
     if (known != made.end()) {
       table->back() = known->second;
       continue;
@@ -366,7 +372,8 @@ StatusOr<Server::TlsTable> Server::MakeTls(const config::Config& config) {
 
 bool Server::BindListeners() {
   const size_t descriptors = RaiseDescriptorLimit();
-  shared_.connections_max = descriptors > 2 * kDescriptorsForFiles ? descriptors - kDescriptorsForFiles : descriptors / 2;
+  shared_.connections_max =
+      descriptors > 2 * kDescriptorsForFiles ? descriptors - kDescriptorsForFiles : descriptors / 2;
   bool all = true;
   for (size_t i = 0; i < config_->listeners.size(); ++i) {
     const config::Listener& listener = config_->listeners[i];
@@ -393,7 +400,8 @@ bool Server::BindListeners() {
 // The configuration as a shard gets it, beside its recording. True, too, where nothing is recorded.
 bool Server::RecordConfiguration() {
   if (options_.record.empty()) return true;
-  const Status status = record::WriteNewFile(options_.record + "/host-" + std::to_string(generation_) + ".rec", recorded_host_);
+  const Status status =
+      record::WriteNewFile(options_.record + "/host-" + std::to_string(generation_) + ".rec", recorded_host_);
   if (!status.ok()) Say("--record: " + std::string(Message(status)));
   return status.ok();
 }
@@ -406,7 +414,8 @@ bool Server::MakeLoops() {
   if (!resolver.ok()) return Say(std::string(Message(resolver.status()))), false;
   resolver_ = *std::move(resolver);
   inquiries_ = std::make_unique<workers::Inquiries>(
-      &auth::VerifyStoredPassword, &workers::ResolveClientName, workers::Inquiries::Limits{.password_threads = processors},
+      &auth::VerifyStoredPassword, &workers::ResolveClientName,
+      workers::Inquiries::Limits{.password_threads = processors},
       [this](const DnsQuestion& question, workers::Resolver::Tell tell) { resolver_->Ask(question, std::move(tell)); });
   programs_ = std::make_unique<workers::Programs>(workers::Programs::Options{.root = &*root_});
   if (!options_.record.empty()) mkdir(options_.record.c_str(), 0700);
@@ -500,7 +509,8 @@ void Server::Reload(const char* cause) {
         Log(Severity::kError, "postfix/master", "error: " + FormatFinding(finding));
       }
     }
-    Log(Severity::kError, "postfix/master", std::string("error: not reloaded (") + cause + "): the configuration in use stays");
+    Log(Severity::kError, "postfix/master",
+        std::string("error: not reloaded (") + cause + "): the configuration in use stays");
     return;
   }
   if (!SameListeners(*config_, *loaded.config)) {
@@ -523,7 +533,9 @@ void Server::Reload(const char* cause) {
 }
 
 void Server::Log(Severity severity, std::string tag, std::string text) {
-  log_->Add(clock_.Read(), {.severity = severity, .tag = std::move(tag), .pid = static_cast<uint32_t>(getpid()), .text = std::move(text)});
+  log_->Add(
+      clock_.Read(),
+      {.severity = severity, .tag = std::move(tag), .pid = static_cast<uint32_t>(getpid()), .text = std::move(text)});
   log_->Flush();
 }
 

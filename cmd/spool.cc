@@ -113,8 +113,7 @@ int64_t NowMs() {
 
 }  // namespace
 
-// ---- settings
-// ----------------------------------------------------------------------------------------------------------
+// ---- settings -------------------------------------------------------------------------------------------------------
 
 StatusOr<SpoolSettings> ReadSpoolSettings(const host::Root& root, const std::string& postfix_dir) {
   host::HostFiles files(&root);
@@ -132,8 +131,7 @@ StatusOr<SpoolSettings> ReadSpoolSettings(const host::Root& root, const std::str
   return settings;
 }
 
-// ---- reading
-// -----------------------------------------------------------------------------------------------------------
+// ---- reading --------------------------------------------------------------------------------------------------------
 
 bool Spool::ReadEntry(Entry* entry) const {
   const host::UniqueFd fd = OpenAt(*root_, queue::FilePath(queue_directory_, entry->folder, entry->id), O_RDONLY);
@@ -300,8 +298,7 @@ StatusOr<bool> Spool::WaitsFor(Folder folder, const std::string& id, const std::
   if (!ReadEntry(&entry)) return false;
   for (const queue::QueuedRecipient& recipient : entry.envelope.recipients) {
     if (recipient.done) continue;
-    if (LowerCase(recipient.address.domain) == site || LowerCase(recipient.nexthop) == site)
-      return true;
+    if (LowerCase(recipient.address.domain) == site || LowerCase(recipient.nexthop) == site) return true;
   }
   return false;
 }

@@ -1,8 +1,8 @@
 // Both sides of the auth socket, with whatever bytes: lines that parse are written and parsed to the same value; the
 // server's bounds hold and nobody gets in without the password; a client's requests end once each.
 //
-// Input: 's' or 'c', the side that is asked; one character, by its number the bytes that go in at a time; the stream. A "!"
-// lets time pass instead.
+// Input: 's' or 'c', the side that is asked; one character, by its number the bytes that go in at a time; the stream. A
+// "!" lets time pass instead.
 #include <algorithm>
 #include <cstdint>
 #include <memory>
@@ -69,12 +69,14 @@ void AskServer(std::string_view stream, size_t step) {
   const auto context = [&] { return AuthSocketServer::Context{.now = now, .entropy = entropy, .penalty = penalty}; };
   const auto take = [&](AuthSocketServer::Output output, size_t fed) {
     for (const auto& secret : output.secrets) {
-      Require(secret.length_bytes > 0 && secret.offset_bytes + secret.length_bytes <= fed, "a secret outside of what was fed");
+      Require(secret.length_bytes > 0 && secret.offset_bytes + secret.length_bytes <= fed,
+              "a secret outside of what was fed");
     }
     std::vector<AuthSocketServer::Question> questions = std::move(output.questions);
     while (true) {
       Require(output.send.find("OK\t") != 0 && output.send.find("\nOK\t") == std::string::npos, "somebody got in");
-      Require(output.close == (server.state() == AuthSocketServer::State::kClosed) || output.send.empty(), "closed in silence");
+      Require(output.close == (server.state() == AuthSocketServer::State::kClosed) || output.send.empty(),
+              "closed in silence");
       Require(server.open_requests() <= kOpenRequestsMax, "too many requests are open");
       if (questions.empty()) break;
       const auto question = std::move(questions.back());
@@ -110,9 +112,11 @@ void AskClient(std::string_view stream, size_t step) {
   const auto take = [&](const AuthSocketClient::Output& output) {
     for (const AuthSocketClient::Event& event : output.events) {
       if (std::holds_alternative<AuthSocketClient::Ready>(event)) {
-        for (size_t i = 0; i < kOpenRequestsMax; ++i) begun += client.Begin({.mechanism = "PLAIN", .service = "smtp"}, nullptr).ok();
+        for (size_t i = 0; i < kOpenRequestsMax; ++i)
+          begun += client.Begin({.mechanism = "PLAIN", .service = "smtp"}, nullptr).ok();
       } else if (const auto* challenge = std::get_if<AuthSocketClient::Challenge>(&event)) {
-        Require(client.state() == AuthSocketClient::State::kBroken || client.Continue(challenge->id, Secret(std::string_view("x"))).ok(),
+        Require(client.state() == AuthSocketClient::State::kBroken ||
+                    client.Continue(challenge->id, Secret(std::string_view("x"))).ok(),
                 "a challenge can't be answered");
       } else {
         ++ended;

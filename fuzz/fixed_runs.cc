@@ -1,7 +1,7 @@
-// Runs a fuzz target without libFuzzer: every seed as it is, then a fixed number of inputs made of seeds, cut, joined and changed by
-// a generator with a fixed start. Any compiler builds it, so that each `scripts/test` holds the targets' laws; what looks for
-// new paths through the code is scripts/fuzz.
-// usage: TARGET_fixed CORPUS_FOLDER RUNS MAX_BYTES     a broken law ends it; the input is then in fixed_runs-TARGET.input
+// Runs a fuzz target without libFuzzer: every seed as it is, then a fixed number of inputs made of seeds, cut, joined
+// and changed by a generator with a fixed start. Any compiler builds it, so that each `scripts/test` holds the targets'
+// laws; what looks for new paths through the code is scripts/fuzz. usage: TARGET_fixed CORPUS_FOLDER RUNS MAX_BYTES a
+// broken law ends it; the input is then in fixed_runs-TARGET.input
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -24,11 +24,21 @@ std::string Changed(const std::vector<std::string>& seeds, size_t bytes_max, std
     const std::string& other = seeds[below(seeds.size())];
     const size_t at = below(input.size() + 1), from = below(other.size() + 1);
     switch (below(5)) {
-      case 0: input.insert(at, other, from, below(64)); break;
-      case 1: input.erase(at, below(16)); break;
-      case 2: if (at < input.size()) input[at] = static_cast<char>(random()); break;
-      case 3: input = input.substr(0, at) + other.substr(from); break;
-      default: input.insert(at, input.substr(at, below(32))); break;
+      case 0:
+        input.insert(at, other, from, below(64));
+        break;
+      case 1:
+        input.erase(at, below(16));
+        break;
+      case 2:
+        if (at < input.size()) input[at] = static_cast<char>(random());
+        break;
+      case 3:
+        input = input.substr(0, at) + other.substr(from);
+        break;
+      default:
+        input.insert(at, input.substr(at, below(32)));
+        break;
     }
   }
   if (input.size() > bytes_max) input.resize(bytes_max);

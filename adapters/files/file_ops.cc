@@ -166,8 +166,8 @@ Status FileOps::Do(const Append& op, const FileOwner& owner, UniqueFd* kept) con
   struct stat facts {};
   if (!fd.valid() || fstat(fd.get(), &facts) != 0) return StatusFromErrno(errno, "append to " + op.path);
   if (static_cast<uint64_t>(facts.st_size) != op.at_bytes) {
-    return FailedPrecondition("append to " + op.path + ": it is " + std::to_string(facts.st_size) + " bytes long, not " +
-                              std::to_string(op.at_bytes));
+    return FailedPrecondition("append to " + op.path + ": it is " + std::to_string(facts.st_size) +
+                              " bytes long, not " + std::to_string(op.at_bytes));
   }
   if (const int error = WriteAll(fd.get(), op.bytes, op.at_bytes)) {
     (void)!ftruncate(fd.get(), static_cast<off_t>(op.at_bytes));  // no torn record stays behind, where that is possible
@@ -206,7 +206,8 @@ Status FileOps::LinkByCopy(const Link& op, const FileOwner& owner) const {
   struct stat facts {};
   if (!from.valid() || fstat(from.get(), &facts) != 0) return StatusFromErrno(errno, "copy " + op.from);
   unlinkat(dir, root_->Relative(hidden), 0);  // left over from a crash
-  const UniqueFd to(openat(dir, root_->Relative(hidden), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, facts.st_mode & 07777));
+  const UniqueFd to(
+      openat(dir, root_->Relative(hidden), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, facts.st_mode & 07777));
   if (!to.valid()) return StatusFromErrno(errno, "copy to " + op.to);
   Status status = GiveAway(to.get(), owner, hidden);
   std::string buffer(256 * 1024, '\0');
@@ -265,7 +266,8 @@ Status FileOps::MakeOneDir(const std::string& path, uint32_t mode, const FileOwn
   const char* const name = root_->Relative(path);
   if (mkdirat(root_->dir_fd(), name, mode) == 0) {
     if (!MustChown(owner)) return OkStatus();
-    if (fchownat(root_->dir_fd(), name, static_cast<uid_t>(owner.uid), static_cast<gid_t>(owner.gid), AT_SYMLINK_NOFOLLOW) == 0) {
+    if (fchownat(root_->dir_fd(), name, static_cast<uid_t>(owner.uid), static_cast<gid_t>(owner.gid),
+                 AT_SYMLINK_NOFOLLOW) == 0) {
       return OkStatus();
     }
     const int error = errno;

@@ -20,8 +20,8 @@ class FileOps {
   // Both outlive the object. `spares` null: nothing is kept, Retire is Unlink.
   explicit FileOps(const host::Root* root, SpareFiles* spares = nullptr);
 
-  // Does `op` now. SyncFile and SyncDir are refused with kInvalidArgument. Where `kept` is given, Create and Append leave
-  // their descriptor there, open for writing, for a flush that follows.
+  // Does `op` now. SyncFile and SyncDir are refused with kInvalidArgument. Where `kept` is given, Create and Append
+  // leave their descriptor there, open for writing, for a flush that follows.
   Status Perform(const FileOp& op, const FileOwner& owner, host::UniqueFd* kept = nullptr) const;
   // A descriptor to flush: of a file, or of a folder.
   StatusOr<host::UniqueFd> OpenToSync(const std::string& path, bool is_dir) const;

@@ -36,8 +36,8 @@ struct FileAtHand {
   struct stat facts {};
 };
 
-// Opens unless `kept` is open already; fills the facts. Returns 0 or an errno value. Folders in which everybody may make
-// files are read, too: nobody's FIFO shall hold the loop up, nor a device be read.
+// Opens unless `kept` is open already; fills the facts. Returns 0 or an errno value. Folders in which everybody may
+// make files are read, too: nobody's FIFO shall hold the loop up, nor a device be read.
 int OpenWithFacts(const Root& root, const std::string& path, UniqueFd kept, FileAtHand* file) {
   file->fd = std::move(kept);
   if (!file->fd.valid()) file->fd.Reset(openat(root.dir_fd(), root.Relative(path), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -54,8 +54,8 @@ ReadDone Answered(const Read& read, const struct stat& facts, std::string_view b
           .inode = facts.st_ino};
 }
 
-// Reads `wanted` bytes into `to`, as far as the file goes. With `cached_only`, stops where the disk would be waited for and
-// sets errno to EAGAIN. Returns the bytes read, or -1.
+// Reads `wanted` bytes into `to`, as far as the file goes. With `cached_only`, stops where the disk would be waited for
+// and sets errno to EAGAIN. Returns the bytes read, or -1.
 ssize_t ReadInto(int fd, char* to, size_t wanted, uint64_t offset_bytes, bool cached_only) {
   size_t done = 0;
   while (done < wanted) {
@@ -178,10 +178,9 @@ void FileReader::DoScan(const Scan& scan, const Answer& answer) {
     return answer(failed);
   }
   if (facts.st_size <= kDirBytesInline) return answer(ListFolder(scan, std::move(fd), facts));
-  const bool begun = OnPool(
-      answer, [scan, fd = std::move(fd), facts]() mutable -> std::function<void(const Answer&)> {
-        return [done = ListFolder(scan, std::move(fd), facts)](const Answer& tell) { tell(done); };
-      });
+  const bool begun = OnPool(answer, [scan, fd = std::move(fd), facts]() mutable -> std::function<void(const Answer&)> {
+    return [done = ListFolder(scan, std::move(fd), facts)](const Answer& tell) { tell(done); };
+  });
   if (begun) return;
   failed.status = Unavailable("too many scans wait");
   answer(failed);

@@ -1,9 +1,8 @@
-// Reads of files and folders for the core. What is in the system's cache is read at once; what would wait for the disk is
-// read on a thread of the pool.
+// Reads of files and folders for the core. What is in the system's cache is read at once; what would wait for the disk
+// is read on a thread of the pool.
 //
-// A read that continues where the last one of the same path ended uses the same descriptor: it sees one file also when the
-// file was renamed in between, and costs one system call.
-// Owner: one loop.
+// A read that continues where the last one of the same path ended uses the same descriptor: it sees one file also when
+// the file was renamed in between, and costs one system call. Owner: one loop.
 #pragma once
 
 #include <cstdint>

@@ -35,7 +35,7 @@ struct PlanExecutor::Plan {
   OpId op;
   FilePlan plan;
   size_t stage = 0;
-  bool begun = false;      // the stage's operations are
+  bool begun = false;        // the stage's operations are
   size_t waiting_count = 0;  // operations of the stage that have not ended
   std::vector<OpFailure> failures;
   std::vector<KeptFd> kept;
@@ -66,7 +66,8 @@ struct PlanExecutor::Flush {
   std::vector<Waiter> now, next;
 };
 
-PlanExecutor::PlanExecutor(const Parts& parts) : ops_(parts.root, parts.spares), pool_(parts.pool), inbox_(parts.inbox) {
+PlanExecutor::PlanExecutor(const Parts& parts)
+    : ops_(parts.root, parts.spares), pool_(parts.pool), inbox_(parts.inbox) {
   const auto done = [this](uint64_t token, int error) { OnFlushed(token, error); };
   if (parts.use_uring) engine_ = MakeUringSyncEngine(done);
   if (engine_ == nullptr) engine_ = MakePoolSyncEngine(pool_, inbox_, done);

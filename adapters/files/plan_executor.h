@@ -1,13 +1,17 @@
-// Runs file plans (core/boundary/file_plan.h): stage by stage, all plans of a loop turn together, so that their flushes are
-// in flight at once and share the file system's commits. Nothing here waits for a disk: a stage that flushes ends by an
-// answer of the SyncEngine, a later turn goes on.
+// Runs file plans (core/boundary/file_plan.h): stage by stage, all plans of a loop turn together, so that their flushes
+// are in flight at once and share the file system's commits. Nothing here waits for a disk: a stage that flushes ends
+// by an answer of the SyncEngine, a later turn goes on.
 //
-//   Submit --> Advance: operations of a stage, now -> flushes, begun -> (answers) -> next Advance: next stage -> ... -> done
+//   Submit --> Advance: operations of a stage, now -> flushes, begun -> (answers) -> next Advance: next stage -> ... ->
+//   done
 //
 // Flushes of one path that come while one is under way wait and become one. A file whose flush failed is never flushed
 // again: later requests for the same path fail, until the path is made anew.
 // Owner: one loop.
 #pragma once
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include <cstdint>
 #include <deque>
@@ -16,9 +20,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <absl/container/flat_hash_map.h>
-#include <absl/container/flat_hash_set.h>
 
 #include "adapters/files/file_ops.h"
 #include "adapters/files/sync_engine.h"
@@ -79,7 +80,7 @@ class PlanExecutor {
   std::unique_ptr<SyncEngine> engine_;
 
   absl::flat_hash_map<Plan*, std::unique_ptr<Plan>> plans_;  // looked up only, never walked
-  std::vector<Plan*> runnable_;  // in order: stages to begin or to end
+  std::vector<Plan*> runnable_;                              // in order: stages to begin or to end
   uint64_t next_token_ = 1;
   absl::flat_hash_map<std::string, std::unique_ptr<Flush>> flush_of_path_;
   absl::flat_hash_map<uint64_t, Flush*> flush_of_token_;

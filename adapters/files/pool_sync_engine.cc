@@ -33,7 +33,8 @@ class PoolSyncEngine final : public SyncEngine {
 
 }  // namespace
 
-std::unique_ptr<SyncEngine> MakePoolSyncEngine(workers::ThreadPool* pool, workers::Inbox* inbox, SyncEngine::Done done) {
+std::unique_ptr<SyncEngine> MakePoolSyncEngine(workers::ThreadPool* pool, workers::Inbox* inbox,
+                                               SyncEngine::Done done) {
   return std::make_unique<PoolSyncEngine>(pool, inbox, std::move(done));
 }
 

@@ -1,6 +1,6 @@
-// Watches folders for the core with inotify, one descriptor a loop. A change is a hint: many become one DirChanged, and a
-// watch that can't be had (fs.inotify.max_user_watches) is told once to the log and otherwise nothing.
-// Owner: one loop.
+// Watches folders for the core with inotify, one descriptor a loop. A change is a hint: many become one DirChanged, and
+// a watch that can't be had (fs.inotify.max_user_watches) is told once to the log and otherwise nothing. Owner: one
+// loop.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>

@@ -10,7 +10,8 @@ namespace postern::host {
 namespace {
 
 // Not IN_MODIFY: a log in one of the folders would wake us with every line. Who writes a file closes it at the end.
-constexpr uint32_t kChanges = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_ONLYDIR;
+constexpr uint32_t kChanges =
+    IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_ONLYDIR;
 
 std::string FolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');

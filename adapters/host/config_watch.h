@@ -1,6 +1,6 @@
-// Tells when a file of the configuration changed: main.cf, a table, a users file, a certificate. inotify on their folders
-// wakes; what decides is whether a file's facts differ from those seen when it was read.
-// Owner: the process's main thread.
+// Tells when a file of the configuration changed: main.cf, a table, a users file, a certificate. inotify on their
+// folders wakes; what decides is whether a file's facts differ from those seen when it was read. Owner: the process's
+// main thread.
 #pragma once
 
 #include <string>

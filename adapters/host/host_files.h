@@ -1,5 +1,5 @@
-// The host's files and names, as core/config's loader asks for them: real files below the root folder, the user and group
-// databases, services, interfaces. Owner: whoever loads; one thread.
+// The host's files and names, as core/config's loader asks for them: real files below the root folder, the user and
+// group databases, services, interfaces. Owner: whoever loads; one thread.
 #pragma once
 
 #include <map>

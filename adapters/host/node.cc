@@ -50,7 +50,8 @@ StatusOr<NodeStart> StartNode(const Root& root, const std::string& state_directo
   start.start_counter = *last + 1;
   const std::string fresh = counter + ".new";
   POSTERN_RETURN_IF_ERROR(ops.Perform(Unlink{fresh}, {}));
-  POSTERN_RETURN_IF_ERROR(ops.Perform(Create{.path = fresh, .bytes = Chain(std::to_string(start.start_counter) + "\n")}, {}));
+  POSTERN_RETURN_IF_ERROR(
+      ops.Perform(Create{.path = fresh, .bytes = Chain(std::to_string(start.start_counter) + "\n")}, {}));
   POSTERN_RETURN_IF_ERROR(SyncPath(ops, fresh, false));
   POSTERN_RETURN_IF_ERROR(ops.Perform(Rename{.from = fresh, .to = counter, .replace = true}, {}));
   POSTERN_RETURN_IF_ERROR(SyncPath(ops, state_directory, true));

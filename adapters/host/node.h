@@ -1,5 +1,5 @@
-// What makes this process one of its kind: the lock on the state folder, so that no second one writes the same files, and
-// the number of its start, which goes into names that must never be given twice.
+// What makes this process one of its kind: the lock on the state folder, so that no second one writes the same files,
+// and the number of its start, which goes into names that must never be given twice.
 #pragma once
 
 #include <cstdint>

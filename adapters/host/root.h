@@ -1,5 +1,5 @@
-// The folder that every absolute path of the configuration is taken below (--root): "/" for a host's own server, another
-// folder where a configuration is tried beside the running one. Used with the *at() system calls:
+// The folder that every absolute path of the configuration is taken below (--root): "/" for a host's own server,
+// another folder where a configuration is tried beside the running one. Used with the *at() system calls:
 //
 //   openat(root.dir_fd(), root.Relative(path), ...)
 //

@@ -11,9 +11,10 @@ namespace postern::log {
 namespace {
 
 constexpr int kMailFacility = 2;
-constexpr std::array<std::string_view, 24> kFacilities{
-    "kern",   "user",  "mail",  "daemon", "auth",   "syslog", "lpr",    "news",   "uucp",   "cron",   "authpriv", "ftp",
-    "ntp",    "audit", "alert", "clock",  "local0", "local1", "local2", "local3", "local4", "local5", "local6",   "local7"};
+constexpr std::array<std::string_view, 24> kFacilities{"kern",   "user",   "mail",   "daemon", "auth",     "syslog",
+                                                       "lpr",    "news",   "uucp",   "cron",   "authpriv", "ftp",
+                                                       "ntp",    "audit",  "alert",  "clock",  "local0",   "local1",
+                                                       "local2", "local3", "local4", "local5", "local6",   "local7"};
 constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 int SyslogSeverity(Severity severity) {

@@ -46,8 +46,10 @@ Status Logger::OpenFiles() {
     *fd = *std::move(opened);
     return OkStatus();
   };
-  if (options_.postfix.kind == Place::Kind::kFile) POSTERN_RETURN_IF_ERROR(open_one(options_.postfix.path, &postfix_file_));
-  if (options_.dovecot.kind == Place::Kind::kFile) POSTERN_RETURN_IF_ERROR(open_one(options_.dovecot.path, &dovecot_file_));
+  if (options_.postfix.kind == Place::Kind::kFile)
+    POSTERN_RETURN_IF_ERROR(open_one(options_.postfix.path, &postfix_file_));
+  if (options_.dovecot.kind == Place::Kind::kFile)
+    POSTERN_RETURN_IF_ERROR(open_one(options_.dovecot.path, &dovecot_file_));
   if (!options_.json_path.empty()) POSTERN_RETURN_IF_ERROR(open_one(options_.json_path, &json_file_));
   return OkStatus();
 }
@@ -136,8 +138,8 @@ size_t Logger::TrySend(const std::vector<const Datagram*>& lines) {
   return done;
 }
 
-// A daemon that reads catches up with a burst in microseconds: the kernel's queue may hold ten lines only. One that does
-// not read is waited for once a second.
+// A daemon that reads catches up with a burst in microseconds: the kernel's queue may hold ten lines only. One that
+// does not read is waited for once a second.
 bool Logger::WaitForRoom() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);

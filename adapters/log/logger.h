@@ -38,10 +38,12 @@ class Logger {
     std::string syslog_socket = "/dev/log";
     bool wants_json() const { return !json_path.empty() || records.bytes_max != 0; }
   };
-  // kNotFound, kPermissionDenied ...: a file can't be opened. A syslog that is not there is no error: it may come later.
+  // kNotFound, kPermissionDenied ...: a file can't be opened. A syslog that is not there is no error: it may come
+  // later.
   static StatusOr<std::unique_ptr<Logger>> Open(Options options);
 
-  // Opens the files anew, under their old names: after a rotation. Errors are told to standard error; the old ones stay.
+  // Opens the files anew, under their old names: after a rotation. Errors are told to standard error; the old ones
+  // stay.
   void Reopen();
   uint64_t dropped_count() const { return dropped_count_; }
 

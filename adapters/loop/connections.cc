@@ -33,11 +33,13 @@ bool IsWildcard(const IpAddress& address) { return address.bytes == IpAddress{}.
 void ShardLoop::Accept(const net::ListenSocket& listener) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     if (options_.shared->connection_count >= options_.shared->connections_max) {
-      return PauseAccepting("the limit of " + std::to_string(options_.shared->connections_max) + " connections is reached");
+      return PauseAccepting("the limit of " + std::to_string(options_.shared->connections_max) +
+                            " connections is reached");
     }
     sockaddr_storage remote{};
     socklen_t length = sizeof remote;
-    host::UniqueFd fd(accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&remote), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    host::UniqueFd fd(
+        accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&remote), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd.valid()) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         return PauseAccepting(std::strerror(errno));
@@ -49,7 +51,8 @@ void ShardLoop::Accept(const net::ListenSocket& listener) {
     if (IsWildcard(listener.endpoint.address)) {
       sockaddr_storage local{};
       length = sizeof local;
-      if (getsockname(fd.get(), reinterpret_cast<sockaddr*>(&local), &length) == 0) peer.local = net::FromSocketAddress(local);
+      if (getsockname(fd.get(), reinterpret_cast<sockaddr*>(&local), &length) == 0)
+        peer.local = net::FromSocketAddress(local);
     }
     const auto tls = listener.implicit_tls ? TlsOf(listener.id) : nullptr;
     if (listener.implicit_tls && tls == nullptr) continue;  // no certificate: nothing that could be said
@@ -223,7 +226,8 @@ void ShardLoop::FlushOne(Connection* connection) {
     case Connection::FlushOutcome::kBlocked:
       if (!connection->watches_output) {
         connection->watches_output = true;
-        epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = static_cast<uint64_t>(conn)}};
+        epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                          .data = {.u64 = static_cast<uint64_t>(conn)}};
         epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, connection->fd(), &event);
       }
       // Nobody else watches over a connection that the core has let go of; every bit that the peer takes renews this.

@@ -10,8 +10,8 @@ namespace {
 
 using net::Connection;
 
-// Output of one connection that waits for its peer. The core holds back long before (AwaitDrain); this is the wall behind
-// it, and whoever runs into it is cut off.
+// Output of one connection that waits for its peer. The core holds back long before (AwaitDrain); this is the wall
+// behind it, and whoever runs into it is cut off.
 constexpr size_t kOutputBytesMax = 256u << 20;
 constexpr Duration kWatchFailureLogged = Seconds(600);
 
@@ -41,7 +41,8 @@ void ShardLoop::Do(Send effect) {
 void ShardLoop::Do(Close effect) {
   Connection* const connection = Find(effect.conn);
   if (connection == nullptr) return;
-  if (effect.kind == CloseKind::kNow || connection->phase() == Connection::Phase::kHandshake) return Destroy(effect.conn);
+  if (effect.kind == CloseKind::kNow || connection->phase() == Connection::Phase::kHandshake)
+    return Destroy(effect.conn);
   if (connection->phase() != Connection::Phase::kOpen) return;
   connection->CloseAfterDrain();
   MarkDirty(connection);
@@ -95,7 +96,8 @@ void ShardLoop::Do(Handoff effect) {
   const auto found = connections_.find(effect.conn);
   if (found == connections_.end() || static_cast<size_t>(effect.to) >= loops_.size()) return;
   ShardLoop* const target = loops_[static_cast<size_t>(effect.to)];
-  Arrival arrival{.connection = std::move(found->second), .login = std::move(effect.login), .unread = std::move(effect.unread)};
+  Arrival arrival{
+      .connection = std::move(found->second), .login = std::move(effect.login), .unread = std::move(effect.unread)};
   connections_.erase(found);
   load_.fetch_sub(1, std::memory_order_relaxed);
   deadlines_.Cancel(effect.conn);
@@ -151,7 +153,8 @@ void ShardLoop::Do(Note effect) {
 }
 
 void ShardLoop::Log(Severity severity, std::string tag, std::string text) {
-  Do(Note{{.severity = severity, .tag = std::move(tag), .pid = static_cast<uint32_t>(getpid()), .text = std::move(text)}});
+  Do(Note{
+      {.severity = severity, .tag = std::move(tag), .pid = static_cast<uint32_t>(getpid()), .text = std::move(text)}});
 }
 
 }  // namespace postern::loop

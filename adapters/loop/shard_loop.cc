@@ -174,7 +174,8 @@ void ShardLoop::ReadConnections() {
 }
 
 void ShardLoop::AnswerAsked() {
-  // Continuations wait for the next turn: other events go first. Reads that steps of this turn ask for are answered now.
+  // Continuations wait for the next turn: other events go first. Reads that steps of this turn ask for are answered
+  // now.
   std::vector<ContinueLater> later;
   const auto tell = [this](const Event& event) { Step(event); };
   for (size_t i = 0; i < kAnswersPerTurn && !asked_.empty(); ++i) {

@@ -1,9 +1,10 @@
 // The loop of one shard: what happened becomes events, each event is one step, the step's effects are performed. One
 // thread, one epoll; nothing in it waits but epoll itself.
 //
-//   a turn:  epoll_wait -> inbox (other threads) -> timers -> new connections, connections to others, connections that can
-//            be read, a step each -> reads and continuations that were asked for -> file plans, all of the turn together ->
-//            output, log
+//   a turn:  epoll_wait -> inbox (other threads) -> timers -> new connections, connections to others, connections that
+//   can
+//            be read, a step each -> reads and continuations that were asked for -> file plans, all of the turn
+//            together -> output, log
 //
 // Order: the events of one connection come in order; its output leaves in order. What a step asked for is answered in a
 // later step, never inside it.
@@ -79,7 +80,7 @@ class ShardLoop {
     SharedState* shared = nullptr;
     bool use_uring = true;
     Duration handshake_patience = Seconds(60);  // for a TLS handshake, from accept or StartTls on
-    Duration closing_patience = Seconds(60);  // for a peer that does not take the last of its output
+    Duration closing_patience = Seconds(60);    // for a peer that does not take the last of its output
     Duration linger_patience = Seconds(5);
     Duration stop_patience = Seconds(10);  // after Stop(): what is not quiet by then is cut off
   };
@@ -88,7 +89,8 @@ class ShardLoop {
   ShardLoop(const ShardLoop&) = delete;
   ShardLoop& operator=(const ShardLoop&) = delete;
 
-  // Before Run(): the other loops, by ShardId, this one among them; and where connections come in. Both outlive the loop.
+  // Before Run(): the other loops, by ShardId, this one among them; and where connections come in. Both outlive the
+  // loop.
   void SetPeers(std::vector<ShardLoop*> loops) { loops_ = std::move(loops); }
   void SetListeners(const std::vector<net::ListenSocket>* listeners) { listeners_ = listeners; }
 
@@ -212,7 +214,7 @@ class ShardLoop {
   absl::flat_hash_map<ConnId, std::unique_ptr<net::Connection>, ConnIdHash> connections_;  // looked up, never walked
   std::atomic<size_t> load_{0};  // connections_.size(), for the other loops
   std::map<ConnId, Dialling> dialling_;
-  std::vector<ConnId> dialled_;  // of them: came to an end
+  std::vector<ConnId> dialled_;          // of them: came to an end
   std::vector<size_t> listeners_ready_;  // that have connections to be accepted
   std::vector<ConnId> ready_, dirty_, drained_;
   std::deque<Asked> asked_;

@@ -51,8 +51,8 @@ Connection::ReadOutcome Connection::ReadSome(Scratch* scratch) {
     }
     return outcome;
   }
-  // A short read took all there was; the next bytes are a new edge. The end of the stream is no edge of its own where it
-  // was told together with the bytes.
+  // A short read took all there was; the next bytes are a new edge. The end of the stream is no edge of its own where
+  // it was told together with the bytes.
   readable_ = static_cast<size_t>(got) == Scratch::kReadBytes || hang_up_;
   const std::string_view bytes(scratch->read.get(), static_cast<size_t>(got));
   if (tls_ == nullptr) {
@@ -77,9 +77,11 @@ Connection::ReadOutcome Connection::Decrypt(std::string_view ciphertext, Scratch
   } else if (progress.end) {
     outcome.ended = OkStatus();
   }
-  if (!out->empty()) {  // handshake messages, tickets, alerts: ahead of nothing, since records are made when they are sent
+  if (!out->empty()) {  // handshake messages, tickets, alerts: ahead of nothing, since records are made when they are
+                        // sent
     if (ciphertext_left_.empty()) {
-      if (SendCiphertext(out) == FlushOutcome::kBroken && !outcome.ended) outcome.ended = Unavailable("connection lost");
+      if (SendCiphertext(out) == FlushOutcome::kBroken && !outcome.ended)
+        outcome.ended = Unavailable("connection lost");
     } else {
       ciphertext_left_ += *out;
     }
@@ -145,7 +147,8 @@ Connection::FlushOutcome Connection::SendCiphertext(std::string* ciphertext) {
   size_t done = 0;
   FlushOutcome outcome = FlushOutcome::kDrained;
   while (done < ciphertext->size()) {
-    const ssize_t sent = send(fd_.get(), ciphertext->data() + done, ciphertext->size() - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent =
+        send(fd_.get(), ciphertext->data() + done, ciphertext->size() - done, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) {
       if (errno == EINTR) continue;
       outcome = WouldBlock(errno) ? FlushOutcome::kBlocked : FlushOutcome::kBroken;
@@ -167,8 +170,8 @@ Connection::FlushOutcome Connection::SendCiphertext(std::string* ciphertext) {
 }
 
 void Connection::BeginTlsAfterDrain(std::unique_ptr<TlsStream> tls, Scratch* scratch) {
-  // RFC 3207 section 4.2: what was sent in plaintext behind the command counts for nothing. What arrives after this point
-  // meets the handshake, which fails on anything but TLS.
+  // RFC 3207 section 4.2: what was sent in plaintext behind the command counts for nothing. What arrives after this
+  // point meets the handshake, which fails on anything but TLS.
   held = std::string();
   while (recv(fd_.get(), scratch->read.get(), Scratch::kReadBytes, MSG_DONTWAIT) ==
          static_cast<ssize_t>(Scratch::kReadBytes)) {

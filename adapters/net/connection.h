@@ -1,14 +1,13 @@
-// One connection, accepted or made by us: its socket, its TLS layer if there is one, and what is still to be sent. It does
-// no waiting and calls nobody: the loop that owns it asks it to read or to send when the socket can, and tells the core
-// what came of it.
+// One connection, accepted or made by us: its socket, its TLS layer if there is one, and what is still to be sent. It
+// does no waiting and calls nobody: the loop that owns it asks it to read or to send when the socket can, and tells the
+// core what came of it.
 //
 //   kHandshake (implicit TLS) --ready--> kOpen --BeginTls--> kHandshake --ready--> kOpen
-//   any --CloseAfterDrain--> kClosing (what was sent leaves, close_notify, end) --> kLingering (reads off what the peer still
-//   sends, so that the kernel does not reset the connection under the last reply) --> destroyed by the loop
+//   any --CloseAfterDrain--> kClosing (what was sent leaves, close_notify, end) --> kLingering (reads off what the peer
+//   still sends, so that the kernel does not reset the connection under the last reply) --> destroyed by the loop
 //
-// Idle, it holds no buffer: reads go into the loop's scratch memory, sent bytes lie in their chains, TLS records are made
-// when the socket takes them.
-// Owner: one loop at a time; moves to another shard's loop as it is.
+// Idle, it holds no buffer: reads go into the loop's scratch memory, sent bytes lie in their chains, TLS records are
+// made when the socket takes them. Owner: one loop at a time; moves to another shard's loop as it is.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +47,9 @@ class Connection {
   bool uses_tls() const { return tls_ != nullptr; }
   TlsFacts Facts() const { return tls_ != nullptr && tls_->ready() ? tls_->Facts() : TlsFacts{}; }
   // As TlsStream::Certificate.
-  std::shared_ptr<const CertificateFacts> Certificate() const { return tls_ != nullptr ? tls_->Certificate() : nullptr; }
+  std::shared_ptr<const CertificateFacts> Certificate() const {
+    return tls_ != nullptr ? tls_->Certificate() : nullptr;
+  }
 
   // ---- reading ----
   struct ReadOutcome {
@@ -84,8 +85,8 @@ class Connection {
   // ---- STARTTLS, the end ----
   // Throws away what the peer sent in plaintext until now; TLS begins once everything is sent (RFC 3207 section 4.2).
   void BeginTlsAfterDrain(std::unique_ptr<TlsStream> tls, Scratch* scratch);
-  // To be called when drained. OK: the handshake begins now, and there may be something to send; nullopt: none was asked
-  // for.
+  // To be called when drained. OK: the handshake begins now, and there may be something to send; nullopt: none was
+  // asked for.
   std::optional<Status> BeginTlsIfAsked(Scratch* scratch);
   bool tls_asked() const { return tls_next_ != nullptr; }
   // No more bytes are read for the core; ends once drained.
@@ -97,10 +98,10 @@ class Connection {
   bool ReadOff(Scratch* scratch);
 
   // ---- for the loop ----
-  bool dirty = false;           // is in the loop's list of connections to flush
-  bool in_ready = false;        // is in the loop's list of connections to read from
-  bool watches_output = false;  // epoll tells when the socket takes bytes again
-  bool announced = false;       // the core knows it
+  bool dirty = false;                  // is in the loop's list of connections to flush
+  bool in_ready = false;               // is in the loop's list of connections to read from
+  bool watches_output = false;         // epoll tells when the socket takes bytes again
+  bool announced = false;              // the core knows it
   std::optional<uint64_t> drain_mark;  // AwaitDrain was asked for
 
  private:

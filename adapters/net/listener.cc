@@ -28,7 +28,7 @@ void SetOption(int fd, int level, int option) {
 
 // Takes away what a server that is gone left. OK, too, where there is nothing.
 Status RemoveStale(const std::string& path, const sockaddr_un& address) {
-  struct stat facts{};
+  struct stat facts {};
   if (lstat(path.c_str(), &facts) != 0) {
     return errno == ENOENT ? OkStatus() : host::StatusFromErrno(errno, "look at " + path);
   }
@@ -68,7 +68,9 @@ StatusOr<ListenSocket> ListenUnix(ListenerId id, const UnixAddress& wanted) {
   const int why = errno;
   umask(before);
   if (bound != 0) return host::StatusFromErrno(why, what);
-  const auto id_or_own = [](int64_t number) { return number < 0 ? static_cast<uid_t>(-1) : static_cast<uid_t>(number); };
+  const auto id_or_own = [](int64_t number) {
+    return number < 0 ? static_cast<uid_t>(-1) : static_cast<uid_t>(number);
+  };
   const bool keeps_owner = wanted.uid < 0 && wanted.gid < 0;
   // Only root gives files away; anybody else keeps the socket, which opens it to fewer.
   if ((!keeps_owner && lchown(wanted.path.c_str(), id_or_own(wanted.uid), id_or_own(wanted.gid)) != 0 &&
@@ -105,7 +107,8 @@ StatusOr<ListenSocket> Listen(ListenerId id, const Endpoint& endpoint, bool impl
   }
   socklen_t bound_length = sizeof address;
   getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &bound_length);
-  return ListenSocket{.id = id, .endpoint = FromSocketAddress(address), .implicit_tls = implicit_tls, .fd = std::move(fd)};
+  return ListenSocket{
+      .id = id, .endpoint = FromSocketAddress(address), .implicit_tls = implicit_tls, .fd = std::move(fd)};
 }
 
 }  // namespace postern::net

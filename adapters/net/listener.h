@@ -1,5 +1,6 @@
-// Sockets that connections come in at, of the network or of this host. One socket per endpoint, shared by the loops of all shards: the kernel wakes one of
-// them for a connection (EPOLLEXCLUSIVE), and nobody else on the host can take the same port unseen.
+// Sockets that connections come in at, of the network or of this host. One socket per endpoint, shared by the loops of
+// all shards: the kernel wakes one of them for a connection (EPOLLEXCLUSIVE), and nobody else on the host can take the
+// same port unseen.
 #pragma once
 
 #include <cstddef>
@@ -25,13 +26,14 @@ struct ListenSocket {
 StatusOr<ListenSocket> Listen(ListenerId id, const Endpoint& endpoint, bool implicit_tls);
 
 struct UnixAddress {
-  std::string path;            // as the operating system sees it: below the root folder
+  std::string path;  // as the operating system sees it: below the root folder
   uint32_t mode = 0600;
   int64_t uid = -1, gid = -1;  // -1: the server's own
 };
-// The same for a unix socket. Missing folders above it are made (0755). A socket that a server which is gone left behind is
-// taken away first; one that somebody listens on, or any other file, is not: kAlreadyExists. The socket appears under its
-// name with its final owner and mode, never with a wider one; a server that is not root keeps it its own. kInvalidArgument: the path is too long for a socket.
+// The same for a unix socket. Missing folders above it are made (0755). A socket that a server which is gone left
+// behind is taken away first; one that somebody listens on, or any other file, is not: kAlreadyExists. The socket
+// appears under its name with its final owner and mode, never with a wider one; a server that is not root keeps it its
+// own. kInvalidArgument: the path is too long for a socket.
 StatusOr<ListenSocket> ListenUnix(ListenerId id, const UnixAddress& address);
 // Closes a unix socket and takes its name away, unless another server has it by now. Others are just closed.
 void RemoveName(ListenSocket socket);

@@ -31,9 +31,7 @@ class OutputQueue {
   uint64_t consumed_bytes() const { return appended_bytes_ - pending_bytes_; }  // since the connection began
 
   // The first bytes, not empty unless the queue is.
-  std::string_view Front() const {
-    return empty() ? std::string_view() : Here();
-  }
+  std::string_view Front() const { return empty() ? std::string_view() : Here(); }
   // Fills up to `count_max` parts; returns how many.
   int Fill(iovec* parts, int count_max) const {
     int count = 0;

@@ -76,8 +76,9 @@ int TicketKeys::Callback(SSL* ssl, unsigned char name[16], unsigned char iv[EVP_
   const OSSL_PARAM parameters[] = {
       OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac_key, sizeof key.mac_key),
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
-  const bool ready = EVP_MAC_CTX_set_params(mac, parameters) == 1 &&
-                     EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher_key, iv, sealing != 0 ? 1 : 0) == 1;
+  const bool ready =
+      EVP_MAC_CTX_set_params(mac, parameters) == 1 &&
+      EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher_key, iv, sealing != 0 ? 1 : 0) == 1;
   OPENSSL_cleanse(&key, sizeof key);
   if (!ready) return -1;
   return is_newest ? 1 : 2;  // 2: renew the ticket with the newest key

@@ -1,7 +1,6 @@
 // Keys of TLS session tickets (RFC 5077, RFC 8446 section 4.6.1), shared by the TLS contexts of all shards: a client
-// resumes wherever it comes in. A key seals for twelve hours and opens for as long again; then what it sealed is safe from
-// anybody who takes the host's memory later. Keys live in memory only.
-// Called from every loop's thread.
+// resumes wherever it comes in. A key seals for twelve hours and opens for as long again; then what it sealed is safe
+// from anybody who takes the host's memory later. Keys live in memory only. Called from every loop's thread.
 #pragma once
 
 #include <openssl/ssl.h>

@@ -61,7 +61,8 @@ StatusOr<std::shared_ptr<const TlsServer>> TlsServer::Make(const config::TlsCont
                      SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_PRIORITIZE_CHACHA;
   if (!settings.session_tickets) options |= SSL_OP_NO_TICKET;
   SSL_CTX_set_options(context, options);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(context,
+                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_dh_auto(context, 1);
 
   const std::string ciphers = settings.ciphers.empty() ? kDefaultCiphers : settings.ciphers + kNeverCiphers;

@@ -1,6 +1,6 @@
-// One certificate with its TLS settings, ready to serve: an SSL_CTX, shared by all connections of all shards that use it.
-// TLS 1.2 and 1.3 only, no anonymous, export, RC4, DES, MD5 or pre-shared-key suites, no compression, no renegotiation.
-// Immutable: a changed certificate is a new object, sessions keep theirs until they end.
+// One certificate with its TLS settings, ready to serve: an SSL_CTX, shared by all connections of all shards that use
+// it. TLS 1.2 and 1.3 only, no anonymous, export, RC4, DES, MD5 or pre-shared-key suites, no compression, no
+// renegotiation. Immutable: a changed certificate is a new object, sessions keep theirs until they end.
 #pragma once
 
 #include <openssl/ssl.h>

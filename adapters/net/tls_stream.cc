@@ -13,8 +13,8 @@
 
 namespace postern::net {
 
-// OpenSSL's way to the bytes: reads from and appends to what the stream was called with. Two memory BIOs would do the same
-// with two more buffers and two more copies.
+// OpenSSL's way to the bytes: reads from and appends to what the stream was called with. Two memory BIOs would do the
+// same with two more buffers and two more copies.
 struct TlsBio {
   static TlsStream* StreamOf(BIO* bio) { return static_cast<TlsStream*>(BIO_get_data(bio)); }
 

@@ -1,6 +1,6 @@
-// The TLS layer of one connection, of its server or its client (RFC 8446, RFC 5246), over memory: ciphertext goes in and
-// out as bytes, and nothing is kept between calls but what a record cut in two needs.
-// Owner: one connection. Not thread-safe, but may move between threads between calls.
+// The TLS layer of one connection, of its server or its client (RFC 8446, RFC 5246), over memory: ciphertext goes in
+// and out as bytes, and nothing is kept between calls but what a record cut in two needs. Owner: one connection. Not
+// thread-safe, but may move between threads between calls.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -32,9 +32,9 @@ class TlsStream {
   };
   // A record that was cut in two may come out with the bytes that complete it: room beyond the ciphertext's length.
   static constexpr size_t kPlainSlackBytes = 20 * 1024;
-  // Takes all of `ciphertext`; decrypts into `plain`, which has room for ciphertext.size() + kPlainSlackBytes bytes, and
-  // appends what must be sent to `*out`.
-  // A client's stream wants it once before anything came: the client speaks first.
+  // Takes all of `ciphertext`; decrypts into `plain`, which has room for ciphertext.size() + kPlainSlackBytes bytes,
+  // and appends what must be sent to `*out`. A client's stream wants it once before anything came: the client speaks
+  // first.
   Progress Receive(std::string_view ciphertext, char* plain, std::string* out);
   // Encrypts `plain`, of which at most 16 KiB are taken as one record; returns the bytes taken, 0 where it can't go on.
   size_t Encrypt(std::string_view plain, std::string* out);

@@ -21,18 +21,21 @@ constexpr Duration kFlushAfter = Milliseconds(100);
 // No prompt is longer (SASL's limit in base64, and its code).
 constexpr size_t kPromptBytesMax = 20'000;
 
-// Did the step accept what answered a challenge? It goes on, into the mailbox or with the server's own proof, and does not
-// refuse: a refusal is a delay's timer alone, or a negative answer.
+// Did the step accept what answered a challenge? It goes on, into the mailbox or with the server's own proof, and does
+// not refuse: a refusal is a delay's timer alone, or a negative answer.
 bool Accepted(ConnId conn, const std::vector<Effect>& effects) {
   bool goes_on = false;
   for (const Effect& effect : effects) {
     if (const auto* send = std::get_if<Send>(&effect); send != nullptr && send->conn == conn) {
       const std::string text = send->bytes.Flatten();
-      if (text.starts_with('4') || text.starts_with('5') || text.starts_with("-ERR") || text.find(" NO ") != std::string::npos) return false;
+      if (text.starts_with('4') || text.starts_with('5') || text.starts_with("-ERR") ||
+          text.find(" NO ") != std::string::npos)
+        return false;
       goes_on = true;
     }
     goes_on = goes_on || std::holds_alternative<Handoff>(effect) || std::holds_alternative<Scan>(effect) ||
-              std::holds_alternative<Stat>(effect) || std::holds_alternative<Read>(effect) || std::holds_alternative<Commit>(effect);
+              std::holds_alternative<Stat>(effect) || std::holds_alternative<Read>(effect) ||
+              std::holds_alternative<Commit>(effect);
   }
   return goes_on;
 }
@@ -67,8 +70,8 @@ StatusOr<std::unique_ptr<Recorder>> Recorder::Open(const std::string& dir, const
   if (!fd.valid()) return host::StatusFromErrno(errno, path);
   std::unique_ptr<Recorder> recorder(new Recorder(std::move(fd)));
   recorder->buffer_ = "postern-record 1\nshard " + std::to_string(id) + " " + std::to_string(shard.shard_count) + " " +
-                      EncodeHex(std::string_view(reinterpret_cast<const char*>(shard.key.data()), shard.key.size())) + " " +
-                      EncodeField(shard.node.host_name) + " " + std::to_string(shard.node.pid) + " " +
+                      EncodeHex(std::string_view(reinterpret_cast<const char*>(shard.key.data()), shard.key.size())) +
+                      " " + EncodeField(shard.node.host_name) + " " + std::to_string(shard.node.pid) + " " +
                       std::to_string(shard.node.start_counter) + " " + EncodeField(kStandInPassword) + " " +
                       std::to_string(shard.config->generation) + "\n";
   return recorder;
@@ -78,7 +81,8 @@ Recorder::~Recorder() { Flush(); }
 
 void Recorder::OnStep(Now now, const Event& event, const std::vector<Effect>& effects) {
   if (!fd_.valid()) return;
-  buffer_ += "S " + std::to_string(now.mono.ns) + " " + std::to_string(now.wall.us) + " " + std::to_string(now.utc_offset_seconds) + " ";
+  buffer_ += "S " + std::to_string(now.mono.ns) + " " + std::to_string(now.wall.us) + " " +
+             std::to_string(now.utc_offset_seconds) + " ";
   if (const auto* received = std::get_if<Received>(&event)) {
     AddReceived(*received, effects);
   } else if (const auto* changed = std::get_if<ConfigChanged>(&event)) {
@@ -98,14 +102,16 @@ void Recorder::OnStep(Now now, const Event& event, const std::vector<Effect>& ef
 void Recorder::AddReceived(const Received& event, const std::vector<Effect>& effects) {
   std::vector<Redact> spans;
   for (const Effect& effect : effects) {
-    if (const auto* redact = std::get_if<Redact>(&effect); redact != nullptr && redact->conn == event.conn) spans.push_back(*redact);
+    if (const auto* redact = std::get_if<Redact>(&effect); redact != nullptr && redact->conn == event.conn)
+      spans.push_back(*redact);
   }
   if (spans.empty()) {
     buffer_ += FormatEvent(event) + "\n";
   } else {
     // One prompt, one answer: what comes later is a rest of it.
     const auto prompt = prompts_.extract(event.conn);
-    Redacted redacted = RedactReceived(event.bytes, spans, prompt ? std::string_view(prompt.mapped()) : std::string_view());
+    Redacted redacted =
+        RedactReceived(event.bytes, spans, prompt ? std::string_view(prompt.mapped()) : std::string_view());
     buffer_ += FormatEvent(Received{.conn = event.conn, .bytes = redacted.bytes}) + "\n";
     if (!redacted.answered.empty()) unjudged_[event.conn] = {std::move(redacted.answered), step_count_};
   }

@@ -1,15 +1,16 @@
-// Writes what one shard saw: every event it was stepped with, the time, and what it did, one line each, with secrets taken out
-// (redaction.h). The file is DIR/shard-N.rec; the configuration it ran with is DIR/host-GENERATION.rec (recording_files.h).
+// Writes what one shard saw: every event it was stepped with, the time, and what it did, one line each, with secrets
+// taken out (redaction.h). The file is DIR/shard-N.rec; the configuration it ran with is DIR/host-GENERATION.rec
+// (recording_files.h).
 //
 //   postern-record 1
 //   shard ID COUNT KEY HOST-NAME PID START-COUNTER STAND-IN GENERATION
 //   S MONOTONIC-NS WALL-US UTC-OFFSET EVENT...     one for each step
-//   A MECHANISM STEPS-BACK                          so many steps ago a challenge was answered, and rightly (redaction.h)
-//   E EFFECT...                                     one for each effect, in order
+//   A MECHANISM STEPS-BACK                          so many steps ago a challenge was answered, and rightly
+//   (redaction.h) E EFFECT...                                     one for each effect, in order
 //
 // Both files are made for the owner alone: they hold the mail that came and went meanwhile.
-// Owner: the shard's loop, on its thread. What is recorded is written at least every tenth of a second of activity and at the
-// end; a failing disk ends the recording, told once, never the service.
+// Owner: the shard's loop, on its thread. What is recorded is written at least every tenth of a second of activity and
+// at the end; a failing disk ends the recording, told once, never the service.
 #pragma once
 
 #include <cstdint>

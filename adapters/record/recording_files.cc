@@ -38,7 +38,9 @@ std::string Filled(std::string_view data) {
   std::string filled(data);
   const size_t dollar = filled.rfind('$');
   for (size_t i = dollar == std::string::npos ? 0 : dollar + 1; i < filled.size(); ++i) {
-    if (std::isalnum(static_cast<unsigned char>(filled[i])) != 0 || filled[i] == '/' || filled[i] == '+' || filled[i] == '.') filled[i] = 'a';
+    if (std::isalnum(static_cast<unsigned char>(filled[i])) != 0 || filled[i] == '/' || filled[i] == '+' ||
+        filled[i] == '.')
+      filled[i] = 'a';
     if (static_cast<unsigned char>(filled[i]) >= 0x80) filled[i] = 'a';
   }
   return filled;
@@ -49,7 +51,8 @@ std::string StandIn(std::string_view stored, std::string_view default_scheme, st
   const auth::StoredParts parts = auth::SplitStored(stored, default_scheme);
   const auth::SchemeAndEncoding named = auth::ParseSchemeName(parts.scheme_name);
   const bool has_name = stored.starts_with('{');
-  if (named.scheme == nullptr) return has_name ? "{" + std::string(parts.scheme_name) + "}" + Filled(parts.data) : Filled(stored);
+  if (named.scheme == nullptr)
+    return has_name ? "{" + std::string(parts.scheme_name) + "}" + Filled(parts.data) : Filled(stored);
   const std::string name(named.scheme->name);
   // Only these serve challenge mechanisms: they must go on to fit one password.
   if (auth::IsAliasOf(*named.scheme, *auth::FindScheme("PLAIN"))) return "{PLAIN}" + std::string(kStandInPassword);
@@ -57,7 +60,8 @@ std::string StandIn(std::string_view stored, std::string_view default_scheme, st
     if (name != auth::ScramName(kind)) continue;
     const auto scram = auth::ParseScram(kind, parts.data);
     if (!scram.ok()) break;
-    return "{" + name + "}" + auth::FormatScram(auth::DeriveScram(kind, kStandInPassword, scram->salt, scram->iterations));
+    return "{" + name + "}" +
+           auth::FormatScram(auth::DeriveScram(kind, kStandInPassword, scram->salt, scram->iterations));
   }
   if (auth::IsAliasOf(*named.scheme, *auth::FindScheme("CRAM-MD5")) || name == "DIGEST-MD5") {
     Entropy none{Entropy::Key{}};
@@ -69,7 +73,8 @@ std::string StandIn(std::string_view stored, std::string_view default_scheme, st
 
 bool NamesSecret(std::string_view name) {
   const std::string lower = LowerCase(name);
-  return lower.ends_with("password") || lower.ends_with("secret") || lower.ends_with("api_key") || lower == "pass" || lower.ends_with("_pass");
+  return lower.ends_with("password") || lower.ends_with("secret") || lower.ends_with("api_key") || lower == "pass" ||
+         lower.ends_with("_pass");
 }
 
 // "password=x" inside args, and in the extra fields of a users file.
@@ -79,7 +84,8 @@ std::string RedactWords(std::string_view line) {
     const size_t end = std::min(line.find_first_of(" \t", 1), line.size());
     const std::string_view word = line.substr(0, end);
     const size_t equals = word.find('='), name = word.find_first_not_of(" \t");
-    if (equals != std::string_view::npos && equals + 1 < word.size() && name < equals && NamesSecret(word.substr(name, equals - name))) {
+    if (equals != std::string_view::npos && equals + 1 < word.size() && name < equals &&
+        NamesSecret(word.substr(name, equals - name))) {
       redacted += std::string(word.substr(0, equals + 1)) + std::string(kStandInPassword);
     } else {
       redacted += word;
@@ -96,7 +102,8 @@ std::string RedactUsersFile(std::string_view text, std::string_view default_sche
     const size_t colon = line.find(':');
     if (line.starts_with('#') || colon == std::string_view::npos) return std::string(line);
     const size_t end = std::min(line.find(':', colon + 1), line.size());
-    return std::string(line.substr(0, colon + 1)) + StandIn(line.substr(colon + 1, end - colon - 1), default_scheme, line.substr(0, colon)) +
+    return std::string(line.substr(0, colon + 1)) +
+           StandIn(line.substr(colon + 1, end - colon - 1), default_scheme, line.substr(0, colon)) +
            RedactWords(line.substr(end));
   });
 }
@@ -114,7 +121,7 @@ std::string RedactSettings(std::string_view text) {
   });
 }
 
-// ---- the files --------------------------------------------------------------------------------------------------------------
+// ---- the files ------------------------------------------------------------------------------------------------------
 
 StatusOr<std::string> RecordingFiles::Read(std::string_view path) {
   auto text = files_->Read(path);
@@ -134,8 +141,9 @@ StatusOr<config::FileSource::Facts> RecordingFiles::Stat(std::string_view path) 
   auto facts = files_->Stat(path);
   std::string line = "stat " + EncodeField(path) + StatusFields(facts.status());
   if (facts.ok()) {
-    line += " " + std::to_string(facts->size_bytes) + " " + std::to_string(facts->mtime_seconds) + " " + std::to_string(facts->mode) + " " +
-            std::to_string(facts->uid) + " " + std::to_string(facts->gid) + " " + (facts->is_dir ? "1" : "0");
+    line += " " + std::to_string(facts->size_bytes) + " " + std::to_string(facts->mtime_seconds) + " " +
+            std::to_string(facts->mode) + " " + std::to_string(facts->uid) + " " + std::to_string(facts->gid) + " " +
+            (facts->is_dir ? "1" : "0");
   }
   Keep(line);
   return facts;
@@ -214,8 +222,8 @@ std::optional<std::string> RecordingFiles::UsersFileScheme(std::string_view path
 }
 
 std::string RecordingFiles::Text(const config::LoadOptions& options) const {
-  std::string all = "postern-host 1 " + EncodeField(options.postfix_dir) + " " + EncodeField(options.dovecot_file) + " " +
-                    std::to_string(options.port_offset) + "\n";
+  std::string all = "postern-host 1 " + EncodeField(options.postfix_dir) + " " + EncodeField(options.dovecot_file) +
+                    " " + std::to_string(options.port_offset) + "\n";
   for (const auto& [path, text] : texts_) {
     if (!text.ok()) {
       all += "read " + EncodeField(path) + StatusFields(text.status()) + "\n";
@@ -223,7 +231,8 @@ std::string RecordingFiles::Text(const config::LoadOptions& options) const {
       all += "pem " + EncodeField(path) + "\n";
     } else {
       const auto scheme = UsersFileScheme(path);
-      all += "read " + EncodeField(path) + " 0 " + EncodeField(scheme ? RedactUsersFile(*text, *scheme) : RedactSettings(*text)) + "\n";
+      all += "read " + EncodeField(path) + " 0 " +
+             EncodeField(scheme ? RedactUsersFile(*text, *scheme) : RedactSettings(*text)) + "\n";
     }
   }
   for (const std::string& line : answers_) all += line + "\n";

@@ -1,6 +1,7 @@
-// Passes a host's files on to whoever loads the configuration, and keeps every answer, so that a recording can be replayed
-// where those files are not. Secrets are taken out: private keys are left away, passwords in users files become the stand-in
-// of the same scheme (a login that was right in the recording is right in the replay), passwords in dovecot.conf too.
+// Passes a host's files on to whoever loads the configuration, and keeps every answer, so that a recording can be
+// replayed where those files are not. Secrets are taken out: private keys are left away, passwords in users files
+// become the stand-in of the same scheme (a login that was right in the recording is right in the replay), passwords in
+// dovecot.conf too.
 //
 // The text has one answer a line, in the fields of core/boundary/codec.h; docs/replay.md has them all.
 // Owner: one load.

@@ -13,7 +13,8 @@ namespace {
 enum class Form : uint8_t { kUnknown, kPlainOrFirst, kUserName, kCramMd5, kDigestMd5, kScramFinal, kChallenge };
 
 bool IsHex(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); });
 }
 
 Form FormOfAnswerTo(std::string_view prompt) {
@@ -33,7 +34,8 @@ Form FormOfAnswerTo(std::string_view prompt) {
 // Of an initial response: by the mechanism, the last word before it on its line. Behind a tab it is another server's
 // challenge for a client of ours ("CONT", TAB, a number, TAB).
 Form FormOfInitial(std::string_view before) {
-  if (before.ends_with('\t')) return before.substr(before.rfind('\n') + 1).starts_with("CONT\t") ? Form::kChallenge : Form::kUnknown;
+  if (before.ends_with('\t'))
+    return before.substr(before.rfind('\n') + 1).starts_with("CONT\t") ? Form::kChallenge : Form::kUnknown;
   if (!before.ends_with(' ')) return Form::kUnknown;
   before.remove_suffix(1);
   const size_t word = before.find_last_of(" \n");
@@ -48,8 +50,8 @@ void Fill(std::string* text, size_t begin, size_t end) {
   for (size_t i = begin; i < end && i < text->size(); ++i) (*text)[i] = 'x';
 }
 
-// What a server proves itself with, and the salt by which guesses could be checked (as codec_effect.cc hides them on their
-// way on to the client); the rest of a challenge is no secret.
+// What a server proves itself with, and the salt by which guesses could be checked (as codec_effect.cc hides them on
+// their way on to the client); the rest of a challenge is no secret.
 void FillProof(std::string* message) {
   constexpr std::string_view kSalt = ",s=";
   size_t begin = std::string::npos;
@@ -61,7 +63,8 @@ void FillProof(std::string* message) {
   }
   if (begin == std::string::npos) return;
   const size_t end = std::min(message->find(',', begin), message->size());
-  std::fill(message->begin() + static_cast<std::ptrdiff_t>(begin), message->begin() + static_cast<std::ptrdiff_t>(end), 'A');
+  std::fill(message->begin() + static_cast<std::ptrdiff_t>(begin), message->begin() + static_cast<std::ptrdiff_t>(end),
+            'A');
 }
 
 // Fills the secret in a decoded message; false where its shape is another.
@@ -72,7 +75,8 @@ bool FillMessage(Form form, std::string* message, std::string* answered) {
     case Form::kUserName:
       return message->find('\0') == std::string::npos;  // a name is no secret
     case Form::kPlainOrFirst: {
-      // RFC 4616 section 2: authorization id, NUL, name, NUL, password. RFC 5802 section 7: the first message has no secret.
+      // RFC 4616 section 2: authorization id, NUL, name, NUL, password. RFC 5802 section 7: the first message has no
+      // secret.
       if ((message->starts_with("n,") || message->starts_with("y,")) && message->find('\0') == std::string::npos &&
           message->find(",n=") != std::string::npos && message->find(",r=") != std::string::npos) {
         return true;
@@ -85,7 +89,9 @@ bool FillMessage(Form form, std::string* message, std::string* answered) {
     }
     case Form::kCramMd5: {
       const size_t space = message->rfind(' ');
-      if (space == std::string::npos || message->size() - space != 33 || !IsHex(std::string_view(*message).substr(space + 1))) return false;
+      if (space == std::string::npos || message->size() - space != 33 ||
+          !IsHex(std::string_view(*message).substr(space + 1)))
+        return false;
       std::fill(message->begin() + static_cast<std::ptrdiff_t>(space) + 1, message->end(), '0');
       *answered = "CRAM-MD5";
       return true;
@@ -107,8 +113,10 @@ bool FillMessage(Form form, std::string* message, std::string* answered) {
       const size_t at = message->rfind(",p=");
       if (!message->starts_with("c=") || at == std::string::npos) return false;
       // Base64 of zeros, of the same length, stays base64.
-      const size_t padding = static_cast<size_t>(std::count(message->begin() + static_cast<std::ptrdiff_t>(at) + 3, message->end(), '='));
-      std::fill(message->begin() + static_cast<std::ptrdiff_t>(at) + 3, message->end() - static_cast<std::ptrdiff_t>(padding), 'A');
+      const size_t padding =
+          static_cast<size_t>(std::count(message->begin() + static_cast<std::ptrdiff_t>(at) + 3, message->end(), '='));
+      std::fill(message->begin() + static_cast<std::ptrdiff_t>(at) + 3,
+                message->end() - static_cast<std::ptrdiff_t>(padding), 'A');
       *answered = "SCRAM";
       return true;
     }

@@ -1,5 +1,5 @@
-// What other threads have for a loop: tasks to be run on the loop's thread, and a descriptor that wakes it. The one place
-// where threads meet.
+// What other threads have for a loop: tasks to be run on the loop's thread, and a descriptor that wakes it. The one
+// place where threads meet.
 #pragma once
 
 #include <absl/functional/any_invocable.h>

@@ -22,8 +22,7 @@ void Inquiries::Verify(OpId op, VerifyPassword question, Inbox* inbox, Tell tell
   const auto asker = std::make_shared<Tell>(std::move(tell));
   const bool begun = passwords_.Run([this, op, question = std::move(question), inbox, asker] {
     PasswordChecked checked;
-    const StatusOr<bool> matches =
-        verifier_(question.stored.Reveal(), question.password.Reveal(), question.user);
+    const StatusOr<bool> matches = verifier_(question.stored.Reveal(), question.password.Reveal(), question.user);
     checked.status = matches.status();
     checked.matches = matches.ok() && *matches;
     inbox->Post([op, checked = std::move(checked), asker] { (*asker)({.op = op, .reply = checked}); });
@@ -40,7 +39,8 @@ void Inquiries::LookUp(OpId op, const LookupClientName& question, Inbox* inbox, 
   {
     const std::lock_guard lock(mutex_);
     const auto known = known_.find(address);
-    if (known != known_.end() && known->second.until > Clock::now()) return TellLater(std::move(asker), known->second.name);
+    if (known != known_.end() && known->second.until > Clock::now())
+      return TellLater(std::move(asker), known->second.name);
     auto& askers = asking_[address];
     askers.push_back(std::move(asker));
     if (askers.size() > 1) return;

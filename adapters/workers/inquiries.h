@@ -29,9 +29,9 @@ class Inquiries {
   using DnsSource = std::function<void(const DnsQuestion&, std::function<void(DnsReply)> tell)>;
 
   struct Limits {
-    size_t password_threads = 2;        // one a core: hashing is processor time
+    size_t password_threads = 2;         // one a core: hashing is processor time
     size_t passwords_waiting_max = 500;  // more is a flood: they fail at once, with a temporary error
-    size_t name_threads = 16;           // they only wait for the resolver
+    size_t name_threads = 16;            // they only wait for the resolver
     size_t names_waiting_max = 2000;
     std::chrono::seconds name_patience{10};  // then the name counts as unknown for now
     std::chrono::seconds name_kept{300};
@@ -68,9 +68,9 @@ class Inquiries {
   const Limits limits_;
   const DnsSource dns_;
   std::mutex mutex_;
-  std::map<IpAddress, Known> known_;                  // guarded by mutex_
-  std::map<IpAddress, std::vector<Asker>> asking_;    // guarded by mutex_: lookups under way
-  ThreadPool passwords_, names_;                      // end first
+  std::map<IpAddress, Known> known_;                // guarded by mutex_
+  std::map<IpAddress, std::vector<Asker>> asking_;  // guarded by mutex_: lookups under way
+  ThreadPool passwords_, names_;                    // end first
 };
 
 // The forward-confirmed name of an address: what its PTR says, where that name has the address again.

@@ -1,5 +1,5 @@
-// A bounded pool of threads for what would block a loop: password hashing, name lookups, flushes, cold reads. Threads are
-// started as they are needed, up to a limit, and stay.
+// A bounded pool of threads for what would block a loop: password hashing, name lookups, flushes, cold reads. Threads
+// are started as they are needed, up to a limit, and stay.
 #pragma once
 
 #include <absl/functional/any_invocable.h>

@@ -42,7 +42,8 @@ void AuthSocketSession::Step(const Event& event, Context& context) {
   } else if (const auto* timer = std::get_if<TimerFired>(&event)) {
     if (timer->op.tag == kHandshakeTimer) {
       if (!handshaking_) return;
-      Log(Severity::kWarning, "auth: Warning: auth client: disconnected: the handshake was not finished in time", context);
+      Log(Severity::kWarning, "auth: Warning: auth client: disconnected: the handshake was not finished in time",
+          context);
       return End(context);
     }
     timer_.reset();

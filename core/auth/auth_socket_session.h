@@ -1,12 +1,12 @@
-// One connection to the auth socket as a machine of the shard: carries what AuthSocketServer (auth_socket_server.h, which
-// has the states of the protocol) asks for and answers.
+// One connection to the auth socket as a machine of the shard: carries what AuthSocketServer (auth_socket_server.h,
+// which has the states of the protocol) asks for and answers.
 //
 //   Handshaking --CPID--> Serving --(peer or server ends, a broken line, Shutdown)--> Ended
 //        \-------(60 s, a broken line, the peer's end)------------------------------------^
 //
-// A client that serves may be silent for ever: Postfix's smtpd keeps the connection for its next client. One that does not
-// read its answers is not read either.
-// Owner: the shard. Bounded: AuthSocketServer's bounds; unread answers by kUnreadBytesMax and one read beyond it.
+// A client that serves may be silent for ever: Postfix's smtpd keeps the connection for its next client. One that does
+// not read its answers is not read either. Owner: the shard. Bounded: AuthSocketServer's bounds; unread answers by
+// kUnreadBytesMax and one read beyond it.
 #pragma once
 
 #include <cstddef>

@@ -11,7 +11,6 @@
 namespace postern::auth {
 namespace {
 
-
 void Replace(FieldList* fields, std::string_view name, std::string value) {
   for (auto& field : *fields) {
     if (field.first == name) {

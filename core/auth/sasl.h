@@ -56,10 +56,10 @@ enum class FailureReason : uint8_t {
 
 // One line of the auth log; FormatAuthLine (auth_log.h) makes it Dovecot's. Never holds a secret.
 struct LogLine {
-  std::string source;     // passdb driver or mechanism, "passwd-file", "cram-md5"; empty: the text stands alone
-  std::string user;       // as looked up; empty: not known yet
-  std::string text;       // "Password mismatch"
-  bool is_error = false;  // the administrator has something to mend
+  std::string source;      // passdb driver or mechanism, "passwd-file", "cram-md5"; empty: the text stands alone
+  std::string user;        // as looked up; empty: not known yet
+  std::string text;        // "Password mismatch"
+  bool is_error = false;   // the administrator has something to mend
   bool is_master = false;  // it is about a master user's passdb
 };
 
@@ -71,8 +71,8 @@ struct Step {
   std::string verify_user;  // kVerify: the name some schemes are salted with
   FailureReason reason = FailureReason::kMalformed;
   std::string reason_text;  // kFailure: for the user's eyes, one printable line; empty: none
-  std::string log_text;    // kFailure: Dovecot's text for its log line, e.g. "Password mismatch"; never a secret
-  std::string log_source;  // kFailure: what comes before it, "passwd-file"
+  std::string log_text;     // kFailure: Dovecot's text for its log line, e.g. "Password mismatch"; never a secret
+  std::string log_source;   // kFailure: what comes before it, "passwd-file"
   std::vector<LogLine> log_lines;  // kSuccess, kFailure: every line Dovecot would write, in order; the last is log_text
   bool no_delay = false;           // kFailure: the passdb's `nodelay` says to answer at once
 };
@@ -119,8 +119,7 @@ std::vector<std::string_view> OfferedMechanisms(const config::Auth& auth, bool a
 std::unique_ptr<Exchange> MakePlainExchange(std::string_view user, const Secret& password, const config::Auth& auth,
                                             const ClientFacts& client);
 
-// ---- users
-// ----------------------------------------------------------------------------------------------------------------
+// ---- users ----------------------------------------------------------------------------------------------------------
 
 // Where a user's mail is, as the userdb says: found without a password, after login and for delivery checks.
 struct UserFacts {
@@ -136,8 +135,7 @@ StatusOr<UserFacts> LookupUser(std::string_view user, const config::Auth& auth, 
 // character.
 StatusOr<std::string> NormalizeUser(std::string_view login, const config::Auth& auth);
 
-// ---- stored passwords (scheme.h has the schemes one by one)
-// ---------------------------------------------------------------
+// ---- stored passwords (scheme.h has the schemes one by one) ---------------------------------------------------------
 
 // Does `password` match `stored` ("{SCHEME}data")? Pure, may take tens of milliseconds and megabytes: drivers call it
 // on a worker. kInvalidArgument: the scheme is unknown or the data is broken.

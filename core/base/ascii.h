@@ -1,5 +1,5 @@
-// Upper and lower case of ASCII's letters alone, which is what protocols mean by "case-insensitive" and what both servers
-// fold in names and keys. Other bytes stay what they are, whatever the locale.
+// Upper and lower case of ASCII's letters alone, which is what protocols mean by "case-insensitive" and what both
+// servers fold in names and keys. Other bytes stay what they are, whatever the locale.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Chance as an argument: a stream of unpredictable bytes that follows from a key, so that a run with the same key is the
-// same run. In the daemon the key comes from the operating system; in the simulator from the seed.
+// Chance as an argument: a stream of unpredictable bytes that follows from a key, so that a run with the same key is
+// the same run. In the daemon the key comes from the operating system; in the simulator from the seed.
 #pragma once
 
 #include <array>
@@ -9,7 +9,8 @@
 
 namespace postern {
 
-// ChaCha20 key stream (RFC 8439 section 2.3) with a zero nonce. Not copied by accident: two copies would repeat secrets.
+// ChaCha20 key stream (RFC 8439 section 2.3) with a zero nonce. Not copied by accident: two copies would repeat
+// secrets.
 class Entropy {
  public:
   using Key = std::array<uint8_t, 32>;

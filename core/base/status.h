@@ -2,8 +2,9 @@
 //
 // Debian builds Abseil with a string_view of its own (ABSL_OPTION_USE_STD_STRING_VIEW 0), so its functions neither take
 // nor give a std::string_view. Only this header knows; it compiles as well where the two are one type.
-// Codes: kInvalidArgument the peer or a file says nonsense; kNotFound; kAlreadyExists; kResourceExhausted a limit, quota or
-// full disk; kUnavailable try later; kFailedPrecondition wrong state; kPermissionDenied; kDataLoss a corrupt file.
+// Codes: kInvalidArgument the peer or a file says nonsense; kNotFound; kAlreadyExists; kResourceExhausted a limit,
+// quota or full disk; kUnavailable try later; kFailedPrecondition wrong state; kPermissionDenied; kDataLoss a corrupt
+// file.
 #pragma once
 
 #include <absl/status/status.h>
@@ -40,7 +41,7 @@ inline std::string_view Message(const Status& status) { return FromAbsl(status.m
 }  // namespace postern
 
 // Leaves the function with the Status of `expr` unless it is OK.
-#define POSTERN_RETURN_IF_ERROR(expr)                          \
-  do {                                                         \
+#define POSTERN_RETURN_IF_ERROR(expr)                                      \
+  do {                                                                     \
     if (::postern::Status status_ = (expr); !status_.ok()) return status_; \
   } while (false)

@@ -14,7 +14,8 @@ struct Describer {
     return "create " + op.path + " " + std::to_string(op.bytes.size_bytes()) + " bytes";
   }
   std::string operator()(const Append& op) const {
-    return "append " + op.path + " at " + std::to_string(op.at_bytes) + " " + std::to_string(op.bytes.size_bytes()) + " bytes";
+    return "append " + op.path + " at " + std::to_string(op.at_bytes) + " " + std::to_string(op.bytes.size_bytes()) +
+           " bytes";
   }
   std::string operator()(const Rename& op) const {
     return std::string(op.replace ? "replace " : "rename ") + op.from + " to " + op.to;

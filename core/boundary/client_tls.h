@@ -12,15 +12,15 @@
 namespace postern {
 
 struct ClientTls {
-  std::string server_name;          // SNI; empty: none is sent
-  std::array<bool, 4> versions{};   // TLSv1, TLSv1.1, TLSv1.2, TLSv1.3
-  std::string cipher_grade;         // "high", "medium", "low", "export", "null" of Postfix
-  std::string exclude_ciphers;      // OpenSSL names and classes, blanks or commas between
-  std::string fingerprint_digest;   // "sha256": what CertificateFacts' digests are made by
-  std::string ca_file, ca_path;     // whose issuers are trusted; both empty: nobody
+  std::string server_name;                      // SNI; empty: none is sent
+  std::array<bool, 4> versions{};               // TLSv1, TLSv1.1, TLSv1.2, TLSv1.3
+  std::string cipher_grade;                     // "high", "medium", "low", "export", "null" of Postfix
+  std::string exclude_ciphers;                  // OpenSSL names and classes, blanks or commas between
+  std::string fingerprint_digest;               // "sha256": what CertificateFacts' digests are made by
+  std::string ca_file, ca_path;                 // whose issuers are trusted; both empty: nobody
   std::vector<std::string> trust_anchor_files;  // instead of them, where not empty
   std::string certificate_file, key_file;       // our own, where the server asks for one; empty: none
-  bool wants_chain = false;         // CertificateFacts::chain is needed (DANE)
+  bool wants_chain = false;                     // CertificateFacts::chain is needed (DANE)
   auto operator<=>(const ClientTls&) const = default;
 };
 

@@ -14,7 +14,7 @@ namespace {
 // A list in a line is no longer than this, so that a broken count costs nothing.
 constexpr size_t kItemsMax = 10'000'000;
 
-// ---- fields, one by one ------------------------------------------------------------------------------------------------------
+// ---- fields, one by one ---------------------------------------------------------------------------------------------
 
 class Writer {
  public:
@@ -25,10 +25,8 @@ class Writer {
     line_ += " " + std::to_string(number);
   }
   template <class T>
-    requires std::is_enum_v<T>
-  void operator()(T& id) {
-    line_ += " " + std::to_string(static_cast<uint64_t>(id));
-  }
+  requires std::is_enum_v<T>
+  void operator()(T& id) { line_ += " " + std::to_string(static_cast<uint64_t>(id)); }
   void operator()(std::string& bytes) { line_ += " " + EncodeField(bytes); }
   void operator()(std::string_view& bytes) { line_ += " " + EncodeField(bytes); }
   void operator()(Status& status) {
@@ -72,7 +70,7 @@ class Reader {
     }
   }
   template <class T>
-    requires std::is_enum_v<T>
+  requires std::is_enum_v<T>
   void operator()(T& id) {
     std::underlying_type_t<T> number{};
     (*this)(number);
@@ -116,7 +114,7 @@ class Reader {
   std::shared_ptr<const std::string> owned_;
 };
 
-// ---- the fields of each value, in order: the same list writes and reads ---------------------------------------------------------
+// ---- the fields of each value, in order: the same list writes and reads ---------------------------------------------
 
 template <class Io>
 void Fields(Io& io, std::string& text) {
@@ -380,28 +378,46 @@ void Fields(Io& io, Posted& e) {
   Alternative(io, e.letter);
 }
 
-// ---- the events by name ---------------------------------------------------------------------------------------------------------
+// ---- the events by name ---------------------------------------------------------------------------------------------
 
 template <class E>
 constexpr std::string_view NameOf() {
-  if constexpr (std::is_same_v<E, Accepted>) return "Accepted";
-  else if constexpr (std::is_same_v<E, Received>) return "Received";
-  else if constexpr (std::is_same_v<E, Drained>) return "Drained";
-  else if constexpr (std::is_same_v<E, TlsReady>) return "TlsReady";
-  else if constexpr (std::is_same_v<E, PeerClosed>) return "PeerClosed";
-  else if constexpr (std::is_same_v<E, ConnectDone>) return "ConnectDone";
-  else if constexpr (std::is_same_v<E, Adopted>) return "Adopted";
-  else if constexpr (std::is_same_v<E, TimerFired>) return "TimerFired";
-  else if constexpr (std::is_same_v<E, PlanDone>) return "PlanDone";
-  else if constexpr (std::is_same_v<E, ReadDone>) return "ReadDone";
-  else if constexpr (std::is_same_v<E, ScanDone>) return "ScanDone";
-  else if constexpr (std::is_same_v<E, StatDone>) return "StatDone";
-  else if constexpr (std::is_same_v<E, DirChanged>) return "DirChanged";
-  else if constexpr (std::is_same_v<E, Answer>) return "Answer";
-  else if constexpr (std::is_same_v<E, Posted>) return "Posted";
-  else if constexpr (std::is_same_v<E, ConfigChanged>) return "ConfigChanged";
-  else if constexpr (std::is_same_v<E, Continue>) return "Continue";
-  else if constexpr (std::is_same_v<E, Shutdown>) return "Shutdown";
+  if constexpr (std::is_same_v<E, Accepted>)
+    return "Accepted";
+  else if constexpr (std::is_same_v<E, Received>)
+    return "Received";
+  else if constexpr (std::is_same_v<E, Drained>)
+    return "Drained";
+  else if constexpr (std::is_same_v<E, TlsReady>)
+    return "TlsReady";
+  else if constexpr (std::is_same_v<E, PeerClosed>)
+    return "PeerClosed";
+  else if constexpr (std::is_same_v<E, ConnectDone>)
+    return "ConnectDone";
+  else if constexpr (std::is_same_v<E, Adopted>)
+    return "Adopted";
+  else if constexpr (std::is_same_v<E, TimerFired>)
+    return "TimerFired";
+  else if constexpr (std::is_same_v<E, PlanDone>)
+    return "PlanDone";
+  else if constexpr (std::is_same_v<E, ReadDone>)
+    return "ReadDone";
+  else if constexpr (std::is_same_v<E, ScanDone>)
+    return "ScanDone";
+  else if constexpr (std::is_same_v<E, StatDone>)
+    return "StatDone";
+  else if constexpr (std::is_same_v<E, DirChanged>)
+    return "DirChanged";
+  else if constexpr (std::is_same_v<E, Answer>)
+    return "Answer";
+  else if constexpr (std::is_same_v<E, Posted>)
+    return "Posted";
+  else if constexpr (std::is_same_v<E, ConfigChanged>)
+    return "ConfigChanged";
+  else if constexpr (std::is_same_v<E, Continue>)
+    return "Continue";
+  else if constexpr (std::is_same_v<E, Shutdown>)
+    return "Shutdown";
 }
 
 // Parses where `name` is that of the event `index` of the variant, else tries the next.
@@ -481,7 +497,8 @@ StatusOr<ParsedEvent> ParseEvent(std::string_view line) {
   Reader reader(line);
   const std::string_view name = reader.Word();
   ParsedEvent parsed;
-  if (!ParseNamed(name, reader, &parsed)) return InvalidArgument("no event: \"" + std::string(line.substr(0, 60)) + "\"");
+  if (!ParseNamed(name, reader, &parsed))
+    return InvalidArgument("no event: \"" + std::string(line.substr(0, 60)) + "\"");
   parsed.bytes = reader.owned();
   return parsed;
 }

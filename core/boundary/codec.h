@@ -1,8 +1,9 @@
-// Events and effects as lines of text: what recordings are made of. An event goes both ways and comes back as it was; an
-// effect only goes out, to be compared with what another run did, with everything secret in it replaced by "***".
+// Events and effects as lines of text: what recordings are made of. An event goes both ways and comes back as it was;
+// an effect only goes out, to be compared with what another run did, with everything secret in it replaced by "***".
 //
 //   line   = name *( " " field )
-//   field  = a number, "0" or "1", or bytes: printable ASCII as it is, all else and "%" and " " as %XX; no bytes are "%"
+//   field  = a number, "0" or "1", or bytes: printable ASCII as it is, all else and "%" and " " as %XX; no bytes are
+//   "%"
 //
 // Pure. Parsing is for files that may be broken: it fails, it never crashes.
 #pragma once
@@ -32,8 +33,8 @@ struct ParsedEvent {
 // Errors: kInvalidArgument.
 StatusOr<ParsedEvent> ParseEvent(std::string_view line);
 
-// Long bytes (what is sent, written) are shown up to `shown_bytes_max` and then by length and hash, so that any other bytes
-// make another line. A password is "***", whatever it is.
+// Long bytes (what is sent, written) are shown up to `shown_bytes_max` and then by length and hash, so that any other
+// bytes make another line. A password is "***", whatever it is.
 std::string FormatEffect(const Effect& effect, size_t shown_bytes_max = 4096);
 
 }  // namespace postern

@@ -20,15 +20,16 @@ std::string Shown(std::string_view bytes, size_t shown_bytes_max) {
 // Long enough for any SASL prompt with its code.
 constexpr size_t kPromptBytesMax = 20'000;
 
-// SCRAM's and DIGEST-MD5's servers prove themselves with what follows from the password, and show its salt: guesses could be
-// checked with it. "334 ***" stands for such a prompt ("v=...", "r=...", "rspauth=...").
+// SCRAM's and DIGEST-MD5's servers prove themselves with what follows from the password, and show its salt: guesses
+// could be checked with it. "334 ***" stands for such a prompt ("v=...", "r=...", "rspauth=...").
 std::string WithoutProof(const Chain& bytes) {
   std::string text = bytes.Flatten();
   const bool smtp = text.starts_with("334 ");
   if (text.size() > kPromptBytesMax || (!smtp && !text.starts_with("+ "))) return text;
   const size_t begin = smtp ? 4 : 2;
   const auto message = DecodeBase64(std::string_view(text).substr(begin, text.find_first_of("\r\n") - begin));
-  if (!message || !(message->starts_with("v=") || message->starts_with("r=") || message->starts_with("rspauth="))) return text;
+  if (!message || !(message->starts_with("v=") || message->starts_with("r=") || message->starts_with("rspauth=")))
+    return text;
   return text.substr(0, begin) + "***\r\n";
 }
 
@@ -54,7 +55,8 @@ struct Formatter {
   }
   std::string operator()(const Connect& e) const {
     const auto* path = std::get_if<Path>(&e.to);
-    std::string text = "Connect" + Of(e.op) + " " + (path != nullptr ? EncodeField(*path) : ToText(std::get<Endpoint>(e.to)));
+    std::string text =
+        "Connect" + Of(e.op) + " " + (path != nullptr ? EncodeField(*path) : ToText(std::get<Endpoint>(e.to)));
     if (e.from) text += " from " + e.from->ToString();
     return text + " within " + std::to_string(e.patience.ns);
   }
@@ -66,20 +68,22 @@ struct Formatter {
   std::string operator()(const ResumeReading& e) const { return "ResumeReading " + Number(e.conn); }
   std::string operator()(const Handoff& e) const {
     return "Handoff " + Number(e.conn) + " to " + Number(e.to) + " " + EncodeField(e.login.user) + " " +
-           EncodeField(e.login.mechanism) + " " + EncodeField(e.login.tag) + " " + EncodeField(e.login.session_id) + " " +
-           EncodeField(e.login.state) + " " + Shown(e.unread, shown_bytes_max);
+           EncodeField(e.login.mechanism) + " " + EncodeField(e.login.tag) + " " + EncodeField(e.login.session_id) +
+           " " + EncodeField(e.login.state) + " " + Shown(e.unread, shown_bytes_max);
   }
   std::string operator()(const SetTimer& e) const { return "SetTimer" + Of(e.op) + " at " + std::to_string(e.at.ns); }
   std::string operator()(const CancelTimer& e) const { return "CancelTimer" + Of(e.op); }
   std::string operator()(const Commit& e) const {
-    std::string text = "Commit" + Of(e.op) + " owner " + std::to_string(e.plan.owner.uid) + ":" + std::to_string(e.plan.owner.gid);
+    std::string text =
+        "Commit" + Of(e.op) + " owner " + std::to_string(e.plan.owner.uid) + ":" + std::to_string(e.plan.owner.gid);
     for (size_t stage = 0; stage < e.plan.stages.size(); ++stage) {
       for (const FileOp& op : e.plan.stages[stage]) text += " | " + std::to_string(stage) + " " + std::visit(*this, op);
     }
     return text;
   }
   std::string operator()(const Read& e) const {
-    return "Read" + Of(e.op) + " " + EncodeField(e.path) + " " + std::to_string(e.offset_bytes) + " " + std::to_string(e.length_bytes);
+    return "Read" + Of(e.op) + " " + EncodeField(e.path) + " " + std::to_string(e.offset_bytes) + " " +
+           std::to_string(e.length_bytes);
   }
   std::string operator()(const Scan& e) const { return "Scan" + Of(e.op) + " " + EncodeField(e.dir); }
   std::string operator()(const Stat& e) const { return "Stat" + Of(e.op) + Paths(e.paths); }
@@ -90,14 +94,17 @@ struct Formatter {
       return "Ask" + Of(e.op) + " VerifyPassword " + EncodeField(verify->user) + " ***";
     }
     if (const auto* dns = std::get_if<DnsQuestion>(&e.question)) {
-      return "Ask" + Of(e.op) + " Dns " + std::string(ToString(dns->type)) + " " + EncodeField(dns->name) + (dns->dnssec ? " dnssec" : "");
+      return "Ask" + Of(e.op) + " Dns " + std::string(ToString(dns->type)) + " " + EncodeField(dns->name) +
+             (dns->dnssec ? " dnssec" : "");
     }
     if (const auto* run = std::get_if<RunProgram>(&e.question)) return "Ask" + Of(e.op) + " RunProgram" + What(*run);
     return "Ask" + Of(e.op) + " LookupClientName " + std::get<LookupClientName>(e.question).address.ToString();
   }
   std::string operator()(const Post& e) const {
-    if (const auto* queued = std::get_if<Queued>(&e.letter)) return "Post to " + Number(e.to) + " Queued " + EncodeField(queued->id);
-    if (const auto* site = std::get_if<FlushSite>(&e.letter)) return "Post to " + Number(e.to) + " FlushSite " + EncodeField(site->domain);
+    if (const auto* queued = std::get_if<Queued>(&e.letter))
+      return "Post to " + Number(e.to) + " Queued " + EncodeField(queued->id);
+    if (const auto* site = std::get_if<FlushSite>(&e.letter))
+      return "Post to " + Number(e.to) + " FlushSite " + EncodeField(site->domain);
     const auto& arrived = std::get<Arrived>(e.letter);
     return "Post to " + Number(e.to) + " Arrived " + EncodeField(arrived.user) + " " + EncodeField(arrived.mailbox_dir);
   }
@@ -133,7 +140,9 @@ struct Formatter {
   }
   std::string operator()(const MakeDir& op) const { return "mkdir " + EncodeField(op.path) + " " + Octal(op.mode); }
   std::string operator()(const RemoveTree& op) const { return "remove-tree " + EncodeField(op.path); }
-  std::string operator()(const SetMtime& op) const { return "set-mtime " + EncodeField(op.path) + " " + std::to_string(op.mtime_seconds); }
+  std::string operator()(const SetMtime& op) const {
+    return "set-mtime " + EncodeField(op.path) + " " + std::to_string(op.mtime_seconds);
+  }
   std::string operator()(const SyncFile& op) const { return "sync-file " + EncodeField(op.path); }
   std::string operator()(const SyncDir& op) const { return "sync-dir " + EncodeField(op.path); }
 
@@ -164,6 +173,8 @@ struct Formatter {
 
 }  // namespace
 
-std::string FormatEffect(const Effect& effect, size_t shown_bytes_max) { return std::visit(Formatter{shown_bytes_max}, effect); }
+std::string FormatEffect(const Effect& effect, size_t shown_bytes_max) {
+  return std::visit(Formatter{shown_bytes_max}, effect);
+}
 
 }  // namespace postern

@@ -39,8 +39,8 @@ struct Connect {
   std::optional<IpAddress> from;    // our side's address (smtp_bind_address)
   Duration patience;                // 0: as long as the system tries
 };
-// Begin TLS once what was sent before has left -> TlsReady, or PeerClosed with what failed. Bytes received in plaintext and
-// not yet given to the core are thrown away (RFC 3207 section 4.2); those it was given it throws away itself.
+// Begin TLS once what was sent before has left -> TlsReady, or PeerClosed with what failed. Bytes received in plaintext
+// and not yet given to the core are thrown away (RFC 3207 section 4.2); those it was given it throws away itself.
 struct StartTls {
   ConnId conn{};
   std::shared_ptr<const ClientTls> client;  // null: as server, with the listener's certificate
@@ -98,7 +98,7 @@ struct Unwatch {
 };
 
 struct VerifyPassword {
-  Secret stored;    // "{SCHEME}data" as in a users file
+  Secret stored;  // "{SCHEME}data" as in a users file
   Secret password;
   std::string user;  // some schemes are salted with it
 };
@@ -149,8 +149,9 @@ struct Note {
   LogEvent event;
 };
 
-using Effect = std::variant<Send, Close, Connect, StartTls, AwaitDrain, PauseReading, ResumeReading, Handoff, SetTimer, CancelTimer,
-                            Commit, Read, Scan, Stat, Watch, Unwatch, Ask, Post, ContinueLater, Redact, Note>;
+using Effect =
+    std::variant<Send, Close, Connect, StartTls, AwaitDrain, PauseReading, ResumeReading, Handoff, SetTimer,
+                 CancelTimer, Commit, Read, Scan, Stat, Watch, Unwatch, Ask, Post, ContinueLater, Redact, Note>;
 
 // The sink of a step. Effects are performed in order, after the step.
 class Effects {

@@ -75,8 +75,8 @@ struct LoginFacts {
   std::string session_id;
   std::string state;  // protocol's own, e.g. IMAP: client sent ID, CAPABILITY asked
 };
-// The connection that Connect asked for stands (OK), or why it does not: kUnavailable, kDeadlineExceeded, kNotFound (no such
-// socket), with the system's words ("Connection refused"). Its events go to the machine that asked.
+// The connection that Connect asked for stands (OK), or why it does not: kUnavailable, kDeadlineExceeded, kNotFound (no
+// such socket), with the system's words ("Connection refused"). Its events go to the machine that asked.
 struct ConnectDone {
   OpId op;
   Status status;
@@ -114,7 +114,7 @@ struct DirEntry {
 };
 struct ScanDone {
   OpId op;
-  Status status;  // kNotFound: no such folder
+  Status status;                  // kNotFound: no such folder
   std::vector<DirEntry> entries;  // in no order, without "." and ".."
   int64_t mtime_ns = 0;           // of the folder, read before its entries
 };
@@ -141,8 +141,8 @@ struct PasswordChecked {
   Status status;  // not OK: the check itself failed (an unknown scheme, say)
 };
 struct ClientName {
-  std::string name;      // forward-confirmed host name; empty: "unknown"
-  std::string reverse;   // what the PTR said, confirmed or not
+  std::string name;        // forward-confirmed host name; empty: "unknown"
+  std::string reverse;     // what the PTR said, confirmed or not
   bool temporary = false;  // the lookup may succeed later
 };
 // What became of a program that RunProgram asked for.
@@ -166,8 +166,8 @@ struct Answer {
 // ---- between shards and of the process ----
 // New mail in a mailbox's new/: a letter, safe to lose, repeat and delay (the owner finds it at its next scan).
 struct Arrived {
-  std::string user;       // whose account; empty where only the path is known
-  Path mailbox_dir;       // the Maildir folder that got it
+  std::string user;  // whose account; empty where only the path is known
+  Path mailbox_dir;  // the Maildir folder that got it
 };
 // A message lies in the queue's incoming/: for the shard that delivers. As safe to lose as Arrived.
 struct Queued {
@@ -193,7 +193,8 @@ struct Continue {
 // The process was asked to stop: sessions say goodbye, open plans are finished.
 struct Shutdown {};
 
-using Event = std::variant<Accepted, Received, Drained, TlsReady, PeerClosed, ConnectDone, Adopted, TimerFired, PlanDone, ReadDone,
-                           ScanDone, StatDone, DirChanged, Answer, Posted, ConfigChanged, Continue, Shutdown>;
+using Event =
+    std::variant<Accepted, Received, Drained, TlsReady, PeerClosed, ConnectDone, Adopted, TimerFired, PlanDone,
+                 ReadDone, ScanDone, StatDone, DirChanged, Answer, Posted, ConfigChanged, Continue, Shutdown>;
 
 }  // namespace postern

@@ -1,5 +1,6 @@
 // A file plan: what the core wants done to files, with its durability points, as a value. It can be printed, checked,
-// recorded, cut off at any point by the simulator, and run together with others, so that many deliveries share their flushes.
+// recorded, cut off at any point by the simulator, and run together with others, so that many deliveries share their
+// flushes.
 //
 //   stage 1 (any order, at once)  ->  all done  ->  stage 2 ...  ->  PlanDone{ok}
 //                                  \-> any failed: the stage is finished, later stages are not begun, PlanDone{failed}
@@ -29,8 +30,8 @@ struct Create {
   int64_t mtime_seconds = -1;  // set when >= 0: a message's INTERNALDATE
   Path spares;                 // of Retire: the file may be one that is kept there. Empty: a new one
 };
-// Adds to a file that is exactly `at_bytes` long (made when absent and at_bytes is 0): fails with kFailedPrecondition where
-// it is not, which tells that somebody else wrote to it.
+// Adds to a file that is exactly `at_bytes` long (made when absent and at_bytes is 0): fails with kFailedPrecondition
+// where it is not, which tells that somebody else wrote to it.
 struct Append {
   Path path;
   uint64_t at_bytes = 0;
@@ -77,7 +78,8 @@ struct SyncDir {  // every earlier change of names in this folder reaches stable
   Path path;
 };
 
-using FileOp = std::variant<Create, Append, Rename, Link, Unlink, Retire, MakeDir, RemoveTree, SetMtime, SyncFile, SyncDir>;
+using FileOp =
+    std::variant<Create, Append, Rename, Link, Unlink, Retire, MakeDir, RemoveTree, SetMtime, SyncFile, SyncDir>;
 using Stage = std::vector<FileOp>;
 
 // Whose files they are: applied to what the plan makes when the process may (root); -1: the process's own.
@@ -95,7 +97,8 @@ struct FilePlan {
 struct OpFailure {
   uint32_t stage = 0;
   uint32_t op = 0;
-  Status status;  // kNotFound, kAlreadyExists, kResourceExhausted (ENOSPC, EDQUOT), kPermissionDenied, kUnavailable, ...
+  Status
+      status;  // kNotFound, kAlreadyExists, kResourceExhausted (ENOSPC, EDQUOT), kPermissionDenied, kUnavailable, ...
 };
 
 struct PlanResult {
@@ -104,8 +107,8 @@ struct PlanResult {
   Status status() const { return failures.empty() ? Status() : failures.front().status; }
 };
 
-// Adds to `*stage` the flush of `dir` and of every folder above it, unless it is there: a name lasts only where all names
-// above it do. For folders that were made just now, or by a process that may have died before it flushed them.
+// Adds to `*stage` the flush of `dir` and of every folder above it, unless it is there: a name lasts only where all
+// names above it do. For folders that were made just now, or by a process that may have died before it flushed them.
 void AddSyncOfPath(const Path& dir, Stage* stage);
 
 // One line an operation, for recordings, findings and tests: "1.0 create /a/tmp/x 120 bytes".

@@ -14,9 +14,9 @@ enum class Severity : uint8_t { kDebug, kInfo, kWarning, kError, kFatal };
 
 struct LogEvent {
   Severity severity = Severity::kInfo;
-  std::string tag;      // "postfix/smtpd", "postfix/submission/smtpd", "dovecot"
-  uint32_t pid = 0;     // a number per connection, 1..4194303: tools pair lines by it
-  std::string text;     // without tag and date; one line; what came from the network is escaped already (EscapeForLog)
+  std::string tag;       // "postfix/smtpd", "postfix/submission/smtpd", "dovecot"
+  uint32_t pid = 0;      // a number per connection, 1..4194303: tools pair lines by it
+  std::string text;      // without tag and date; one line; what came from the network is escaped already (EscapeForLog)
   std::string trace_id;  // 32 hex digits; empty: none
   // ECS names, e.g. {"event.action", "message.accepted"}; values are text.
   std::vector<std::pair<std::string, std::string>> fields;

@@ -1,11 +1,12 @@
 // The right-hand side of an alias (aliases(5)), taken apart: addresses, commands, files, lists of more of them.
 //
 //   value    = element *( "," element )           also ";", and an end of line in a list's file
-//   element  = "|command" | "/file" | ":include:/file" | phrase "<" address ">" | name ":" element   (a group, RFC 5322)
+//   element  = "|command" | "/file" | ":include:/file" | phrase "<" address ">" | name ":" element   (a group, RFC
+//   5322)
 //            | address *( blank address )
 //
-// Double quotes make one word of what they hold; a backslash takes its meaning from the next character; "(comments)" are
-// nothing. Views in, owned texts out. Linear, no recursion; a quote that is never closed reaches to the end.
+// Double quotes make one word of what they hold; a backslash takes its meaning from the next character; "(comments)"
+// are nothing. Views in, owned texts out. Linear, no recursion; a quote that is never closed reaches to the end.
 #pragma once
 
 #include <string>

@@ -10,11 +10,11 @@
 namespace postern::config {
 
 struct CertificateFacts {
-  std::string subject;         // "CN = mail.example.test"
-  bool self_signed = false;    // issuer and subject are one
-  bool names_host = false;     // valid for the host that was asked for (RFC 6125)
-  bool key_matches = false;    // the private key belongs to it
-  uint32_t chain_count = 0;    // certificates in the file
+  std::string subject;       // "CN = mail.example.test"
+  bool self_signed = false;  // issuer and subject are one
+  bool names_host = false;   // valid for the host that was asked for (RFC 6125)
+  bool key_matches = false;  // the private key belongs to it
+  uint32_t chain_count = 0;  // certificates in the file
 };
 
 // kInvalidArgument: no certificate, or no usable private key (an encrypted one is none). No message shows key material.

@@ -15,8 +15,8 @@ void CheckAddresses(HostConfiguration* host);     // classes, aliases, postmaste
 void CheckAccess(HostConfiguration* host);        // who may relay, log in, send: per listener
 void CheckRelaying(HostConfiguration* host);      // tables that let strangers relay; mail that goes no further for now
 void CheckAuthentication(HostConfiguration* host);  // mechanisms against stored passwords, sockets, files
-void CheckTls(HostConfiguration* host);           // certificates, keys, exposure of passwords
-void CheckOutbound(HostConfiguration* host);      // what keeps mail from going out, or from going out safely
-void CheckHabits(HostConfiguration* host);        // old syntax, restated defaults, settings that cannot matter
+void CheckTls(HostConfiguration* host);             // certificates, keys, exposure of passwords
+void CheckOutbound(HostConfiguration* host);        // what keeps mail from going out, or from going out safely
+void CheckHabits(HostConfiguration* host);          // old syntax, restated defaults, settings that cannot matter
 
 }  // namespace postern::config

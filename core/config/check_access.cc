@@ -70,8 +70,9 @@ class AccessChecker {
   void CheckRelay(const SmtpService& service) {
     if (JudgeAccess(service, ClientKind::kStranger, RecipientKind::kForeign).accepted) {
       host_->findings.Error("open-relay", PlaceOf(service.service_name),
-                            "service \"" + service.service_name + "\" takes mail from anyone to anyone: it would send "
-                            "the world's spam",
+                            "service \"" + service.service_name +
+                                "\" takes mail from anyone to anyone: it would send "
+                                "the world's spam",
                             "set smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, "
                             "reject_unauth_destination");
     }
@@ -111,8 +112,8 @@ class AccessChecker {
 
   void CheckLoginRules(const SmtpService& service, const PostfixParameters& parameters, uint16_t port) {
     const Place place = PlaceOf(service.service_name);
-    const bool may_be_clear = !service.tls_wrappermode && service.tls_level != TlsLevel::kEncrypt &&
-                              !service.tls_auth_only;
+    const bool may_be_clear =
+        !service.tls_wrappermode && service.tls_level != TlsLevel::kEncrypt && !service.tls_auth_only;
     const auto& options = service.sasl_security_options;
     const bool plaintext = std::find(options.begin(), options.end(), "noplaintext") == options.end();
     if (may_be_clear && plaintext) {
@@ -135,8 +136,7 @@ class AccessChecker {
                          HasRule(service.relay_restrictions, "sender_login_mismatch");
     if (!checked) {
       host_->findings.Security("sender-not-checked", place,
-                               "whoever logs in at \"" + service.service_name +
-                                   "\" may send under anybody's address",
+                               "whoever logs in at \"" + service.service_name + "\" may send under anybody's address",
                                "set smtpd_sender_login_maps, and reject_sender_login_mismatch before "
                                "permit_sasl_authenticated");
     } else if (service.sender_login_maps.empty()) {
@@ -180,16 +180,15 @@ class AccessChecker {
 
   static bool IsForServers(std::string_view name) {
     static constexpr std::string_view kRules[] = {
-        "reject_invalid_helo_hostname",   "reject_non_fqdn_helo_hostname", "reject_unknown_helo_hostname",
+        "reject_invalid_helo_hostname",   "reject_non_fqdn_helo_hostname",          "reject_unknown_helo_hostname",
         "reject_unknown_client_hostname", "reject_unknown_reverse_client_hostname", "reject_rbl_client"};
     return std::find(std::begin(kRules), std::end(kRules), name) != std::end(kRules);
   }
 
   bool OnlyLoopback() const {
-    return std::all_of(host_->config->listeners.begin(), host_->config->listeners.end(),
-                       [](const Listener& listener) {
-                         return listener.is_unix() || listener.endpoint.address.IsLoopback();
-                       });
+    return std::all_of(host_->config->listeners.begin(), host_->config->listeners.end(), [](const Listener& listener) {
+      return listener.is_unix() || listener.endpoint.address.IsLoopback();
+    });
   }
 
   void CheckTrust() {
@@ -200,8 +199,7 @@ class AccessChecker {
       if (pattern.negated || pattern.kind == MatchPattern::Kind::kTable) continue;
       if (pattern.kind != MatchPattern::Kind::kNetwork) {
         host_->findings.Security("mynetworks-by-name", place,
-                                 "mynetworks trusts the name \"" + pattern.text +
-                                     "\": who controls its DNS may relay",
+                                 "mynetworks trusts the name \"" + pattern.text + "\": who controls its DNS may relay",
                                  "write addresses");
         continue;
       }

@@ -121,8 +121,9 @@ class AuthChecker {
     const std::string type = LowerCase(main_.Text("smtpd_sasl_type"));
     if (type != "dovecot") {
       host_->findings.Error("sasl-type-unsupported", main_.PlaceOf("smtpd_sasl_type"),
-                            "smtpd_sasl_type is " + type + ": logins would be checked against other users than "
-                            "those of dovecot.conf",
+                            "smtpd_sasl_type is " + type +
+                                ": logins would be checked against other users than "
+                                "those of dovecot.conf",
                             "set smtpd_sasl_type = dovecot and smtpd_sasl_path = private/auth");
       return;
     }
@@ -140,10 +141,10 @@ class AuthChecker {
     path = NormalizePath(JoinPath(main_.Text("queue_directory"), path));
     for (const UnixListener& socket : UnixListeners(dovecot_)) {
       if (socket.path != path || socket.mode == 0 || (socket.mode & 7) == 0) continue;
-      host_->findings.Security("auth-socket-mode", socket.place,
-                               "everybody on this host who can enter its folder may open " + socket.path +
-                                   " and try passwords there",
-                               "write mode = 0660, user = postfix, group = postfix");
+      host_->findings.Security(
+          "auth-socket-mode", socket.place,
+          "everybody on this host who can enter its folder may open " + socket.path + " and try passwords there",
+          "write mode = 0660, user = postfix, group = postfix");
     }
   }
 
@@ -157,10 +158,10 @@ class AuthChecker {
                               "there is no " + socket.path +
                                   ", and no unix_listener of service auth makes it: until there is, nobody can log in "
                                   "(454)",
-                              !host_->has_dovecot() ? mend
-                                                    : "add \"unix_listener " + socket.path +
-                                                          " {\" to \"service auth {\" for logins to be checked here; or " +
-                                                          mend);
+                              !host_->has_dovecot()
+                                  ? mend
+                                  : "add \"unix_listener " + socket.path +
+                                        " {\" to \"service auth {\" for logins to be checked here; or " + mend);
     }
     for (const Endpoint& to : socket.endpoints) {
       if (to.address.IsLoopback()) continue;

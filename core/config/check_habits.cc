@@ -79,8 +79,7 @@ class HabitChecker {
       }
     }
     const std::vector<std::string> etrn = main_.LowerList("smtpd_etrn_restrictions");
-    if (!etrn.empty() && main_.IsSet("smtpd_etrn_restrictions") &&
-        host_->config->routing.fast_flush_domains.empty()) {
+    if (!etrn.empty() && main_.IsSet("smtpd_etrn_restrictions") && host_->config->routing.fast_flush_domains.empty()) {
       host_->findings.Notice("etrn-never-served", main_.PlaceOf("smtpd_etrn_restrictions"),
                              "ETRN is refused for every domain, whatever its rules say: fast_flush_domains is empty",
                              "remove the rules");
@@ -107,10 +106,10 @@ class HabitChecker {
   void CheckSizes() {
     const uint64_t limit = main_.Number("message_size_limit");
     if (limit == 0 || limit > kUsualMessageBytes) return;
-    host_->findings.Warning("message-size-small", main_.PlaceOf("message_size_limit"),
-                            "messages above " + std::to_string(limit) +
-                                " bytes are refused: attachments of 7 MB are too large already",
-                            "set message_size_limit = 52428800 and virtual_mailbox_limit = 0");
+    host_->findings.Warning(
+        "message-size-small", main_.PlaceOf("message_size_limit"),
+        "messages above " + std::to_string(limit) + " bytes are refused: attachments of 7 MB are too large already",
+        "set message_size_limit = 52428800 and virtual_mailbox_limit = 0");
   }
 
   void CheckPortability() {

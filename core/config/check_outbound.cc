@@ -23,17 +23,19 @@ class OutboundChecker {
     const bool by_authority = level == ClientTlsLevel::kVerify || level == ClientTlsLevel::kSecure;
     if (by_authority && client_.tls.ca_file.empty() && client_.tls.ca_path.empty() &&
         client_.tls.trust_anchor_files.empty()) {
-      host_->findings.Warning("outbound-nobody-trusted", main_.PlaceOf("smtp_tls_security_level"),
-                              "other servers' certificates must be vouched for, and nobody is trusted to: no mail would "
-                              "go out",
-                              "set smtp_tls_CAfile or smtp_tls_CApath, such as /etc/ssl/certs/ca-certificates.crt");
+      host_->findings.Warning(
+          "outbound-nobody-trusted", main_.PlaceOf("smtp_tls_security_level"),
+          "other servers' certificates must be vouched for, and nobody is trusted to: no mail would "
+          "go out",
+          "set smtp_tls_CAfile or smtp_tls_CApath, such as /etc/ssl/certs/ca-certificates.crt");
     }
     const bool by_dns = level == ClientTlsLevel::kDane || level == ClientTlsLevel::kDaneOnly;
     if (by_dns && client_.dns_support != SmtpClient::DnsSupport::kDnssec) {
-      host_->findings.Security("outbound-dane-without-dnssec", main_.PlaceOf("smtp_tls_security_level"),
-                               "smtp_tls_security_level goes by TLSA records, which only count with DNSSEC, and that is "
-                               "not asked for",
-                               "set smtp_dns_support_level = dnssec");
+      host_->findings.Security(
+          "outbound-dane-without-dnssec", main_.PlaceOf("smtp_tls_security_level"),
+          "smtp_tls_security_level goes by TLSA records, which only count with DNSSEC, and that is "
+          "not asked for",
+          "set smtp_dns_support_level = dnssec");
     }
   }
 

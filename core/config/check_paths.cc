@@ -25,7 +25,7 @@ namespace {
 struct Row {
   std::string address;  // "alice@example.test", "@example.test"
   std::string value;
-  std::string path;     // normalised; empty where the value is no Maildir
+  std::string path;  // normalised; empty where the value is no Maildir
 };
 
 class PathChecker {
@@ -116,8 +116,8 @@ class PathChecker {
         const Route route = RouteOf(std::string(key));
         if (route == Route::kToOwnLmtp) by_lmtp_.emplace_back(key);
         if (route != Route::kToMaildir) return;
-        rows_.push_back({std::string(key), std::string(value),
-                         value.ends_with('/') ? DeliveryPath(value) : std::string()});
+        rows_.push_back(
+            {std::string(key), std::string(value), value.ends_with('/') ? DeliveryPath(value) : std::string()});
       });
     }
     for (const Row& row : rows_) named_paths_.emplace(UserName(row.address), row.path);
@@ -172,8 +172,9 @@ class PathChecker {
       if (!IsReached(row)) {
         Few(&unowned, [&] {
           host_->findings.Warning("mailbox-domain-not-ours", maps_place_,
-                                  row.address + " has a mailbox, but its domain is not in virtual_mailbox_domains: no "
-                                  "mail reaches it",
+                                  row.address +
+                                      " has a mailbox, but its domain is not in virtual_mailbox_domains: no "
+                                      "mail reaches it",
                                   "add the domain to virtual_mailbox_domains, or remove the row");
         });
         continue;
@@ -183,10 +184,10 @@ class PathChecker {
         continue;
       }
       if (row.path.empty()) {
-        host_->findings.Error("mailbox-not-maildir", maps_place_,
-                              row.address + " is to be delivered to the file " + row.value +
-                                  ", not to a Maildir: that is not supported",
-                              "end the value with \"/\" to make it a Maildir");
+        host_->findings.Error(
+            "mailbox-not-maildir", maps_place_,
+            row.address + " is to be delivered to the file " + row.value + ", not to a Maildir: that is not supported",
+            "end the value with \"/\" to make it a Maildir");
         continue;
       }
       if (!host_->has_dovecot()) continue;  // who reads it is another program's affair
@@ -429,9 +430,9 @@ class PathChecker {
   const PostfixParameters main_;
   const Place maps_place_, location_place_;
   std::vector<Row> rows_;
-  std::set<std::string, std::less<>> seen_;                      // addresses of rows_
-  std::set<std::pair<std::string, std::string>> named_paths_;    // (name before the "@", path) of rows_
-  std::map<std::string, std::vector<LoginFacts>> readers_;       // by path
+  std::set<std::string, std::less<>> seen_;                    // addresses of rows_
+  std::set<std::pair<std::string, std::string>> named_paths_;  // (name before the "@", path) of rows_
+  std::map<std::string, std::vector<LoginFacts>> readers_;     // by path
   std::vector<std::pair<std::string, LoginFacts>> logins_;
   std::map<std::string, const LoginFacts*, std::less<>> owners_;  // by login and by user name; into logins_
   std::vector<std::string> by_lmtp_;                              // addresses whose mailbox the userdb finds

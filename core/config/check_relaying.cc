@@ -147,7 +147,7 @@ class RelayChecker {
 
   Meets JudgeRecipient(const Table& table, std::string_view key) const {
     if (table.is_pattern_table()) return Meets::kNobody;
-    if (key.ends_with('@')) return Meets::kEverybody;  // that name in every domain
+    if (key.ends_with('@')) return Meets::kEverybody;                // that name in every domain
     const std::string_view domain = key.substr(key.rfind('@') + 1);  // npos + 1 is 0
     if (IsOurs(domain)) return Meets::kNobody;
     return domain.find('.') == std::string_view::npos ? Meets::kEverybody : Meets::kSomeDomain;

@@ -134,10 +134,10 @@ class AuthBuilder {
     } else if (const auto text = settings_.files().Read(path); text.ok()) {
       users = ParseUsersFile(*text, path, settings_.files(), &settings_.findings());
     } else {
-      settings_.findings().Error("dovecot-users-unreadable", place,
-                                 path + " cannot be read (" + std::string(Message(text.status())) +
-                                     "): nobody could log in",
-                                 "create it, or correct its name or rights");
+      settings_.findings().Error(
+          "dovecot-users-unreadable", place,
+          path + " cannot be read (" + std::string(Message(text.status())) + "): nobody could log in",
+          "create it, or correct its name or rights");
     }
     files_.emplace(path, users);
     return users;
@@ -267,11 +267,11 @@ class AuthBuilder {
 
   void UnsupportedDriver(const DovecotSection& section, std::string_view kind, const std::string& driver,
                          std::string_view harm) {
-    settings_.findings().Error(
-        "dovecot-driver-unsupported", PlaceIn(section, "driver"),
-        std::string(kind) + (driver.empty() ? " without a driver" : " driver " + driver + " is not supported") + ": " +
-            std::string(harm),
-        "use driver = passwd-file or static");
+    settings_.findings().Error("dovecot-driver-unsupported", PlaceIn(section, "driver"),
+                               std::string(kind) +
+                                   (driver.empty() ? " without a driver" : " driver " + driver + " is not supported") +
+                                   ": " + std::string(harm),
+                               "use driver = passwd-file or static");
   }
 
   const DovecotSettings& settings_;

@@ -68,8 +68,9 @@ void ReadListener(const DovecotSettings& settings, const DovecotSection& section
   if (const DovecotSetting* ssl = section.Find("ssl")) {
     const auto flag = ParseDovecotBool(ssl->value);
     if (!flag) {
-      settings.findings().Error("dovecot-bad-value", ssl->place, "ssl is \"" + ssl->value +
-                                "\" in a listener: Dovecot would not start", "write yes or no");
+      settings.findings().Error("dovecot-bad-value", ssl->place,
+                                "ssl is \"" + ssl->value + "\" in a listener: Dovecot would not start",
+                                "write yes or no");
     }
     listener->ssl = flag.value_or(true);
   }
@@ -87,7 +88,10 @@ std::vector<InetListener> ListenersOf(const DovecotSettings& settings, const Log
   for (size_t i = 0; i < service.defaults.size(); ++i) {
     const auto& [name, port] = service.defaults[i];
     if (name.empty()) continue;
-    listeners.push_back({.name = std::string(name), .address = "", .port = port, .ssl = i == 1,
+    listeners.push_back({.name = std::string(name),
+                         .address = "",
+                         .port = port,
+                         .ssl = i == 1,
                          .place = {settings.root().place.file, 0}});
   }
   ForEachListener(settings.root(), service.service, "inet_listener",
@@ -139,7 +143,8 @@ int64_t OwnerOf(const DovecotSettings& settings, const UnixListener& socket, boo
   if (id < 0) {
     settings.findings().Warning("dovecot-socket-owner", socket.place,
                                 "\"" + name + "\" is no " + (is_user ? "user" : "group") +
-                                    " of this host: Dovecot would not start, and here only root may open " + socket.path,
+                                    " of this host: Dovecot would not start, and here only root may open " +
+                                    socket.path,
                                 "create it, or write its number");
   }
   return id;
@@ -153,8 +158,8 @@ void AddUnixListeners(const DovecotSettings& settings, const std::vector<std::st
   const std::string lmtp_path = NormalizePath(JoinPath(settings.Text("base_dir"), "lmtp"));
   if (serves_lmtp && std::none_of(sockets.begin(), sockets.end(),
                                   [&](const UnixListener& socket) { return socket.path == lmtp_path; })) {
-    sockets.push_back({.service = "lmtp", .path = lmtp_path, .mode = kLmtpModeDefault,
-                       .place = {settings.root().place.file, 0}});
+    sockets.push_back(
+        {.service = "lmtp", .path = lmtp_path, .mode = kLmtpModeDefault, .place = {settings.root().place.file, 0}});
   }
   for (const UnixListener& socket : sockets) {
     if (socket.mode == 0) continue;  // switched off

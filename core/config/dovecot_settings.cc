@@ -21,7 +21,8 @@ void ReportEffect(const DovecotSetting& setting, const ParameterFacts& facts, Fi
   const std::string meaning(facts.meaning);
   if (setting.value == facts.default_value && facts.effect != SettingEffect::kNoEffect) return;
   switch (facts.effect) {
-    case SettingEffect::kHonoured: return;
+    case SettingEffect::kHonoured:
+      return;
     case SettingEffect::kNoEffect:
       findings->Notice("setting-without-effect", setting.place, setting.key + " has no effect: " + meaning,
                        "leave it for Dovecot, or remove it");
@@ -54,7 +55,7 @@ void CheckPlugins(const DovecotSetting& setting, FindingList* findings) {
                            : plugin == "lazy_expunge"                  ? "deleted messages would not be kept"
                            : plugin == "virtual" || plugin == "listescape" || plugin == "mailbox_alias"
                                ? "mailboxes would be missing, or have other names"
-                                                                       : "its message files could not be read"),
+                               : "its message files could not be read"),
                       "remove it if you can do without");
     } else {
       findings->Warning("dovecot-plugin-ignored", setting.place, "plug-in " + plugin + " will not do its work",
@@ -156,10 +157,10 @@ int64_t DovecotSettings::Id(std::string_view text, bool is_user, const Place& pl
   if (const auto number = ParseUnsigned(text); number && *number <= UINT32_MAX) return static_cast<int64_t>(*number);
   const int64_t id = is_user ? files_->UserId(text) : files_->GroupId(text);
   if (id < 0) {
-    findings_->Error("dovecot-unknown-id", place,
-                     "\"" + std::string(text) + "\" is no " + (is_user ? "user" : "group") +
-                         " of this host: every login would fail",
-                     std::string("create it, or write its number"));
+    findings_->Error(
+        "dovecot-unknown-id", place,
+        "\"" + std::string(text) + "\" is no " + (is_user ? "user" : "group") + " of this host: every login would fail",
+        std::string("create it, or write its number"));
   }
   return id;
 }

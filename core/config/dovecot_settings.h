@@ -54,8 +54,8 @@ Pop3Service BuildPop3Service(const DovecotSettings& pop3);  // of protocol pop3
 
 // The protocols served: `protocols`, or imap and pop3 where nothing sets it.
 std::vector<std::string> ServedProtocols(const DovecotSettings& settings);
-// Appends the listeners of imap-login, pop3-login, lmtp and auth, unix sockets last. `lmtp` is the service LMTP sessions
-// run with.
+// Appends the listeners of imap-login, pop3-login, lmtp and auth, unix sockets last. `lmtp` is the service LMTP
+// sessions run with.
 void AddDovecotListeners(const DovecotSettings& settings, uint16_t port_offset,
                          const std::shared_ptr<const SmtpService>& lmtp, std::vector<Listener>* listeners);
 // Null where ssl = no; with an error where the certificate is missing.

@@ -113,8 +113,9 @@ Storage BuildStorage(const DovecotSettings& settings) {
   const std::string fsync = LowerCase(settings.Text("mail_fsync"));
   storage.fsync = fsync == "always" ? MailFsync::kAlways : fsync == "never" ? MailFsync::kNever : MailFsync::kOptimized;
   if (fsync != "always" && fsync != "never" && fsync != "optimized") {
-    settings.findings().Error("dovecot-bad-value", settings.PlaceOf("mail_fsync"), "mail_fsync is \"" + fsync +
-                              "\": Dovecot would not start", "write optimized, always or never");
+    settings.findings().Error("dovecot-bad-value", settings.PlaceOf("mail_fsync"),
+                              "mail_fsync is \"" + fsync + "\": Dovecot would not start",
+                              "write optimized, always or never");
   }
   storage.first_valid_uid = static_cast<int64_t>(settings.Number("first_valid_uid"));
   storage.last_valid_uid = static_cast<int64_t>(settings.Number("last_valid_uid"));
@@ -138,10 +139,10 @@ Storage BuildStorage(const DovecotSettings& settings) {
     return known ? std::optional<std::string>("1") : std::nullopt;
   });
   if (!tried.ok()) {
-    settings.findings().Error("dovecot-bad-value", settings.PlaceOf("pop3_uidl_format"),
-                              "pop3_uidl_format: " + std::string(Message(tried.status())) +
-                                  ": clients would not know their messages again",
-                              "write it with %u, %v, %f and %g");
+    settings.findings().Error(
+        "dovecot-bad-value", settings.PlaceOf("pop3_uidl_format"),
+        "pop3_uidl_format: " + std::string(Message(tried.status())) + ": clients would not know their messages again",
+        "write it with %u, %v, %f and %g");
   }
   return storage;
 }

@@ -12,7 +12,6 @@
 namespace postern::config {
 namespace {
 
-
 bool IsOneOf(std::string_view word, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
@@ -182,12 +181,17 @@ class Parser {
 
   void Apply(const Line& line, const Place& place, size_t depth, size_t outer_open) {
     switch (line.kind) {
-      case Line::Kind::kBlank: return;
+      case Line::Kind::kBlank:
+        return;
       case Line::Kind::kInclude:
-      case Line::Kind::kIncludeTry: return Include(line, place, depth);
-      case Line::Kind::kSetting: return Set(line, place);
-      case Line::Kind::kOpen: return Open(line, place, outer_open);
-      case Line::Kind::kClose: return Close(place, outer_open);
+      case Line::Kind::kIncludeTry:
+        return Include(line, place, depth);
+      case Line::Kind::kSetting:
+        return Set(line, place);
+      case Line::Kind::kOpen:
+        return Open(line, place, outer_open);
+      case Line::Kind::kClose:
+        return Close(place, outer_open);
       case Line::Kind::kBroken:
         findings_->Error("dovecot-syntax", place, line.problem + ": Dovecot would not start", line.mend);
         return;
@@ -206,8 +210,7 @@ class Parser {
     const std::string pattern = JoinPath(FolderOf(place.file), line.value);
     const std::vector<std::string> paths = files_.Glob(pattern);
     if (paths.empty() && must_exist) {
-      findings_->Error("dovecot-include-missing", place,
-                       "no file matches \"" + pattern + "\": Dovecot would not start",
+      findings_->Error("dovecot-include-missing", place, "no file matches \"" + pattern + "\": Dovecot would not start",
                        "correct the path, or write !include_try where the file may be missing");
     }
     for (const std::string& path : paths) {
@@ -223,8 +226,8 @@ class Parser {
   }
 
   void Set(const Line& line, const Place& place) {
-    DovecotSetting setting{.key = line.key, .value = line.value, .from_file = line.from_file, .quoted = line.quoted,
-                           .place = place};
+    DovecotSetting setting{
+        .key = line.key, .value = line.value, .from_file = line.from_file, .quoted = line.quoted, .place = place};
     if (line.from_file) {
       setting.value = JoinPath(FolderOf(place.file), line.value);
     } else if (!line.quoted) {
@@ -326,10 +329,10 @@ class Parser {
 
   void CloseAtEnd(const std::string& file, size_t outer_open) {
     while (open_.size() > outer_open) {
-      findings_->Error("dovecot-syntax-unclosed-section", last_opened_[open_.size() - 1],
-                       "\"" + Name(Current()) + " {\" is not closed before the end of " + file +
-                           ": Dovecot would not start",
-                       "add the missing \"}\"");
+      findings_->Error(
+          "dovecot-syntax-unclosed-section", last_opened_[open_.size() - 1],
+          "\"" + Name(Current()) + " {\" is not closed before the end of " + file + ": Dovecot would not start",
+          "add the missing \"}\"");
       open_.pop_back();
     }
     ReportFloating(nullptr);

@@ -21,10 +21,10 @@
 namespace postern::config {
 
 inline constexpr size_t kDovecotIncludeDepthMax = 20;
-// Of sections in one another; what is legal goes three deep. A listener that stands outside is given its service, so that
-// the tree may be one deeper.
+// Of sections in one another; what is legal goes three deep. A listener that stands outside is given its service, so
+// that the tree may be one deeper.
 inline constexpr size_t kDovecotSectionDepthMax = 8;
-inline constexpr size_t kDovecotFilesMax = 1000;  // included in all
+inline constexpr size_t kDovecotFilesMax = 1000;                 // included in all
 inline constexpr size_t kDovecotExpandedBytesMax = 1024 * 1024;  // put in place of $names, over all lines
 
 struct DovecotSetting {
@@ -35,8 +35,8 @@ struct DovecotSetting {
 };
 
 struct DovecotSection {
-  std::string type, name;  // "service", "imap-login"; the root has neither
-  Place place;             // of its first opening line
+  std::string type, name;                // "service", "imap-login"; the root has neither
+  Place place;                           // of its first opening line
   std::vector<DovecotSetting> settings;  // in order, repeated keys too
   std::vector<std::unique_ptr<DovecotSection>> sections;
 

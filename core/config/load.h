@@ -47,13 +47,13 @@ enum class FindingSeverity : uint8_t { kNotice, kWarning, kError };  // an error
 
 // What `postern check` prints. docs/findings.md lists every id.
 struct Finding {
-  std::string id;        // stable: "dovecot-syntax-unclosed-section"
+  std::string id;  // stable: "dovecot-syntax-unclosed-section"
   FindingSeverity severity = FindingSeverity::kNotice;
   bool security = false;
-  std::string file;      // as the configuration names it; empty: of all files together
-  uint32_t line = 0;     // from 1; 0: none
-  std::string what;      // what is written and what will happen because of it
-  std::string mend;      // what to write instead
+  std::string file;   // as the configuration names it; empty: of all files together
+  uint32_t line = 0;  // from 1; 0: none
+  std::string what;   // what is written and what will happen because of it
+  std::string mend;   // what to write instead
 };
 
 // In place of a path to dovecot.conf: IMAP, POP3 and logins are another program's.

@@ -1,5 +1,5 @@
-// What local(8), aliases(5), cleanup(8) and flush(8) are told by main.cf, as far as it decides who gets a message and what
-// its header becomes. Names are Postfix's.
+// What local(8), aliases(5), cleanup(8) and flush(8) are told by main.cf, as far as it decides who gets a message and
+// what its header becomes. Names are Postfix's.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +41,8 @@ struct LocalPrograms {
 };
 
 struct LocalDelivery {
-  // Files that aliases include, by path; what is not here could not be read. Read with the configuration and watched with
-  // it, so that a changed list counts at once.
+  // Files that aliases include, by path; what is not here could not be read. Read with the configuration and watched
+  // with it, so that a changed list counts at once.
   std::map<std::string, AliasListPtr, std::less<>> alias_lists;
   LocalPrograms programs;
   bool expand_owner_alias = false;    // the sender is what owner-NAME stands for, not owner-NAME itself
@@ -57,7 +57,8 @@ struct ExtensionPropagation {
 
 struct HeaderSettings {
   bool always_add_missing_headers = false;
-  std::vector<std::string> drop{"bcc", "content-length", "resent-bcc", "return-path"};  // message_drop_headers, lower case
+  std::vector<std::string> drop{"bcc", "content-length", "resent-bcc",
+                                "return-path"};  // message_drop_headers, lower case
 };
 
 // Of main.cf itself, where no service of master.cf says otherwise: for mail that sendmail(1) left.

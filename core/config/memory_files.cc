@@ -88,8 +88,12 @@ StatusOr<FileSource::Facts> MemoryFiles::Stat(std::string_view path) {
   const std::string wanted = NormalizePath(path);
   if (const auto at = files_.find(wanted); at != files_.end()) {
     const File& file = at->second;
-    return Facts{.size_bytes = file.text.size(), .mtime_seconds = file.mtime_seconds, .mode = file.mode,
-                 .uid = file.uid, .gid = file.gid, .is_dir = false};
+    return Facts{.size_bytes = file.text.size(),
+                 .mtime_seconds = file.mtime_seconds,
+                 .mode = file.mode,
+                 .uid = file.uid,
+                 .gid = file.gid,
+                 .is_dir = false};
   }
   if (IsFolder(wanted)) return Facts{.mode = 0755, .is_dir = true};
   return NotFound("no such file");

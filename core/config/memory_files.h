@@ -29,9 +29,9 @@ class MemoryFiles : public FileSource {
   // The host around the files; set before loading.
   std::map<std::string, int64_t, std::less<>> users, groups, primary_groups;
   int64_t own_user = 0;
-  std::map<std::string, uint16_t, std::less<>> services = {
-      {"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"smtps", 465}, {"imap", 143},
-      {"imaps", 993}, {"pop3", 110}, {"pop3s", 995}};
+  std::map<std::string, uint16_t, std::less<>> services = {{"smtp", 25},   {"submission", 587}, {"submissions", 465},
+                                                           {"smtps", 465}, {"imap", 143},       {"imaps", 993},
+                                                           {"pop3", 110},  {"pop3s", 995}};
   std::vector<IpAddress> interfaces;
   std::map<std::string, std::vector<IpAddress>, std::less<>> hosts;
   std::string host_name = "localhost";

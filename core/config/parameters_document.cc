@@ -26,11 +26,16 @@ configuration is read with (core/config/registry*.cc); do not edit it by hand.
 
 std::string_view NameOf(SettingEffect effect) {
   switch (effect) {
-    case SettingEffect::kHonoured: return "honoured";
-    case SettingEffect::kNoEffect: return "no effect";
-    case SettingEffect::kHarmless: return "not supported";
-    case SettingEffect::kProtects: return "refused: protects";
-    case SettingEffect::kChangesMail: return "refused: changes mail";
+    case SettingEffect::kHonoured:
+      return "honoured";
+    case SettingEffect::kNoEffect:
+      return "no effect";
+    case SettingEffect::kHarmless:
+      return "not supported";
+    case SettingEffect::kProtects:
+      return "refused: protects";
+    case SettingEffect::kChangesMail:
+      return "refused: changes mail";
   }
   return "";
 }

@@ -34,7 +34,7 @@ struct Rule {
   bool negated = false;
   std::shared_ptr<pcre2_code> pattern;
   Network network;
-  std::string text;   // the pattern as written
+  std::string text;  // the pattern as written
   std::string value;
   uint32_t line = 0;
   size_t endif = 0;  // of kIf: the index of its kEndif, or the number of rules
@@ -241,8 +241,8 @@ std::shared_ptr<pcre2_code> TakePattern(std::string_view* text, bool pcre, std::
   }
   int error = 0;
   PCRE2_SIZE error_at = 0;
-  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), *options, &error,
-                                   &error_at, nullptr);
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), *options, &error, &error_at, nullptr);
   if (code == nullptr) {
     PCRE2_UCHAR message[160] = {};
     pcre2_get_error_message(error, message, sizeof message);

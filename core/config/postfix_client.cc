@@ -142,13 +142,17 @@ void FillDialogue(const PostfixParameters& p, const Client& client, ClientProtoc
   out->per_request_deadline = client.Bool("per_request_deadline");
   out->connection_reuse_time_limit = p.Time(client.Name("connection_reuse_time_limit"));
   out->connection_reuse_count_limit = client.Number("connection_reuse_count_limit");
-  const std::pair<std::string_view, Duration*> times[] = {
-      {"connect_timeout", &out->timeouts.connect},     {smtp ? "helo_timeout" : "lhlo_timeout", &out->timeouts.helo},
-      {"starttls_timeout", &out->timeouts.starttls},   {"mail_timeout", &out->timeouts.mail},
-      {"rcpt_timeout", &out->timeouts.rcpt},           {"data_init_timeout", &out->timeouts.data_init},
-      {"data_xfer_timeout", &out->timeouts.data_xfer}, {"data_done_timeout", &out->timeouts.data_done},
-      {"rset_timeout", &out->timeouts.rset},           {"quit_timeout", &out->timeouts.quit},
-      {"connection_cache_time_limit", &out->timeouts.idle}};
+  const std::pair<std::string_view, Duration*> times[] = {{"connect_timeout", &out->timeouts.connect},
+                                                          {smtp ? "helo_timeout" : "lhlo_timeout", &out->timeouts.helo},
+                                                          {"starttls_timeout", &out->timeouts.starttls},
+                                                          {"mail_timeout", &out->timeouts.mail},
+                                                          {"rcpt_timeout", &out->timeouts.rcpt},
+                                                          {"data_init_timeout", &out->timeouts.data_init},
+                                                          {"data_xfer_timeout", &out->timeouts.data_xfer},
+                                                          {"data_done_timeout", &out->timeouts.data_done},
+                                                          {"rset_timeout", &out->timeouts.rset},
+                                                          {"quit_timeout", &out->timeouts.quit},
+                                                          {"connection_cache_time_limit", &out->timeouts.idle}};
   for (const auto& [name, time] : times) *time = p.Time(client.Name(name));
 }
 

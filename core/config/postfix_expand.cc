@@ -52,9 +52,8 @@ bool TakeBraced(std::string_view text, size_t* at, std::string_view* inside) {
 }
 
 std::string_view TakeOperator(std::string_view text, size_t* at) {
-  static constexpr std::array<std::string_view, 12> kOperators = {"==level", "!=level", "<=level", ">=level", "<level",
-                                                                  ">level",  "==",      "!=",      "<=",      ">=",
-                                                                  "<",       ">"};
+  static constexpr std::array<std::string_view, 12> kOperators = {
+      "==level", "!=level", "<=level", ">=level", "<level", ">level", "==", "!=", "<=", ">=", "<", ">"};
   *at = SkipSpace(text, *at);
   for (const std::string_view op : kOperators) {
     if (text.substr(*at, op.size()) == op) {

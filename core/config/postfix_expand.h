@@ -23,7 +23,7 @@ namespace postern::config {
 
 inline constexpr size_t kExpandDepthMax = 50;
 inline constexpr size_t kExpandedBytesMax = 256 * 1024;  // of the value and of all texts on the way to it together
-inline constexpr size_t kExpandWorkMax = 1024 * 1024;     // bytes read, and a few for each reference
+inline constexpr size_t kExpandWorkMax = 1024 * 1024;    // bytes read, and a few for each reference
 
 // The unexpanded value of a parameter; nullopt where there is no such parameter.
 using ParameterLookup = std::function<std::optional<std::string>(std::string_view name)>;

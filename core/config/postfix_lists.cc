@@ -8,11 +8,11 @@
 namespace postern::config {
 namespace {
 
-constexpr size_t kListDepthMax = 5;          // files that name files
-constexpr size_t kClassDepthMax = 8;         // restriction classes inside each other: what sessions follow
-constexpr size_t kRulesCountMax = 10'000;    // classes multiply: without a bound ten lines could fill the memory
+constexpr size_t kListDepthMax = 5;        // files that name files
+constexpr size_t kClassDepthMax = 8;       // restriction classes inside each other: what sessions follow
+constexpr size_t kRulesCountMax = 10'000;  // classes multiply: without a bound ten lines could fill the memory
 constexpr size_t kPatternCountMax = 100'000;
-constexpr size_t kActionsReportedMax = 5;    // of one table
+constexpr size_t kActionsReportedMax = 5;  // of one table
 
 // "hash:/path": a type name, a colon, and something. Not an IPv6 address.
 bool IsTable(std::string_view text) {
@@ -184,8 +184,9 @@ class RestrictionBuilder {
 
   // access(5): a value that sessions understand. What is no action is a list of rules without arguments.
   static bool IsAccessAction(std::string_view value) {
-    static constexpr std::string_view kActions[] = {"REJECT", "DEFER", "DUNNO", "OK", "RELAY", "DEFER_IF_REJECT",
-                                                    "DEFER_IF_PERMIT", "WARN", "INFO", "HOLD", "DISCARD"};
+    static constexpr std::string_view kActions[] = {"REJECT",          "DEFER",           "DUNNO", "OK",   "RELAY",
+                                                    "DEFER_IF_REJECT", "DEFER_IF_PERMIT", "WARN",  "INFO", "HOLD",
+                                                    "DISCARD"};
     static constexpr std::string_view kWithArgument[] = {"PREPEND", "REDIRECT", "BCC"};
     const std::string_view word = value.substr(0, value.find_first_of(" \t"));
     const auto is = [word](std::string_view action) { return EqualsIgnoringCase(word, action); };

@@ -40,7 +40,8 @@ class AliasListReader {
   void Visit(const std::vector<AliasTarget>& targets, const Place& place, const std::string& who, bool in_list) {
     for (const AliasTarget& target : targets) {
       switch (target.kind) {
-        case AliasTarget::Kind::kAddress: break;
+        case AliasTarget::Kind::kAddress:
+          break;
         case AliasTarget::Kind::kInclude:
           if (seen_.insert(target.text).second) wanted_.emplace_back(target.text, place);
           break;
@@ -152,9 +153,10 @@ LocalClients BuildLocalClients(const PostfixParameters& p) {
       TablePtr table = p.OpenTable("local_header_rewrite_clients", words[i], TableFormat::kMap);
       if (table != nullptr) clients.addresses.tables.push_back(std::move(table));
     } else {
-      p.findings().Error("postfix-bad-value", p.PlaceOf("local_header_rewrite_clients"),
-                         "local_header_rewrite_clients: \"" + words[i] + "\" is no kind of client",
-                         "use permit_inet_interfaces, permit_mynetworks, permit_sasl_authenticated or check_address_map");
+      p.findings().Error(
+          "postfix-bad-value", p.PlaceOf("local_header_rewrite_clients"),
+          "local_header_rewrite_clients: \"" + words[i] + "\" is no kind of client",
+          "use permit_inet_interfaces, permit_mynetworks, permit_sasl_authenticated or check_address_map");
     }
   }
   return clients;

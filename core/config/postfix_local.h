@@ -6,8 +6,8 @@
 
 namespace postern::config {
 
-// `alias_maps`: whose values name the :include: files. Those are read as far as they are bounded; what cannot be read, and
-// targets that nothing here delivers to (commands, files), are findings.
+// `alias_maps`: whose values name the :include: files. Those are read as far as they are bounded; what cannot be read,
+// and targets that nothing here delivers to (commands, files), are findings.
 LocalDelivery BuildLocalDelivery(const PostfixParameters& parameters, const TableList& alias_maps);
 ExtensionPropagation BuildExtensionPropagation(const PostfixParameters& parameters);
 HeaderSettings BuildHeaderSettings(const PostfixParameters& parameters);

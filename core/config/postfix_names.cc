@@ -112,7 +112,8 @@ class NameChecker {
                                                             : parameters.Expand(facts.default_value).text));
     if (value == usual || Harmless(assignment.name, value)) return;
     // Of its words only this one changes where mail goes; the others leave out steps that are not here.
-    const bool idle = assignment.name == "receive_override_options" && value.find("no_address_mappings") == std::string::npos;
+    const bool idle =
+        assignment.name == "receive_override_options" && value.find("no_address_mappings") == std::string::npos;
     if (assignment.name == "parent_domain_matches_subdomains" && MatchesSubdomainsAsWeDo(parameters)) return;
     if (facts.effect == SettingEffect::kHarmless || idle) {
       findings.Notice("setting-unsupported-harmless", assignment.place,

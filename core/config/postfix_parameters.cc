@@ -89,8 +89,8 @@ std::string PostfixParameters::Text(std::string_view name) const {
   const std::string reference = "${" + std::string(name) + "}";
   const Expansion expansion = Expand(reference);
   for (const std::string& problem : expansion.problems) {
-    source_->findings->Error("postfix-expansion", PlaceOf(name), std::string(name) + ": " + problem +
-                             "; Postfix would not start", "correct the reference");
+    source_->findings->Error("postfix-expansion", PlaceOf(name),
+                             std::string(name) + ": " + problem + "; Postfix would not start", "correct the reference");
   }
   for (const std::string& undefined : expansion.undefined) {
     if (!IsSet(name) || undefined == name) continue;
@@ -105,10 +105,10 @@ std::string PostfixParameters::Text(std::string_view name) const {
 std::string PostfixParameters::BadValue(std::string_view name, const std::string& value,
                                         std::string_view wanted) const {
   const std::string fallback = Expand(DefaultOf(*source_, name)).text;
-  source_->findings->Error("postfix-bad-value", PlaceOf(name),
-                           std::string(name) + " is \"" + value + "\", which is no " + std::string(wanted) +
-                               ": Postfix would not start",
-                           "write " + std::string(wanted) + "; the default is \"" + fallback + "\"");
+  source_->findings->Error(
+      "postfix-bad-value", PlaceOf(name),
+      std::string(name) + " is \"" + value + "\", which is no " + std::string(wanted) + ": Postfix would not start",
+      "write " + std::string(wanted) + "; the default is \"" + fallback + "\"");
   return fallback;
 }
 
@@ -156,8 +156,8 @@ TablePtr PostfixParameters::OpenTable(std::string_view name, std::string_view sp
       if (IsSet(reference)) writer = reference;
     }
   }
-  const TableRequest request{.format = format, .place = PlaceOf(writer), .wanted_by = writer,
-                             .optional = !IsSet(writer)};
+  const TableRequest request{
+      .format = format, .place = PlaceOf(writer), .wanted_by = writer, .optional = !IsSet(writer)};
   const std::string key = std::string(format == TableFormat::kAliases ? "aliases " : "map ") +
                           (request.optional ? "optional " : "") + std::string(specification);
   if (const auto at = source_->tables.find(key); at != source_->tables.end()) return at->second;

@@ -56,8 +56,7 @@ class TransportReader {
       transport_.positive_feedback = FeedbackOf(p_, Name("destination_concurrency_positive_feedback"));
     if (IsOwn("destination_concurrency_negative_feedback"))
       transport_.negative_feedback = FeedbackOf(p_, Name("destination_concurrency_negative_feedback"));
-    if (IsOwn("destination_rate_delay"))
-      transport_.destination_rate_delay = p_.Time(Name("destination_rate_delay"));
+    if (IsOwn("destination_rate_delay")) transport_.destination_rate_delay = p_.Time(Name("destination_rate_delay"));
     Number("destination_recipient_limit", &transport_.destination_recipient_limit);
     Number("delivery_slot_cost", &transport_.delivery_slot_cost);
     Number("delivery_slot_loan", &transport_.delivery_slot_loan);
@@ -86,9 +85,9 @@ class TransportReader {
   TransportQueue transport_;
 };
 
-// Where master.cf's maxproc is "-": ten times default_process_limit. That limit spares a host processes; here a delivery
-// costs a connection, and five hundred destinations whose connections take half a minute to fail must leave room for
-// others. A number in master.cf is taken as it is: somebody wants this transport to be slow.
+// Where master.cf's maxproc is "-": ten times default_process_limit. That limit spares a host processes; here a
+// delivery costs a connection, and five hundred destinations whose connections take half a minute to fail must leave
+// room for others. A number in master.cf is taken as it is: somebody wants this transport to be slow.
 constexpr uint32_t kDeliveriesPerProcess = 10;
 
 // Commands that run at a time, and files that are written: each holds a message in memory.
@@ -161,10 +160,10 @@ NoticeSettings BuildNoticeSettings(const PostfixParameters& p) {
   if (text.ok()) {
     notices.template_text = *std::move(text);
   } else {
-    p.findings().Warning("bounce-template-unreadable", p.PlaceOf("bounce_template_file"),
-                         "bounce_template_file names " + notices.template_path +
-                             ", which cannot be read: notices have the usual words",
-                         "create the file, or remove the setting");
+    p.findings().Warning(
+        "bounce-template-unreadable", p.PlaceOf("bounce_template_file"),
+        "bounce_template_file names " + notices.template_path + ", which cannot be read: notices have the usual words",
+        "create the file, or remove the setting");
   }
   return notices;
 }

@@ -50,10 +50,8 @@ void FillAddresses(const PostfixParameters& p, Routing* routing) {
   routing->append_at_myorigin = p.Bool("append_at_myorigin");
   routing->append_dot_mydomain = p.Bool("append_dot_mydomain");
   routing->resolve_dequoted_address = p.Bool("resolve_dequoted_address");
-  routing->virtual_alias_expansion_limit =
-      static_cast<uint32_t>(p.Number("virtual_alias_expansion_limit", UINT32_MAX));
-  routing->virtual_alias_recursion_limit =
-      static_cast<uint32_t>(p.Number("virtual_alias_recursion_limit", UINT32_MAX));
+  routing->virtual_alias_expansion_limit = static_cast<uint32_t>(p.Number("virtual_alias_expansion_limit", UINT32_MAX));
+  routing->virtual_alias_recursion_limit = static_cast<uint32_t>(p.Number("virtual_alias_recursion_limit", UINT32_MAX));
   routing->virtual_alias_address_length_limit =
       static_cast<uint32_t>(p.Number("virtual_alias_address_length_limit", UINT32_MAX));
 }
@@ -80,8 +78,8 @@ void FillDelivery(const PostfixParameters& p, Routing* routing) {
   const uint64_t message_size_limit = p.Number("message_size_limit");
   if (!routing->virtual_mailbox_maps.empty() && routing->virtual_mailbox_limit != 0 &&
       (message_size_limit == 0 || routing->virtual_mailbox_limit < message_size_limit)) {
-    p.findings().Error("postfix-mailbox-limit", p.PlaceOf(p.IsSet("virtual_mailbox_limit") ? "virtual_mailbox_limit"
-                                                                                           : "message_size_limit"),
+    p.findings().Error("postfix-mailbox-limit",
+                       p.PlaceOf(p.IsSet("virtual_mailbox_limit") ? "virtual_mailbox_limit" : "message_size_limit"),
                        "virtual_mailbox_limit (" + std::to_string(routing->virtual_mailbox_limit) +
                            ") is smaller than message_size_limit: Postfix would deliver nothing",
                        "set virtual_mailbox_limit = 0, or raise it");
@@ -103,8 +101,9 @@ Routing BuildRouting(const PostfixParameters& p) {
     if (text.ok()) {
       routing.myorigin = Trim(std::string_view(*text).substr(0, text->find('\n')));
     } else {
-      p.findings().Error("postfix-list-file", p.PlaceOf("myorigin"), "myorigin names the file " + routing.myorigin +
-                         ", which cannot be read", "create the file, or write a domain");
+      p.findings().Error("postfix-list-file", p.PlaceOf("myorigin"),
+                         "myorigin names the file " + routing.myorigin + ", which cannot be read",
+                         "create the file, or write a domain");
     }
   }
   routing.myorigin = LowerCase(routing.myorigin);

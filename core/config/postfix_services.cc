@@ -139,8 +139,8 @@ class ListenerBuilder {
     if (port == 0) return;
     const auto smtp = std::make_shared<SmtpService>(BuildSmtpService(values));
     smtp->service_name = service.name;
-    Listener listener{.protocol = Protocol::kSmtp, .implicit_tls = smtp->tls_wrappermode, .smtp = smtp,
-                      .name = service.name};
+    Listener listener{
+        .protocol = Protocol::kSmtp, .implicit_tls = smtp->tls_wrappermode, .smtp = smtp, .name = service.name};
     if (smtp->tls_level != TlsLevel::kNone || smtp->tls_wrappermode) listener.tls = BuildSmtpTls(values, &contexts_);
     for (const IpAddress& address : Addresses(listening, host, service)) {
       listener.endpoint = {address, static_cast<uint16_t>(port + port_offset_)};

@@ -45,12 +45,12 @@ std::string FormatMainCf(const MainCf& main);
 // ---- master.cf ------------------------------------------------------------------------------------------------------
 
 struct MasterService {
-  std::string name;     // "smtp", "127.0.0.1:10025"
-  std::string type;     // inet unix unix-dgram fifo pass
+  std::string name;                                                  // "smtp", "127.0.0.1:10025"
+  std::string type;                                                  // inet unix unix-dgram fifo pass
   std::string privacy, unprivileged, chroot, wakeup, process_limit;  // "-", "y", "n", ...
-  std::string command;  // "smtpd"
-  std::vector<std::string> arguments;    // all words after the command, braces removed
-  std::vector<Assignment> overrides;     // of -o, in order
+  std::string command;                                               // "smtpd"
+  std::vector<std::string> arguments;                                // all words after the command, braces removed
+  std::vector<Assignment> overrides;                                 // of -o, in order
   Place place;
   // The override that counts, null without one.
   const Assignment* FindOverride(std::string_view parameter) const;

@@ -65,8 +65,7 @@ struct NamedTransports {
   std::vector<ParameterFacts> facts;
 
   NamedTransports() {
-    static constexpr std::string_view kTransports[] = {"error", "lmtp",  "local",  "relay",
-                                                       "retry", "smtp", "virtual"};
+    static constexpr std::string_view kTransports[] = {"error", "lmtp", "local", "relay", "retry", "smtp", "virtual"};
     names.reserve(std::size(kTransports) * std::size(kTransportParameters));  // facts point into it
     for (const std::string_view transport : kTransports) {
       for (const ParameterFacts& general : kTransportParameters) {
@@ -211,15 +210,19 @@ std::vector<const ParameterFacts*> AllPostfixParameters() {
     for (const ParameterFacts& facts : table) all.push_back(&facts);
   }
   for (const ParameterFacts& facts : TheNamedTransports().facts) all.push_back(&facts);
-  std::sort(all.begin(), all.end(),
-            [](const ParameterFacts* a, const ParameterFacts* b) { return a->name < b->name; });
+  std::sort(all.begin(), all.end(), [](const ParameterFacts* a, const ParameterFacts* b) { return a->name < b->name; });
   return all;
 }
 
 bool IsRawParameter(std::string_view name) {
-  static constexpr std::string_view kRaw[] = {"default_rbl_reply", "forward_path", "luser_relay", "mailbox_command",
-                                              "postscreen_expansion_filter", "postscreen_reject_footer",
-                                              "smtpd_expansion_filter", "smtpd_reject_footer"};
+  static constexpr std::string_view kRaw[] = {"default_rbl_reply",
+                                              "forward_path",
+                                              "luser_relay",
+                                              "mailbox_command",
+                                              "postscreen_expansion_filter",
+                                              "postscreen_reject_footer",
+                                              "smtpd_expansion_filter",
+                                              "smtpd_reject_footer"};
   return std::find(std::begin(kRaw), std::end(kRaw), name) != std::end(kRaw);
 }
 
@@ -261,7 +264,8 @@ std::string_view DovecotDefault(std::string_view key) {
 }
 
 std::string_view NearestPostfixParameter(std::string_view name) {
-  return NearestIn({PostfixParametersA(), PostfixParametersM(), PostfixParametersS(), TheNamedTransports().facts}, name);
+  return NearestIn({PostfixParametersA(), PostfixParametersM(), PostfixParametersS(), TheNamedTransports().facts},
+                   name);
 }
 
 std::string_view NearestDovecotSetting(std::string_view key) { return NearestIn({DovecotSettingsTable()}, key); }

@@ -57,7 +57,7 @@ struct RestrictionFacts {
   std::string_view name;
   // What follows the name in the list.
   enum class Argument : uint8_t { kNone, kTable, kText } argument;
-  bool supported;  // what core/smtp judges; its tests compare
+  bool supported;                 // what core/smtp judges; its tests compare
   std::string_view present_name;  // for deprecated names; empty: this one is present
 };
 std::span<const RestrictionFacts> AllRestrictions();

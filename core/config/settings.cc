@@ -35,8 +35,11 @@ bool MatchList::MatchesName(std::string_view text, bool subdomains) const {
       case MatchPattern::Kind::kParentDomain:
         matches = IsBelow(name, std::string_view(pattern.text).substr(pattern.text.starts_with('.') ? 1 : 0));
         break;
-      case MatchPattern::Kind::kNetwork: break;
-      case MatchPattern::Kind::kTable: matches = pattern.table && TableHasName(*pattern.table, name, subdomains); break;
+      case MatchPattern::Kind::kNetwork:
+        break;
+      case MatchPattern::Kind::kTable:
+        matches = pattern.table && TableHasName(*pattern.table, name, subdomains);
+        break;
     }
     if (matches) return !pattern.negated;
   }
@@ -55,7 +58,9 @@ bool MatchList::MatchesClient(const IpAddress& address, std::string_view host_na
       case MatchPattern::Kind::kParentDomain:
         matches = IsBelow(name, std::string_view(pattern.text).substr(pattern.text.starts_with('.') ? 1 : 0));
         break;
-      case MatchPattern::Kind::kNetwork: matches = pattern.network.Contains(address); break;
+      case MatchPattern::Kind::kNetwork:
+        matches = pattern.network.Contains(address);
+        break;
       case MatchPattern::Kind::kTable:
         if (address_text.empty()) address_text = address.ToString();
         matches = pattern.table && (pattern.table->Find(address_text) || (!name.empty() && pattern.table->Find(name)));

@@ -54,9 +54,9 @@ struct MatchList {
 // Deprecated names arrive as their present ones (reject_invalid_hostname: reject_invalid_helo_hostname).
 struct Restriction {
   std::string name;
-  std::string argument;  // "zen.spamhaus.org", "hash:/etc/postfix/access" ...; empty: none
-  TablePtr table;        // for check_*_access
-  bool warn_only = false;  // the entry after warn_if_reject
+  std::string argument;                        // "zen.spamhaus.org", "hash:/etc/postfix/access" ...; empty: none
+  TablePtr table;                              // for check_*_access
+  bool warn_only = false;                      // the entry after warn_if_reject
   std::vector<Restriction> restriction_class;  // the body, where `name` is one of smtpd_restriction_classes
 };
 using Restrictions = std::vector<Restriction>;
@@ -92,7 +92,7 @@ struct SmtpService {
   bool broken_sasl_auth_clients = false;
   bool sasl_authenticated_header = false;          // smtpd_sasl_authenticated_header
   bool tls_received_header = false;                // smtpd_tls_received_header
-  std::vector<std::string> sasl_security_options;      // "noanonymous", "noplaintext" ...
+  std::vector<std::string> sasl_security_options;  // "noanonymous", "noplaintext" ...
   std::vector<std::string> sasl_tls_security_options;
   MatchList sasl_exceptions_networks;
   std::string sasl_service = "smtp";      // smtpd_sasl_service: what the login is for, as the passdb sees it
@@ -102,23 +102,23 @@ struct SmtpService {
   uint32_t recipient_overshoot_limit = 1000;
   uint64_t message_size_limit = 10240000;  // bytes; 0: none
   uint32_t header_size_limit = 102400;
-  uint32_t line_length_limit = 2048;       // of commands and of body lines (longer body lines are passed on)
+  uint32_t line_length_limit = 2048;  // of commands and of body lines (longer body lines are passed on)
   uint32_t hopcount_limit = 50;
   uint32_t soft_error_limit = 10, hard_error_limit = 20, junk_command_limit = 100;
   Duration error_sleep_time = Seconds(1);
-  Duration timeout = Seconds(300);         // smtpd_timeout, per command or read
+  Duration timeout = Seconds(300);  // smtpd_timeout, per command or read
   Duration starttls_timeout = Seconds(300);
   uint32_t client_connection_count_limit = 50;  // per address, not for mynetworks; 0: none
   enum class BareNewline : uint8_t { kNormalize, kReject } forbid_bare_newline = BareNewline::kNormalize;
   bool forbid_unauth_pipelining = true;
-  std::vector<std::string> forbidden_commands;   // smtpd_forbidden_commands: CONNECT GET POST
+  std::vector<std::string> forbidden_commands;  // smtpd_forbidden_commands: CONNECT GET POST
   Restrictions client_restrictions, helo_restrictions, sender_restrictions, relay_restrictions, recipient_restrictions,
       data_restrictions, end_of_data_restrictions, etrn_restrictions;
   bool relay_before_recipient_restrictions = true;  // compatibility_level >= 3.6
   MatchList mynetworks;
   LocalClients local_header_clients;  // local_header_rewrite_clients
   TableList sender_login_maps;
-  bool peername_lookup = true;   // smtpd_peername_lookup
+  bool peername_lookup = true;  // smtpd_peername_lookup
   // Reply codes an administrator may change.
   int access_map_reject_code = 554, maps_rbl_reject_code = 554, relay_domains_reject_code = 554,
       invalid_hostname_reject_code = 501, non_fqdn_reject_code = 504, unknown_client_reject_code = 450,
@@ -190,11 +190,11 @@ using UserTablePtr = std::shared_ptr<const UserTable>;
 
 // passdb and userdb sections, in order.
 struct PassDb {
-  std::string driver;            // "passwd-file", "static"
-  std::string default_scheme;    // "CRYPT" unless args say scheme=
-  std::string username_format;   // "%u"
+  std::string driver;           // "passwd-file", "static"
+  std::string default_scheme;   // "CRYPT" unless args say scheme=
+  std::string username_format;  // "%u"
   UserTablePtr users;
-  std::string static_password;   // driver static: args password= or nopassword
+  std::string static_password;  // driver static: args password= or nopassword
   bool static_nopassword = false;
   bool deny = false, master = false, pass = false;
   std::string skip = "never", result_success = "return-ok", result_failure = "continue",
@@ -203,10 +203,10 @@ struct PassDb {
   std::vector<std::pair<std::string, std::string>> default_fields, override_fields;
 };
 struct UserDb {
-  std::string driver;            // "static", "passwd-file"
+  std::string driver;  // "static", "passwd-file"
   std::string username_format;
   UserTablePtr users;
-  std::string uid, gid, home;    // driver static: templates with % variables; uid and gid are numbers here
+  std::string uid, gid, home;  // driver static: templates with % variables; uid and gid are numbers here
   bool allow_all_users = false;
   std::vector<std::pair<std::string, std::string>> fields, default_fields, override_fields;
 };
@@ -235,17 +235,17 @@ struct SpecialMailbox {  // namespace { mailbox NAME { auto = ... special_use = 
   std::vector<std::string> special_use;  // "\\Sent" ...
 };
 struct Namespace {
-  std::string prefix;          // "" or "INBOX."
-  char separator = '.';        // '\0' in the file: the storage's own, '.' for Maildir++
+  std::string prefix;    // "" or "INBOX."
+  char separator = '.';  // '\0' in the file: the storage's own, '.' for Maildir++
   bool inbox = true, hidden = false, list = true, subscriptions = true;
-  std::string location;        // empty: mail_location
+  std::string location;  // empty: mail_location
   std::vector<SpecialMailbox> mailboxes;
 };
 
 enum class MailFsync : uint8_t { kOptimized, kAlways, kNever };
 
 struct Storage {
-  std::string mail_location;   // "maildir:/home/vmail/%d/%n/Maildir", variables not expanded
+  std::string mail_location;  // "maildir:/home/vmail/%d/%n/Maildir", variables not expanded
   std::vector<Namespace> namespaces;
   MailFsync fsync = MailFsync::kOptimized;
   int64_t first_valid_uid = 500, last_valid_uid = 0, first_valid_gid = 1;
@@ -258,7 +258,7 @@ struct Storage {
 };
 
 struct ImapService {
-  std::string capability;          // imap_capability: empty: ours; "+X" adds; else replaces
+  std::string capability;                   // imap_capability: empty: ours; "+X" adds; else replaces
   std::string greeting = "Dovecot ready.";  // login_greeting
   std::string id_send = "name *";
   Duration idle_notify_interval = Seconds(120);
@@ -287,13 +287,13 @@ struct Pop3Service {
 // ---- TLS (given to the adapter; the core only knows whether it is there) --------------------------------------------
 
 struct TlsContext {
-  std::string certificate_pem, key_pem;     // contents, not paths
-  std::string certificate_path, key_path;   // for messages and for watching
+  std::string certificate_pem, key_pem;    // contents, not paths
+  std::string certificate_path, key_path;  // for messages and for watching
   std::string min_protocol = "TLSv1.2";
-  std::string ciphers;                      // OpenSSL list for TLS 1.2; empty: our default
+  std::string ciphers;  // OpenSSL list for TLS 1.2; empty: our default
   bool prefer_server_ciphers = false;
   bool session_tickets = true;
-  std::string name;                         // "smtpd" or "dovecot", for messages
+  std::string name;  // "smtpd" or "dovecot", for messages
 };
 
 // ---- the whole ------------------------------------------------------------------------------------------------------
@@ -302,28 +302,28 @@ enum class Protocol : uint8_t { kSmtp, kImap, kPop3, kLmtp, kAuth };  // kAuth: 
 
 struct Listener {
   Protocol protocol = Protocol::kSmtp;
-  Endpoint endpoint;            // port offset already added
+  Endpoint endpoint;  // port offset already added
   bool implicit_tls = false;
-  std::shared_ptr<const SmtpService> smtp;   // kSmtp
-  std::shared_ptr<const TlsContext> tls;     // null: no TLS to be had here
-  std::string name;             // "submission", "imaps"
+  std::shared_ptr<const SmtpService> smtp;  // kSmtp
+  std::shared_ptr<const TlsContext> tls;    // null: no TLS to be had here
+  std::string name;                         // "submission", "imaps"
   // A unix socket (unix_listener) instead: its path with base_dir in front where it was relative; `endpoint` is empty.
   std::string path;
   uint32_t mode = 0600;
-  int64_t uid = -1, gid = -1;   // who gets the socket; -1: as the server runs
+  int64_t uid = -1, gid = -1;  // who gets the socket; -1: as the server runs
   bool is_unix() const { return !path.empty(); }
 };
 
 struct LogSettings {
   // Where lines go: empty means syslog (/dev/log), "-" standard error, else a file.
-  std::string maillog_file;     // Postfix lines (maillog_file)
-  std::string dovecot_log_path; // Dovecot lines (log_path; "syslog" means syslog)
+  std::string maillog_file;      // Postfix lines (maillog_file)
+  std::string dovecot_log_path;  // Dovecot lines (log_path; "syslog" means syslog)
   std::string syslog_facility = "mail";
   uint64_t records_bytes_max = 0;  // of the records that `postern trace` reads; 0: none are kept
 };
 
 struct Config {
-  uint64_t generation = 0;      // counts re-reads
+  uint64_t generation = 0;  // counts re-reads
   std::vector<Listener> listeners;
   Routing routing;
   SmtpClient smtp_client, lmtp_client;

@@ -36,9 +36,9 @@ struct ClientTls {
 };
 
 struct ClientSasl {
-  bool enabled = false;           // smtp_sasl_auth_enable
-  TableList password_maps;        // smtp_sasl_password_maps; values hold secrets
-  bool sender_dependent = false;  // smtp_sender_dependent_authentication; never of LMTP
+  bool enabled = false;                       // smtp_sasl_auth_enable
+  TableList password_maps;                    // smtp_sasl_password_maps; values hold secrets
+  bool sender_dependent = false;              // smtp_sender_dependent_authentication; never of LMTP
   std::vector<std::string> mechanism_filter;  // names, "!name"; empty: all
   std::string security_options = "noplaintext, noanonymous";
   std::string tls_security_options = "noplaintext, noanonymous";

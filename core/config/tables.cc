@@ -217,9 +217,9 @@ class Opener {
     if (type == "unix") return OpenUnix(rest, name);
     if (type == "proxy") return Open(rest, depth + 1);
     if (type == "fail") return Refuse(name, "it makes every lookup fail");
-    static constexpr std::string_view kKnown[] = {"environ", "internal", "ldap", "memcache", "mongodb", "mysql",
-                                                  "netinfo", "nis",      "nisplus", "pgsql", "randmap", "socketmap",
-                                                  "sqlite",  "tcp"};
+    static constexpr std::string_view kKnown[] = {"environ", "internal",  "ldap",   "memcache", "mongodb",
+                                                  "mysql",   "netinfo",   "nis",    "nisplus",  "pgsql",
+                                                  "randmap", "socketmap", "sqlite", "tcp"};
     if (std::find(std::begin(kKnown), std::end(kKnown), type) != std::end(kKnown)) {
       return Refuse(name, "tables of type " + type + " are not supported");
     }
@@ -245,8 +245,8 @@ class Opener {
     if (text.ok()) return std::move(*text);
     if (!request_.optional) {
       findings_->Error("table-unreadable", request_.place,
-                       request_.wanted_by + " asks " + name + ", but " + path +
-                           " cannot be read (" + std::string(Message(text.status())) + "): every lookup would fail",
+                       request_.wanted_by + " asks " + name + ", but " + path + " cannot be read (" +
+                           std::string(Message(text.status())) + "): every lookup would fail",
                        "create " + path + ", or remove the table from " + request_.wanted_by);
     }
     return std::nullopt;
@@ -275,10 +275,10 @@ class Opener {
                         path + suffix + " does not exist: we read " + path + " itself, Postfix would find no table",
                         "run \"" + command + type + ":" + path + "\" before going back to Postfix");
     } else if (built->mtime_seconds < source->mtime_seconds) {
-      findings_->Notice("table-stale", request_.place,
-                        path + suffix + " is older than " + path +
-                            ": we read the source, Postfix would answer by the older text",
-                        "run \"" + command + type + ":" + path + "\" before going back to Postfix");
+      findings_->Notice(
+          "table-stale", request_.place,
+          path + suffix + " is older than " + path + ": we read the source, Postfix would answer by the older text",
+          "run \"" + command + type + ":" + path + "\" before going back to Postfix");
     }
   }
 

@@ -28,8 +28,8 @@ enum class TableFormat : uint8_t {
 
 struct TableRequest {
   TableFormat format = TableFormat::kMap;
-  Place place;              // where the table is named
-  std::string wanted_by;    // the parameter that names it, for messages
+  Place place;            // where the table is named
+  std::string wanted_by;  // the parameter that names it, for messages
   // A table that may be missing or of a type we lack (a default nobody wrote): null without a finding.
   bool optional = false;
 };

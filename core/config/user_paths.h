@@ -13,7 +13,7 @@
 namespace postern::config {
 
 struct LoginFacts {
-  std::string user;        // after auth_username_format, default realm and the passdb's `user` field
+  std::string user;  // after auth_username_format, default realm and the passdb's `user` field
   // Absolute, slashes normalised; empty where mail_location is no Maildir or needs more than the name.
   std::string inbox_path;
   std::string home;

@@ -44,10 +44,10 @@ int64_t ParseId(std::string_view text, bool is_user, const Place& place, FileSou
   if (const auto number = ParseUnsigned(text); number && *number <= UINT32_MAX) return static_cast<int64_t>(*number);
   const int64_t id = is_user ? files.UserId(text) : files.GroupId(text);
   if (id < 0) {
-    findings->Warning("users-unknown-id", place,
-                      "\"" + std::string(text) + "\" is no " + (is_user ? "user" : "group") +
-                          " of this host: the login would fail",
-                      "write a number, or create it");
+    findings->Warning(
+        "users-unknown-id", place,
+        "\"" + std::string(text) + "\" is no " + (is_user ? "user" : "group") + " of this host: the login would fail",
+        "write a number, or create it");
   }
   return id;
 }

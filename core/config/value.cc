@@ -96,12 +96,23 @@ std::optional<Duration> ParsePostfixTime(std::string_view text, char default_uni
   if (!number || *number > 1'000'000'000) return std::nullopt;
   int64_t seconds = 0;
   switch (unit) {
-    case 's': seconds = 1; break;
-    case 'm': seconds = 60; break;
-    case 'h': seconds = 3600; break;
-    case 'd': seconds = 86400; break;
-    case 'w': seconds = 7 * 86400; break;
-    default: return std::nullopt;
+    case 's':
+      seconds = 1;
+      break;
+    case 'm':
+      seconds = 60;
+      break;
+    case 'h':
+      seconds = 3600;
+      break;
+    case 'd':
+      seconds = 86400;
+      break;
+    case 'w':
+      seconds = 7 * 86400;
+      break;
+    default:
+      return std::nullopt;
   }
   if (static_cast<int64_t>(*number) > 4'000'000'000 / seconds) return std::nullopt;  // more than a century
   return Seconds(static_cast<int64_t>(*number) * seconds);
@@ -116,8 +127,8 @@ std::optional<Duration> ParseDovecotTime(std::string_view text) {
   const std::string unit = LowerCase(Trim(text.substr(digits)));
   if (unit.empty()) return *number == 0 ? std::optional(Seconds(0)) : std::nullopt;
   const auto is_unit = [&unit](std::string_view name, size_t shortest) {
-    return unit.size() >= shortest && (unit.size() <= name.size() ? name.substr(0, unit.size()) == unit
-                                                                  : unit == std::string(name) + "s");
+    return unit.size() >= shortest &&
+           (unit.size() <= name.size() ? name.substr(0, unit.size()) == unit : unit == std::string(name) + "s");
   };
   const int64_t n = static_cast<int64_t>(*number);
   if (is_unit("msecs", 2) || is_unit("milliseconds", 4)) return Milliseconds(n);

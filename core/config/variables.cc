@@ -83,40 +83,60 @@ std::string DomainComponents(std::string_view text) {
 // nullopt: no such modifier.
 std::optional<std::string> Modify(char modifier, std::string value, Format* format) {
   switch (modifier) {
-    case 'L': return LowerCase(value);
-    case 'U': return UpperCase(value);
-    case 'E': return Escape(value);
+    case 'L':
+      return LowerCase(value);
+    case 'U':
+      return UpperCase(value);
+    case 'E':
+      return Escape(value);
     case 'X': {
       uint64_t number = 0;
       std::from_chars(value.data(), value.data() + value.size(), number);  // what is no number counts as 0
       char text[24];
       return std::string(text, std::to_chars(text, text + sizeof text, number, 16).ptr);
     }
-    case 'R': return std::string(value.rbegin(), value.rend());
-    case 'H': return FormatHash(OldHash(value), format);
-    case 'N': return FormatHash(NewHash(value), format);
-    case 'M': return Hex(Digest(HashKind::kMd5, value));
-    case 'D': return DomainComponents(value);
+    case 'R':
+      return std::string(value.rbegin(), value.rend());
+    case 'H':
+      return FormatHash(OldHash(value), format);
+    case 'N':
+      return FormatHash(NewHash(value), format);
+    case 'M':
+      return Hex(Digest(HashKind::kMd5, value));
+    case 'D':
+      return DomainComponents(value);
     case 'T':
       while (!value.empty() && IsSpace(value.back())) value.pop_back();
       return value;
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
 std::optional<std::string> OneLetter(char letter, const Variables& values) {
   switch (letter) {
-    case 'u': return std::string(values.user);
-    case 'n': return std::string(UserName(values.user));
-    case 'd': return std::string(UserDomain(values.user));
-    case 's': return std::string(values.service);
-    case 'h': return std::string(values.home);
-    case 'r': return std::string(values.remote_ip);
-    case 'l': return std::string(values.local_ip);
-    case 'p': return std::to_string(values.pid);
-    case 'm': return std::string(values.mechanism);
-    case 'w': return std::string();  // the password: never given out
-    default: return std::nullopt;
+    case 'u':
+      return std::string(values.user);
+    case 'n':
+      return std::string(UserName(values.user));
+    case 'd':
+      return std::string(UserDomain(values.user));
+    case 's':
+      return std::string(values.service);
+    case 'h':
+      return std::string(values.home);
+    case 'r':
+      return std::string(values.remote_ip);
+    case 'l':
+      return std::string(values.local_ip);
+    case 'p':
+      return std::to_string(values.pid);
+    case 'm':
+      return std::string(values.mechanism);
+    case 'w':
+      return std::string();  // the password: never given out
+    default:
+      return std::nullopt;
   }
 }
 
@@ -151,10 +171,10 @@ std::optional<std::string> LongName(std::string_view name, const Variables& valu
   const size_t colon = name.find(':');
   if (colon == std::string_view::npos) return std::nullopt;
   static constexpr std::pair<std::string_view, HashKind> kHashes[] = {{"md4", HashKind::kMd4},
-                                                                     {"md5", HashKind::kMd5},
-                                                                     {"sha1", HashKind::kSha1},
-                                                                     {"sha256", HashKind::kSha256},
-                                                                     {"sha512", HashKind::kSha512}};
+                                                                      {"md5", HashKind::kMd5},
+                                                                      {"sha1", HashKind::kSha1},
+                                                                      {"sha256", HashKind::kSha256},
+                                                                      {"sha512", HashKind::kSha512}};
   for (const auto& [hash, kind] : kHashes) {
     if (name.substr(0, colon) != hash || name.substr(colon + 1).find(':') != std::string_view::npos) continue;
     const auto value = LongName(name.substr(colon + 1), values);

@@ -75,11 +75,10 @@ void AppendSectionBytes(const FetchItem& item, const FetchSource& source, FetchO
   }
   const bool matching = section.text == Section::Text::kHeaderFields;
   std::string fields;
-  message::AppendSelectedFields(bytes,
-                                {.names = section.header_names,
-                                 .matching = matching,
-                                 .add_missing_empty_line = matching && section.part.empty()},
-                                &fields);
+  message::AppendSelectedFields(
+      bytes,
+      {.names = section.header_names, .matching = matching, .add_missing_empty_line = matching && section.part.empty()},
+      &fields);
   AppendLiteral(Cut(fields, item.partial), &out->text());
 }
 
@@ -110,7 +109,8 @@ bool AppendBinaryItem(const FetchItem& item, const FetchSource& source, FetchOut
 }  // namespace
 
 void MaskNuls(size_t begin, std::string* text) {
-  for (size_t at = text->find('\0', begin); at != std::string::npos; at = text->find('\0', at + 1)) (*text)[at] = '\x80';
+  for (size_t at = text->find('\0', begin); at != std::string::npos; at = text->find('\0', at + 1))
+    (*text)[at] = '\x80';
 }
 
 Need NeedOf(const FetchItem& item) {
@@ -181,7 +181,8 @@ bool AppendFetchItem(const FetchItem& item, const FetchSource& source, FetchOutp
       break;
     case FetchItem::Kind::kBody:
     case FetchItem::Kind::kBodyStructure:
-      message::AppendBodyStructure(source.text->structure(), item.kind == FetchItem::Kind::kBodyStructure, &out->text());
+      message::AppendBodyStructure(source.text->structure(), item.kind == FetchItem::Kind::kBodyStructure,
+                                   &out->text());
       break;
     case FetchItem::Kind::kRfc822Header:
       AppendLiteral(source.header, &out->text());

@@ -30,8 +30,8 @@ bool SetsSeen(const FetchItem& item);
 
 // A message, or as much of it as its items need.
 struct FetchSource {
-  std::string_view header;     // CRLF, with its empty line
-  MessageText* text = nullptr; // null: only the header is here
+  std::string_view header;      // CRLF, with its empty line
+  MessageText* text = nullptr;  // null: only the header is here
 };
 
 // Output being made: text, and long pieces that are not copied.
@@ -52,8 +52,8 @@ class FetchOutput {
 // (RFC 3516 section 4.3: NO [UNKNOWN-CTE]); nothing is appended.
 bool AppendFetchItem(const FetchItem& item, const FetchSource& source, FetchOutput* out);
 
-// Of an item with Need::kBytes, the bytes it is made of, as a range of the message: the whole or the text behind a header
-// of `header_bytes`; cut to its partial. `message_bytes`: the message's size with CRLF.
+// Of an item with Need::kBytes, the bytes it is made of, as a range of the message: the whole or the text behind a
+// header of `header_bytes`; cut to its partial. `message_bytes`: the message's size with CRLF.
 message::Range StreamRange(const FetchItem& item, uint64_t header_bytes, uint64_t message_bytes);
 
 }  // namespace postern::imap

@@ -43,8 +43,8 @@ struct SectionedName {
   bool peek;
 };
 constexpr SectionedName kSectionedNames[] = {
-    {"BODY", ItemKind::kBodySection, false},     {"BODY.PEEK", ItemKind::kBodySection, true},
-    {"BINARY", ItemKind::kBinary, false},        {"BINARY.PEEK", ItemKind::kBinary, true},
+    {"BODY", ItemKind::kBodySection, false},       {"BODY.PEEK", ItemKind::kBodySection, true},
+    {"BINARY", ItemKind::kBinary, false},          {"BINARY.PEEK", ItemKind::kBinary, true},
     {"BINARY.SIZE", ItemKind::kBinarySize, false},
 };
 

@@ -95,9 +95,7 @@ void AppendKeyArguments(std::string_view name, const SearchKey& key, std::string
   }
 }
 
-void AppendFlagKey(Flags flag, std::string* out) {
-  *out += UpperCase(SystemFlagName(flag).substr(1));
-}
+void AppendFlagKey(Flags flag, std::string* out) { *out += UpperCase(SystemFlagName(flag).substr(1)); }
 
 void AppendHeaderKey(const SearchKey& key, std::string* out) {
   if (key.envelope) {

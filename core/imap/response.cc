@@ -207,8 +207,8 @@ void AppendStatusLine(std::string_view tag, Condition condition, std::string_vie
                       std::string* out) {
   out->append(tag).append(" ").append(ConditionName(condition)).append(" ");
   if (!code.empty()) out->append("[").append(code).append("] ");
-  // RFC 3501 section 9: text = 1*TEXT-CHAR, which are 7-bit; RFC 9051 section 9 has UTF-8 as well, and Dovecot sends it.
-  // One that begins like a code would be taken for one.
+  // RFC 3501 section 9: text = 1*TEXT-CHAR, which are 7-bit; RFC 9051 section 9 has UTF-8 as well, and Dovecot sends
+  // it. One that begins like a code would be taken for one.
   if (text.empty()) out->push_back('.');
   if (code.empty() && !text.empty() && text.front() == '[') out->push_back(' ');
   while (!text.empty()) {

@@ -1,4 +1,5 @@
-// The answers to SEARCH and SORT: plain, ESEARCH (RFC 4731), ESORT (RFC 5267), PARTIAL (RFC 9394), SEARCHRES (RFC 5182).
+// The answers to SEARCH and SORT: plain, ESEARCH (RFC 4731), ESORT (RFC 5267), PARTIAL (RFC 9394), SEARCHRES (RFC
+// 5182).
 #pragma once
 
 #include <cstdint>
@@ -12,9 +13,9 @@
 namespace postern::imap {
 
 struct SearchResult {
-  std::string_view name = "SEARCH";      // or "SORT"
+  std::string_view name = "SEARCH";  // or "SORT"
   bool uid = false;
-  bool tell_modseq = false;              // the program had MODSEQ (RFC 7162 section 3.1.5)
+  bool tell_modseq = false;  // the program had MODSEQ (RFC 7162 section 3.1.5)
   const SearchResultOptions* options = nullptr;
   const std::vector<uint32_t>* places = nullptr;  // in the view, from 0; in the order to tell
 };

@@ -11,7 +11,7 @@
 namespace postern::imap {
 namespace {
 
-constexpr size_t kPlacesPerStep = 2000;   // decided by columns only: well below a millisecond
+constexpr size_t kPlacesPerStep = 2000;  // decided by columns only: well below a millisecond
 constexpr size_t kFilesPerStep = 16;
 constexpr size_t kFactsPerRequest = 1000;
 

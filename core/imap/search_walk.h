@@ -3,9 +3,8 @@
 //
 //   columns of the mailbox --undecided--> sizes and dates --undecided--> header or all of the file --> Found()
 //
-// Every step of it is bounded and yields; reads run a few ahead. Afterwards a command may look at the headers of what was
-// found, again a few reads ahead (sort keys, threads).
-// Owner: one command. The view does not change while it runs.
+// Every step of it is bounded and yields; reads run a few ahead. Afterwards a command may look at the headers of what
+// was found, again a few reads ahead (sort keys, threads). Owner: one command. The view does not change while it runs.
 #pragma once
 
 #include <cstdint>
@@ -90,7 +89,7 @@ class SearchWalk : public CommandRun {
 
   std::vector<uint32_t> found_;
   std::vector<uint32_t> undecided_;
-  size_t next_ = 0;           // of undecided_, or of lookup_places_
+  size_t next_ = 0;  // of undecided_, or of lookup_places_
   size_t facts_next_ = 0;
   size_t requested_ = 0;
   bool waiting_ = false;

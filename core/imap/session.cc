@@ -169,7 +169,7 @@ void ImapSession::OnMailboxChanged(Context& context) {
   }
 }
 
-// ---- input ----------------------------------------------------------------------------------------------------------------
+// ---- input ----------------------------------------------------------------------------------------------------------
 
 void ImapSession::OnReceived(std::string_view bytes, Context& context) {
   last_activity_ = context.now.mono;
@@ -266,10 +266,10 @@ bool ImapSession::CheckState(const CommandBody& body, const std::string& name, C
   const bool needs_mailbox = std::visit(
       [](const auto& b) {
         using B = std::decay_t<decltype(b)>;
-        return std::is_same_v<B, CheckCommand> || std::is_same_v<B, CloseCommand> || std::is_same_v<B, ExpungeCommand> ||
-               std::is_same_v<B, FetchCommand> || std::is_same_v<B, StoreCommand> || std::is_same_v<B, CopyCommand> ||
-               std::is_same_v<B, SearchCommand> || std::is_same_v<B, SortCommand> || std::is_same_v<B, ThreadCommand> ||
-               std::is_same_v<B, UnselectCommand>;
+        return std::is_same_v<B, CheckCommand> || std::is_same_v<B, CloseCommand> ||
+               std::is_same_v<B, ExpungeCommand> || std::is_same_v<B, FetchCommand> ||
+               std::is_same_v<B, StoreCommand> || std::is_same_v<B, CopyCommand> || std::is_same_v<B, SearchCommand> ||
+               std::is_same_v<B, SortCommand> || std::is_same_v<B, ThreadCommand> || std::is_same_v<B, UnselectCommand>;
       },
       body);
   const bool known = std::visit(
@@ -304,10 +304,8 @@ void ImapSession::Execute(Command command, Context& context) {
             Finish({.text = "NOOP completed."}, context);
           },
           [&](CheckCommand&) { StartRun(MakeRefresh(*this, "Check completed."), context); },
-          [&](LogoutCommand&) { HandleLogout(context); },
-          [&](IdCommand& c) { HandleId(c, context); },
-          [&](EnableCommand& c) { HandleEnable(c, context); },
-          [&](NamespaceCommand&) { HandleNamespace(context); },
+          [&](LogoutCommand&) { HandleLogout(context); }, [&](IdCommand& c) { HandleId(c, context); },
+          [&](EnableCommand& c) { HandleEnable(c, context); }, [&](NamespaceCommand&) { HandleNamespace(context); },
           [&](SelectCommand& c) { StartRun(MakeSelect(*this, std::move(c)), context); },
           [&](CloseCommand&) { StartRun(MakeClose(*this), context); },
           [&](UnselectCommand&) { HandleUnselect(context); },
@@ -333,7 +331,7 @@ void ImapSession::Execute(Command command, Context& context) {
       command.body);
 }
 
-// ---- commands under way -----------------------------------------------------------------------------------------------------
+// ---- commands under way ---------------------------------------------------------------------------------------------
 
 void ImapSession::StartRun(std::unique_ptr<CommandRun> run, Context& context) {
   run_ = std::move(run);
@@ -392,7 +390,7 @@ void ImapSession::SendTagged(Condition condition, std::string_view code, std::st
   Write(line, context);
 }
 
-// ---- output -------------------------------------------------------------------------------------------------------------------
+// ---- output ---------------------------------------------------------------------------------------------------------
 
 void ImapSession::Write(std::string_view text, Context& context) {
   if (text.empty() || std::holds_alternative<Logout>(state_)) return;
@@ -416,7 +414,7 @@ void ImapSession::AwaitDrain(Context& context) {
 
 void ImapSession::ContinueLater(Context& context) { context.out.Put(postern::ContinueLater{machine()}); }
 
-// ---- what commands share --------------------------------------------------------------------------------------------------------
+// ---- what commands share --------------------------------------------------------------------------------------------
 
 const config::Namespace& ImapSession::space() const { return mailbox::PersonalNamespace(config_->storage); }
 
@@ -446,7 +444,7 @@ void ImapSession::SetRunTimer(Instant at, Context& context) {
 
 void ImapSession::CancelRunTimer(Context& context) { context.out.Put(CancelTimer{{machine(), kRunTimer}}); }
 
-// ---- time and end -----------------------------------------------------------------------------------------------------------------
+// ---- time and end ---------------------------------------------------------------------------------------------------
 
 // One timer, armed for the earliest moment that could matter and looked at again when it fires: no timer per command.
 void ImapSession::ArmTimer(Context& context) {

@@ -154,8 +154,8 @@ class ImapSession final : public Machine, public mailbox::AccountClient {
   std::string ShownMailboxName(std::string_view storage_name) const;
   // The text for people: "Mailbox doesn't exist: NAME", in UTF-8.
   std::string MissingMailboxText(std::string_view storage_name) const;
-  // An operation on a mailbox failed: the tagged NO that says how, with `code_if_missing` where there is none. A command
-  // that uses numbers tells no expunges in its failure either.
+  // An operation on a mailbox failed: the tagged NO that says how, with `code_if_missing` where there is none. A
+  // command that uses numbers tells no expunges in its failure either.
   void FinishFailed(const Status& status, std::string_view storage_name, std::string_view code_if_missing,
                     Context& context, Answer::Tell tell = Answer::Tell::kAll);
 
@@ -197,7 +197,7 @@ class ImapSession final : public Machine, public mailbox::AccountClient {
   // What only matters before login.
   struct Visitor {
     SecretFinder secrets;
-    uint32_t failures = 0;  // of logins
+    uint32_t failures = 0;          // of logins
     bool capability_asked = false;  // not only because of STARTTLS
     bool started_tls = false;       // by STARTTLS
     bool plaintext_refused = false;
@@ -279,7 +279,7 @@ class ImapSession final : public Machine, public mailbox::AccountClient {
   std::unique_ptr<CommandRun> run_;
   bool run_finished_ = false;
   uint64_t run_first_ticket_ = 0;  // completions of earlier commands are nobody's
-  uint64_t last_ticket_ = 16;  // below are the tags of timers and questions
+  uint64_t last_ticket_ = 16;      // below are the tags of timers and questions
   uint32_t bad_commands_ = 0;
 
   Instant last_activity_;

@@ -1,5 +1,5 @@
-// APPEND (RFC 3501 section 6.3.11), MULTIAPPEND (RFC 3502). Messages go through a MessageWriter as they arrive: long ones
-// into the mailbox's tmp/, so that memory stays bounded; all of them become messages in one operation at the end.
+// APPEND (RFC 3501 section 6.3.11), MULTIAPPEND (RFC 3502). Messages go through a MessageWriter as they arrive: long
+// ones into the mailbox's tmp/, so that memory stays bounded; all of them become messages in one operation at the end.
 //
 //   kAsking --there is such a mailbox--> kReceiving --end of a message--> kWriting --written--> kReceiving ...
 //      |                                     |  what goes wrong is kept until the end: the rest of the command must

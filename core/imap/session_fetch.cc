@@ -83,22 +83,22 @@ class FetchRun final : public CommandRun {
 
   std::vector<uint32_t> batch_;  // UIDs
   size_t batch_next_ = 0;
-  size_t batch_requested_ = 0;   // reads asked for, of batch_
+  size_t batch_requested_ = 0;      // reads asked for, of batch_
   std::vector<uint32_t> now_seen_;  // of batch_, ascending: \Seen was not set before
   bool facts_loaded_ = false, seen_stored_ = false;
-  bool waiting_ = false;         // for the account
+  bool waiting_ = false;  // for the account
 
   MessageReads reads_;
   // The message whose items are being emitted.
   bool emitting_ = false;
-  bool any_item_ = false;        // after "* n FETCH ("
+  bool any_item_ = false;  // after "* n FETCH ("
   size_t item_ = 0;
   std::string header_;
   std::shared_ptr<MessageText> text_;
-  uint64_t whole_ticket_ = 0;    // a read of all of it is under way
+  uint64_t whole_ticket_ = 0;  // a read of all of it is under way
   FetchStream stream_;
 
-  int32_t zone_minutes_ = 0;     // in which INTERNALDATE is told
+  int32_t zone_minutes_ = 0;  // in which INTERNALDATE is told
   FetchOutput out_;
   size_t made_ = 0;
   bool gives_text_ = false;
@@ -121,7 +121,8 @@ void FetchRun::Start(Context& context) {
 
 bool FetchRun::CheckItems(Context& context) {
   const auto has = [&](FetchItem::Kind kind) {
-    return std::any_of(command_.items.begin(), command_.items.end(), [&](const auto& item) { return item.kind == kind; });
+    return std::any_of(command_.items.begin(), command_.items.end(),
+                       [&](const auto& item) { return item.kind == kind; });
   };
   for (const FetchItem& item : command_.items) {
     switch (item.kind) {
@@ -142,7 +143,8 @@ bool FetchRun::CheckItems(Context& context) {
     gives_text_ |= GivesText(item);
   }
   if (command_.vanished && (!session_.qresync() || !command_.uid)) {
-    session_.FinishBad(CommandErrorText(command_.uid ? "UID FETCH" : "FETCH", "VANISHED used without QRESYNC"), context);
+    session_.FinishBad(CommandErrorText(command_.uid ? "UID FETCH" : "FETCH", "VANISHED used without QRESYNC"),
+                       context);
     return false;
   }
   sets_seen_ = sets_seen_ && !session_.selection()->read_only;
@@ -210,7 +212,8 @@ void FetchRun::Advance(Context& context) {
       session_.AwaitDrain(context);
       break;
     }
-    if (made_ - made_before >= kCheapMessagesPerStep || (need_ == Need::kNothing && out_.size_bytes() >= kCheapBytesPerStep)) {
+    if (made_ - made_before >= kCheapMessagesPerStep ||
+        (need_ == Need::kNothing && out_.size_bytes() >= kCheapBytesPerStep)) {
       Flush(context);
       return session_.ContinueLater(context);
     }
@@ -229,8 +232,8 @@ bool FetchRun::NextBatch() {
   const mailbox::View& view = session_.selection()->view;
   const mailbox::MailboxState& state = view.state();
   const size_t batch_max = need_ == Need::kNothing ? kCheapMessagesPerStep : kBatchWithBytes;
-  for (size_t looked = 0;
-       range_ < ranges_.size() && batch_.size() < batch_max && looked < kChangedPlacesPerStep; ++looked) {
+  for (size_t looked = 0; range_ < ranges_.size() && batch_.size() < batch_max && looked < kChangedPlacesPerStep;
+       ++looked) {
     if (range_next_ >= ranges_[range_].last) {
       if (++range_ < ranges_.size()) range_next_ = ranges_[range_].first;
       continue;
@@ -263,7 +266,8 @@ bool FetchRun::Prepare(Context& context) {
     }
     if (!lacking.empty()) {
       waiting_ = true;
-      session_.account().LoadFacts(session_.NextTicket(), state, std::move(lacking), needs_sizes_, needs_dates_, context);
+      session_.account().LoadFacts(session_.NextTicket(), state, std::move(lacking), needs_sizes_, needs_dates_,
+                                   context);
       return false;
     }
   }
@@ -391,8 +395,9 @@ bool FetchRun::EmitItems(Context& context) {
       return false;
     }
   }
-  const FetchSource source{.header = text_ != nullptr ? message::HeaderBlock(text_->bytes()) : std::string_view(header_),
-                           .text = text_.get()};
+  const FetchSource source{
+      .header = text_ != nullptr ? message::HeaderBlock(text_->bytes()) : std::string_view(header_),
+      .text = text_.get()};
   for (; item_ < command_.items.size(); ++item_) {
     const FetchItem& item = command_.items[item_];
     const Need need = NeedOf(item);
@@ -487,9 +492,8 @@ void FetchRun::AppendKnownItems(size_t row) {
           break;
         }
         name("INTERNALDATE \"");
-        message::AppendInternalDate({.unix_seconds = std::max<int64_t>(state.internal_dates[row], 0),
-                                     .zone_minutes = zone_minutes_},
-                                    &out);
+        message::AppendInternalDate(
+            {.unix_seconds = std::max<int64_t>(state.internal_dates[row], 0), .zone_minutes = zone_minutes_}, &out);
         out += '"';
         break;
       default:  // the rest needs bytes
@@ -520,9 +524,8 @@ void FetchRun::Done(Context& context) {
   Flush(context);
   RecordRead(context);
   using Tell = ImapSession::Answer::Tell;
-  ImapSession::Answer answer{.text = "Fetch completed.",
-                             .tell = command_.uid ? Tell::kAll : Tell::kNoExpunges,
-                             .with_uid = command_.uid};
+  ImapSession::Answer answer{
+      .text = "Fetch completed.", .tell = command_.uid ? Tell::kAll : Tell::kNoExpunges, .with_uid = command_.uid};
   if (!failure_.ok()) {
     return session_.FinishFailed(failure_, session_.selection()->view.state().name, "", context, answer.tell);
   }

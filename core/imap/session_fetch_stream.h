@@ -40,9 +40,9 @@ class FetchStream {
   uint32_t uid_ = 0;
   uint64_t file_bytes_ = 0;
   std::optional<message::CrlfReader> reader_;
-  std::string chunk_;         // converted, not in the output yet
-  uint64_t left_bytes_ = 0;   // of the literal
-  uint64_t ticket_ = 0;       // of the read under way; 0: none
+  std::string chunk_;        // converted, not in the output yet
+  uint64_t left_bytes_ = 0;  // of the literal
+  uint64_t ticket_ = 0;      // of the read under way; 0: none
   bool failed_ = false;
 };
 

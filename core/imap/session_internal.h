@@ -10,10 +10,10 @@
 namespace postern::imap {
 
 // Tags of the session's own timers and questions; account operations count up from above these.
-inline constexpr uint64_t kIdleTimer = 1;    // inactivity
-inline constexpr uint64_t kDelayTimer = 2;   // of a wrong password's answer
-inline constexpr uint64_t kVerifyTag = 3;    // Ask{VerifyPassword}
-inline constexpr uint64_t kRunTimer = 4;     // of the command under way
+inline constexpr uint64_t kIdleTimer = 1;   // inactivity
+inline constexpr uint64_t kDelayTimer = 2;  // of a wrong password's answer
+inline constexpr uint64_t kVerifyTag = 3;   // Ask{VerifyPassword}
+inline constexpr uint64_t kRunTimer = 4;    // of the command under way
 
 // LoginFacts::state: the client asked for CAPABILITY before login, so the answer to the login has them in a line.
 inline constexpr std::string_view kCapabilityAskedState = "capability-asked";

@@ -56,7 +56,7 @@ class ListRun final : public CommandRun {
 
  private:
   struct Line {
-    std::string name;          // the client's
+    std::string name;  // the client's
     std::string storage_name;
     std::string attributes;
     std::string extended_data;
@@ -103,9 +103,7 @@ class ListRun final : public CommandRun {
     for (const auto& [storage_name, listed] : parents_of_selected) {
       const std::string name = session_.ShownMailboxName(storage_name);
       if (listed || !pattern_.Matches(name)) continue;
-      lines_.push_back({.name = name,
-                        .attributes = "\\NonExistent",
-                        .extended_data = " (CHILDINFO (\"SUBSCRIBED\"))"});
+      lines_.push_back({.name = name, .attributes = "\\NonExistent", .extended_data = " (CHILDINFO (\"SUBSCRIBED\"))"});
     }
   }
 
@@ -165,8 +163,8 @@ class ListRun final : public CommandRun {
       session_.Write(out, context);
       if (command_.return_status != 0 && line.exists) {
         waiting_ = true;
-        return session_.account().GetStatus(session_.NextTicket(), line.storage_name, command_.return_status & kStatusSize,
-                                            context);
+        return session_.account().GetStatus(session_.NextTicket(), line.storage_name,
+                                            command_.return_status & kStatusSize, context);
       }
     }
     Finish(context);

@@ -1,5 +1,5 @@
-// Before login: greeting's commands, STARTTLS, LOGIN and AUTHENTICATE, and the way into the account. What an attacker can
-// reach without a password is all here, in the framer and in the parser.
+// Before login: greeting's commands, STARTTLS, LOGIN and AUTHENTICATE, and the way into the account. What an attacker
+// can reach without a password is all here, in the framer and in the parser.
 #include <utility>
 
 #include "core/auth/auth_log.h"
@@ -15,8 +15,7 @@ namespace {
 
 constexpr uint32_t kVisitorBadCommandsMax = 3;  // Dovecot's
 constexpr std::string_view kVisitorBadText = "Error in IMAP command received by server.";
-constexpr std::string_view kPlaintextText =
-    "Plaintext authentication disallowed on non-secure (SSL/TLS) connections.";
+constexpr std::string_view kPlaintextText = "Plaintext authentication disallowed on non-secure (SSL/TLS) connections.";
 
 }  // namespace
 
@@ -67,7 +66,8 @@ void ImapSession::HandleVisitorCommand(std::string_view text, Context& context) 
     Write("* CAPABILITY " + CapabilityText() + "\r\n", context);
     return SendTagged(Condition::kOk, "", "Pre-login capabilities listed, post-login capabilities have more.", context);
   }
-  if (std::holds_alternative<NoopCommand>(command.body)) return SendTagged(Condition::kOk, "", "NOOP completed.", context);
+  if (std::holds_alternative<NoopCommand>(command.body))
+    return SendTagged(Condition::kOk, "", "NOOP completed.", context);
   if (std::holds_alternative<LogoutCommand>(command.body)) {
     Write("* BYE Logging out\r\n", context);
     SendTagged(Condition::kOk, "", "Logout completed.", context);
@@ -82,7 +82,7 @@ void ImapSession::HandleVisitorCommand(std::string_view text, Context& context) 
   VisitorBad(kVisitorBadText, context);
 }
 
-// ---- TLS --------------------------------------------------------------------------------------------------------------------
+// ---- TLS ------------------------------------------------------------------------------------------------------------
 
 void ImapSession::HandleStartTls(Context& context) {
   if (tls_.active()) return SendTagged(Condition::kBad, "", "TLS is already active.", context);
@@ -142,7 +142,7 @@ auth::ClientFacts ImapSession::ClientFacts() const {
           .local_host_name = directory_.node().host_name};
 }
 
-// ---- LOGIN and AUTHENTICATE ---------------------------------------------------------------------------------------------------
+// ---- LOGIN and AUTHENTICATE -----------------------------------------------------------------------------------------
 
 void ImapSession::HandleLogin(LoginCommand command, Context& context) {
   const Secret password{std::string_view(command.password)};
@@ -278,20 +278,22 @@ void ImapSession::SucceedLogin(const auth::Exchange& exchange, const auth::Step&
   input_at_ = input_.size();
 }
 
-// ---- into the account ---------------------------------------------------------------------------------------------------------
+// ---- into the account -----------------------------------------------------------------------------------------------
 
 void ImapSession::EnterAccount(bool capability_asked, Context& context) {
   const uint32_t limit = config_->imap.max_userip_connections;
   if (!directory_.Enter("imap", user_, peer_.remote.address, limit)) {
-    const std::string text = "Maximum number of connections from user+IP exceeded (mail_max_userip_connections=" +
-                             std::to_string(limit) + ")";
+    const std::string text =
+        "Maximum number of connections from user+IP exceeded (mail_max_userip_connections=" + std::to_string(limit) +
+        ")";
     SendTagged(Condition::kNo, "LIMIT", text, context);
     return End(text, false, context);
   }
   entered_ = true;
   const auto account = directory_.Open(user_, machine(), "imap", context);
   if (!account.ok()) {
-    Log("imap(" + EscapeForLog(user_) + "): Error: " + std::string(Message(account.status())), context, Severity::kError);
+    Log("imap(" + EscapeForLog(user_) + "): Error: " + std::string(Message(account.status())), context,
+        Severity::kError);
     SendTagged(Condition::kNo, "UNAVAILABLE", "Internal error occurred. Refer to server log for more information.",
                context);
     return End("Internal error", false, context);

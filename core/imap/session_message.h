@@ -18,8 +18,8 @@ class ImapSession;
 
 // Messages up to this size are held whole; longer ones are streamed where only bytes are asked for.
 inline constexpr uint64_t kWholeMessageBytesMax = 1 << 20;
-// Longer ones are never taken apart: what needs their structure is refused (BODY[] streams), SEARCH looks at their beginning.
-// Without an end to it, whoever is logged in could have all memory for one APPEND and one FETCH.
+// Longer ones are never taken apart: what needs their structure is refused (BODY[] streams), SEARCH looks at their
+// beginning. Without an end to it, whoever is logged in could have all memory for one APPEND and one FETCH.
 inline constexpr uint64_t kStructuredMessageBytesMax = 64 << 20;
 // What is read first where only the header is asked for: few headers are longer.
 inline constexpr uint64_t kHeaderReadBytes = 16384;

@@ -26,7 +26,8 @@ class SearchRun final : public SearchWalk {
                        session_.tag(), session_.selection(), &out);
     session_.Write(out, context);
     using Tell = ImapSession::Answer::Tell;
-    session_.Finish({.text = "Search completed.", .tell = uid_ ? Tell::kAll : Tell::kNoExpunges, .with_uid = uid_}, context);
+    session_.Finish({.text = "Search completed.", .tell = uid_ ? Tell::kAll : Tell::kNoExpunges, .with_uid = uid_},
+                    context);
   }
 
   bool uid_;

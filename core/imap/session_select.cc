@@ -136,7 +136,8 @@ class CloseRun final : public CommandRun {
   void Leave(bool expunged, Context& context) {
     // RFC 7162 section 3.2.8
     std::string code;
-    if (expunged && session_.qresync()) AppendCode("HIGHESTMODSEQ", session_.selection()->view.state().highestmodseq, &code);
+    if (expunged && session_.qresync())
+      AppendCode("HIGHESTMODSEQ", session_.selection()->view.state().highestmodseq, &code);
     session_.Deselect(/*tell_closed=*/false, context);
     session_.Finish({.code = code, .text = "Close completed."}, context);
   }

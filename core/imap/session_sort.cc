@@ -119,7 +119,8 @@ class SortRun final : public SearchWalk {
                        session_.tag(), session_.selection(), &out);
     session_.Write(out, context);
     using Tell = ImapSession::Answer::Tell;
-    session_.Finish({.text = "Sort completed.", .tell = uid_ ? Tell::kAll : Tell::kNoExpunges, .with_uid = uid_}, context);
+    session_.Finish({.text = "Sort completed.", .tell = uid_ ? Tell::kAll : Tell::kNoExpunges, .with_uid = uid_},
+                    context);
   }
 
   bool uid_;

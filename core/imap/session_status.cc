@@ -8,7 +8,8 @@
 
 namespace postern::imap {
 
-void AppendStatus(std::string_view client_name, StatusItems items, const mailbox::StatusResult& result, std::string* out) {
+void AppendStatus(std::string_view client_name, StatusItems items, const mailbox::StatusResult& result,
+                  std::string* out) {
   *out += "* STATUS ";
   AppendMailbox(client_name, out);
   *out += " (";

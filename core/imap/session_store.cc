@@ -48,8 +48,9 @@ class StoreRun final : public CommandRun {
   void OnCompletion(mailbox::Completion& completion, Context& context) override {
     const auto* result = std::get_if<mailbox::StoreResult>(&completion.outcome);
     if (!completion.status.ok() || result == nullptr) {
-      return session_.FinishFailed(completion.status, session_.selection()->view.state().name, "", context,
-                                   command_.uid ? ImapSession::Answer::Tell::kAll : ImapSession::Answer::Tell::kNoExpunges);
+      return session_.FinishFailed(
+          completion.status, session_.selection()->view.state().name, "", context,
+          command_.uid ? ImapSession::Answer::Tell::kAll : ImapSession::Answer::Tell::kNoExpunges);
     }
     if (command_.silent) HideOwnChanges(*result, context);
     if (result->modified_uids.empty()) return Done("", "Store completed.", context);
@@ -65,8 +66,8 @@ class StoreRun final : public CommandRun {
   }
 
  private:
-  // .SILENT: the client knows what it asked for, but not the new mod-sequence (RFC 7162 section 3.1.3). What another client
-  // changed in the message just before is told all the same: with it goes our own.
+  // .SILENT: the client knows what it asked for, but not the new mod-sequence (RFC 7162 section 3.1.3). What another
+  // client changed in the message just before is told all the same: with it goes our own.
   void HideOwnChanges(const mailbox::StoreResult& result, Context& context) {
     Selection& selected = *session_.selection();
     const mailbox::MailboxState& state = selected.view.state();

@@ -46,7 +46,8 @@ class ThreadRun final : public SearchWalk {
     }
     session_.Write(out + "\r\n", context);
     using Tell = ImapSession::Answer::Tell;
-    session_.Finish({.text = "Thread completed.", .tell = uid_ ? Tell::kAll : Tell::kNoExpunges, .with_uid = uid_}, context);
+    session_.Finish({.text = "Thread completed.", .tell = uid_ ? Tell::kAll : Tell::kNoExpunges, .with_uid = uid_},
+                    context);
   }
 
   bool uid_;

@@ -29,8 +29,8 @@ class Forest {
     uint32_t message = kNone;  // index into messages_; kNone: a dummy
     bool removed = false;
     std::vector<uint32_t> children;
-    int64_t date = 0;          // of the message, or of a dummy's first child
-    int64_t latest = 0;        // of the whole thread below
+    int64_t date = 0;    // of the message, or of a dummy's first child
+    int64_t latest = 0;  // of the whole thread below
   };
 
   uint32_t NodeOf(std::string_view id);
@@ -186,7 +186,8 @@ void Forest::MergeSubjects() {
     const auto [entry, fresh] = table.try_emplace(text, root);
     if (fresh) continue;
     const uint32_t held = entry->second;
-    if ((is_dummy(root) && !is_dummy(held)) || (!is_dummy(held) && IsReply(held) && !IsReply(root))) entry->second = root;
+    if ((is_dummy(root) && !is_dummy(held)) || (!is_dummy(held) && IsReply(held) && !IsReply(root)))
+      entry->second = root;
   }
   for (const uint32_t root : roots_) {
     const std::string_view text = subject(root);
@@ -195,7 +196,8 @@ void Forest::MergeSubjects() {
     const uint32_t held = entry->second;
     if (is_dummy(held) && is_dummy(root)) {
       for (const uint32_t child : nodes_[root].children) nodes_[child].parent = held;
-      nodes_[held].children.insert(nodes_[held].children.end(), nodes_[root].children.begin(), nodes_[root].children.end());
+      nodes_[held].children.insert(nodes_[held].children.end(), nodes_[root].children.begin(),
+                                   nodes_[root].children.end());
       nodes_[root].removed = true;
     } else if (is_dummy(held) || (IsReply(root) && !IsReply(held))) {
       nodes_[root].parent = held;
@@ -249,12 +251,14 @@ void AppendOrderedSubject(const std::vector<ThreadMessage>& messages, std::strin
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
     const int compared = messages[a].facts.base_subject.compare(messages[b].facts.base_subject);
-    return compared != 0 ? compared < 0 : std::pair(messages[a].sent_seconds, a) < std::pair(messages[b].sent_seconds, b);
+    return compared != 0 ? compared < 0
+                         : std::pair(messages[a].sent_seconds, a) < std::pair(messages[b].sent_seconds, b);
   });
   std::vector<std::pair<size_t, size_t>> threads;  // in order: begin, end
   for (size_t begin = 0; begin < order.size();) {
     size_t end = begin + 1;
-    while (end < order.size() && messages[order[end]].facts.base_subject == messages[order[begin]].facts.base_subject) ++end;
+    while (end < order.size() && messages[order[end]].facts.base_subject == messages[order[begin]].facts.base_subject)
+      ++end;
     threads.emplace_back(begin, end);
     begin = end;
   }

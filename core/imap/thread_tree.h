@@ -1,6 +1,6 @@
-// Threads of messages (RFC 5256 section 3): ORDEREDSUBJECT, REFERENCES, and REFS of draft-ietf-morg-inthread, which leaves
-// subjects alone. Pure: facts about messages in, the text of a THREAD response out.
-// Bounded: chains are at most kThreadDepthMax deep (a guess above any conversation); nothing recurses.
+// Threads of messages (RFC 5256 section 3): ORDEREDSUBJECT, REFERENCES, and REFS of draft-ietf-morg-inthread, which
+// leaves subjects alone. Pure: facts about messages in, the text of a THREAD response out. Bounded: chains are at most
+// kThreadDepthMax deep (a guess above any conversation); nothing recurses.
 #pragma once
 
 #include <cstdint>

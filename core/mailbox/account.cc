@@ -1,4 +1,5 @@
-// The account: its mailboxes, who has which selected, and the answers to its sessions. Folders are in account_folders.cc.
+// The account: its mailboxes, who has which selected, and the answers to its sessions. Folders are in
+// account_folders.cc.
 #include "core/mailbox/account.h"
 
 #include <algorithm>
@@ -94,7 +95,8 @@ void Account::Impl::SettleUse(Mailbox& box, Context& context) {
   const auto watched = watches.find(&box);
   if (in_use && watched == watches.end()) {
     const Path dir = box.state()->dir;
-    watches[&box] = io.Watch({dir + "/new", dir + "/cur"}, context, [this, &box](Context& later) { LookSoon(box, later); });
+    watches[&box] =
+        io.Watch({dir + "/new", dir + "/cur"}, context, [this, &box](Context& later) { LookSoon(box, later); });
   } else if (!in_use && watched != watches.end()) {
     io.Unwatch(watched->second, context);
     watches.erase(watched);
@@ -147,7 +149,7 @@ Path Account::MailboxDir(std::string_view name) const { return impl_->DirOf(name
 std::vector<Completion> Account::TakeCompletions() { return std::exchange(impl_->completions, {}); }
 std::vector<MachineId> Account::TakeChanged() { return std::exchange(impl_->changed, {}); }
 
-// ---- selection ------------------------------------------------------------------------------------------------------------
+// ---- selection ------------------------------------------------------------------------------------------------------
 
 void Account::Select(Ticket ticket, std::string_view name, bool read_only, Context& context) {
   Impl* impl = impl_.get();
@@ -160,15 +162,16 @@ void Account::Select(Ticket ticket, std::string_view name, bool read_only, Conte
       std::string(name), /*make_inbox=*/true, context,
       [impl, ticket, read_only, failed](Mailbox& box, Context& later) {
         Mailbox* raw = &box;
-        box.Enqueue([impl, ticket, read_only, raw](Context& turn) { impl->SelectNow(ticket, *raw, read_only, turn); }, failed,
-                    later);
+        box.Enqueue([impl, ticket, read_only, raw](Context& turn) { impl->SelectNow(ticket, *raw, read_only, turn); },
+                    failed, later);
       },
       failed);
 }
 
 void Account::Impl::SelectNow(Ticket ticket, Mailbox& box, bool read_only, Context& context) {
   const auto asked = selecting.find(ticket.session);
-  if (asked == selecting.end() || asked->second != ticket.tag) return box.Finish(context);  // the session has gone meanwhile
+  if (asked == selecting.end() || asked->second != ticket.tag)
+    return box.Finish(context);  // the session has gone meanwhile
   selecting.erase(asked);
   const auto before = selections.find(ticket.session);
   Mailbox* left = before == selections.end() ? nullptr : before->second.box;
@@ -178,14 +181,17 @@ void Account::Impl::SelectNow(Ticket ticket, Mailbox& box, bool read_only, Conte
   // What lies in new/ now is \Recent to this session; a read-write one takes it over.
   const uint32_t recent_first_uid = box.FirstRecentUid();
   if (!read_only) box.ForgetRecent();
-  box.Refresh(/*force=*/false, context, [this, ticket, read_only, &box, recent_first_uid](const Status& status, Context& later) {
-    if (!status.ok()) {
-      selections.erase(ticket.session);
-      SettleUse(box, later);
-      return Answer(ticket, status, Done{});
-    }
-    Answer(ticket, status, SelectResult{.state = box.state(), .recent_first_uid = recent_first_uid, .read_only = read_only});
-  });
+  box.Refresh(/*force=*/false, context,
+              [this, ticket, read_only, &box, recent_first_uid](const Status& status, Context& later) {
+                if (!status.ok()) {
+                  selections.erase(ticket.session);
+                  SettleUse(box, later);
+                  return Answer(ticket, status, Done{});
+                }
+                Answer(
+                    ticket, status,
+                    SelectResult{.state = box.state(), .recent_first_uid = recent_first_uid, .read_only = read_only});
+              });
 }
 
 void Account::Unselect(MachineId session, Context& context) {
@@ -203,7 +209,7 @@ void Account::Arrived(const Path& mailbox_dir, Context& context) {
   }
 }
 
-// ---- messages ---------------------------------------------------------------------------------------------------------------
+// ---- messages -------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -239,7 +245,8 @@ void Account::Refresh(Ticket ticket, MailboxState& state, Context& context) {
   if (box == nullptr) return impl->Answer(ticket, Gone(), Done{});
   box->Enqueue(
       [impl, ticket, box](Context& turn) {
-        box->Refresh(false, turn, [impl, ticket](const Status& status, Context&) { impl->Answer(ticket, status, Done{}); });
+        box->Refresh(false, turn,
+                     [impl, ticket](const Status& status, Context&) { impl->Answer(ticket, status, Done{}); });
       },
       [impl, ticket](const Status& status, Context&) { impl->Answer(ticket, status, Done{}); }, context);
 }
@@ -417,9 +424,10 @@ void Account::Impl::CopyInto(Mailbox& target, std::shared_ptr<CopyRun> run, Cont
     target.Finish(context);
     return AnswerCopy(*run, Status(), CopyResult{.uidvalidity = target.state()->uidvalidity});
   }
-  target.Insert(std::move(incoming), context, [this, run, sources](const Status& status, AppendResult result, Context& later) {
-    OnCopied(run, *sources, status, std::move(result), later);
-  });
+  target.Insert(std::move(incoming), context,
+                [this, run, sources](const Status& status, AppendResult result, Context& later) {
+                  OnCopied(run, *sources, status, std::move(result), later);
+                });
 }
 
 void Account::Impl::OnCopied(std::shared_ptr<CopyRun> run, const std::vector<uint32_t>& sources, const Status& status,
@@ -433,7 +441,8 @@ void Account::Impl::OnCopied(std::shared_ptr<CopyRun> run, const std::vector<uin
         [this, run](const Status& failure, Context&) { AnswerCopy(*run, failure, CopyResult{}); }, context);
   }
   if (!status.ok()) return AnswerCopy(*run, status, CopyResult{});
-  const CopyResult answer{.uidvalidity = result.uidvalidity, .source_uids = sources, .target_uids = std::move(result.uids)};
+  const CopyResult answer{
+      .uidvalidity = result.uidvalidity, .source_uids = sources, .target_uids = std::move(result.uids)};
   run->target_files = std::move(result.files);
   if (!run->move) {
     RecordCopies(*run, answer, {}, context);

@@ -72,7 +72,8 @@ void Account::Impl::WithFolder(std::string name, bool make_inbox, Context& conte
 void Account::Impl::MakeFolder(const std::string& name, Context& context,
                                std::function<void(const Status&, Context&)> then) {
   const Path dir = DirOf(name);
-  FilePlan plan{.stages = {{MakeDir{dir + "/cur"}, MakeDir{dir + "/new"}, MakeDir{dir + "/tmp"}}}, .owner = facts.owner};
+  FilePlan plan{.stages = {{MakeDir{dir + "/cur"}, MakeDir{dir + "/new"}, MakeDir{dir + "/tmp"}}},
+                .owner = facts.owner};
   if (name != "INBOX") {
     // Courier and maildrop know a sub-folder by this empty file.
     plan.stages.push_back({Unlink{dir + "/maildirfolder"}});
@@ -98,19 +99,20 @@ void Account::Impl::LookAtFolders(Context& context, std::function<void(const Fol
       }
     }
     SweepTrash(scan, later);
-    io.Read(facts.control_dir + "/subscriptions", 0, kSubscriptionsBytesMax, later, [folders, then](const ReadDone& read, Context& after) {
-      if (read.status.ok() && read.file_bytes > read.bytes.size()) {
-        // Only a part of it was read: writing it anew would lose the rest.
-        folders->status = ResourceExhausted("the subscriptions file is too long");
-        return then(*folders, after);
-      }
-      if (read.status.ok()) {
-        folders->subscriptions = ParseSubscriptions(read.bytes);
-      } else if (read.status.code() != StatusCode::kNotFound && folders->status.ok()) {
-        folders->status = read.status;
-      }
-      then(*folders, after);
-    });
+    io.Read(facts.control_dir + "/subscriptions", 0, kSubscriptionsBytesMax, later,
+            [folders, then](const ReadDone& read, Context& after) {
+              if (read.status.ok() && read.file_bytes > read.bytes.size()) {
+                // Only a part of it was read: writing it anew would lose the rest.
+                folders->status = ResourceExhausted("the subscriptions file is too long");
+                return then(*folders, after);
+              }
+              if (read.status.ok()) {
+                folders->subscriptions = ParseSubscriptions(read.bytes);
+              } else if (read.status.code() != StatusCode::kNotFound && folders->status.ok()) {
+                folders->status = read.status;
+              }
+              then(*folders, after);
+            });
   });
 }
 
@@ -120,9 +122,10 @@ void Account::Impl::SweepTrash(const ScanDone& scan, Context& context) {
   trash_swept = true;
   Stage stage;
   for (const DirEntry& entry : scan.entries) {
-    const bool ours = entry.name.size() > 2 && entry.name.starts_with("..") && entry.name[2] >= '0' && entry.name[2] <= '9' &&
-                      entry.name.find(kTrashMark) != std::string::npos;
-    if (entry.is_dir && ours && !names.MadeInThisLife(entry.name)) stage.push_back(RemoveTree{facts.maildir + "/" + entry.name});
+    const bool ours = entry.name.size() > 2 && entry.name.starts_with("..") && entry.name[2] >= '0' &&
+                      entry.name[2] <= '9' && entry.name.find(kTrashMark) != std::string::npos;
+    if (entry.is_dir && ours && !names.MadeInThisLife(entry.name))
+      stage.push_back(RemoveTree{facts.maildir + "/" + entry.name});
   }
   if (stage.empty()) return;
   io.Commit({.stages = {std::move(stage)}, .owner = facts.owner}, context, [](const PlanResult&, Context&) {});
@@ -145,14 +148,16 @@ void Account::List(Ticket ticket, Context& context) {
     std::set<std::string> all = names;
     all.insert(folders.subscriptions.names.begin(), folders.subscriptions.names.end());
     for (const std::string& name : std::set<std::string>(all)) {  // missing parents are seen, too
-      for (size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) all.insert(name.substr(0, dot));
+      for (size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
+        all.insert(name.substr(0, dot));
     }
     for (const std::string& name : all) {
       MailboxEntry entry{.name = name, .exists = names.contains(name)};
       entry.subscribed = folders.subscriptions.names.contains(name);
       const auto below = names.lower_bound(name + ".");
       entry.has_children = below != names.end() && IsBelow(*below, name);
-      if (const auto open = impl->boxes.find(name); open != impl->boxes.end()) entry.marked = open->second->recent_count() > 0;
+      if (const auto open = impl->boxes.find(name); open != impl->boxes.end())
+        entry.marked = open->second->recent_count() > 0;
       if (const auto* special = FindSpecial(name, later.config.storage)) {
         entry.special_use = special->special_use;
         entry.subscribed |= special->auto_create == config::SpecialMailbox::Auto::kSubscribe;
@@ -231,8 +236,10 @@ void Account::Delete(Ticket ticket, std::string_view name, Context& context) {
           box.EnqueueRaw(
               [impl, ticket, raw, name, end](Context& alone) {
                 // First out of sight in one step, then piece by piece.
-                const Path trash = impl->facts.maildir + "/.." + impl->names.Next(alone.now.wall) + std::string(kTrashMark);
-                FilePlan plan{.stages = {{postern::Rename{.from = impl->DirOf(name), .to = trash}}, {SyncDir{impl->facts.maildir}}},
+                const Path trash =
+                    impl->facts.maildir + "/.." + impl->names.Next(alone.now.wall) + std::string(kTrashMark);
+                FilePlan plan{.stages = {{postern::Rename{.from = impl->DirOf(name), .to = trash}},
+                                         {SyncDir{impl->facts.maildir}}},
                               .owner = impl->facts.owner};
                 Stage remove{RemoveTree{trash}};
                 if (impl->has_control_dir()) remove.push_back(RemoveTree{impl->ControlDirOf(name)});
@@ -266,7 +273,8 @@ void Account::Rename(Ticket ticket, std::string_view from, std::string_view to, 
           // A name that is only a parent is renamed with what is below it.
           const auto below = folders.names.lower_bound(from + ".");
           const bool is_parent = below != folders.names.end() && IsBelow(*below, from);
-          if (!folders.names.contains(from) && !is_parent) return end(NotFound("Mailbox doesn't exist: " + from), later);
+          if (!folders.names.contains(from) && !is_parent)
+            return end(NotFound("Mailbox doesn't exist: " + from), later);
           if (IsBelow(to, from)) return end(InvalidArgument("Can't rename mailbox under itself."), later);
           if (from == "INBOX") return impl->RenameInbox(ticket, to, later);
           impl->RenameFolders(ticket, from, to, folders, later);
@@ -281,21 +289,28 @@ void Account::Impl::RenameInbox(Ticket ticket, const std::string& to, Context& c
     FinishFolder(after);
     Answer(ticket, status, Done{});
   };
-  WithFolder("INBOX", /*make_inbox=*/true, context, [this, ticket, to, end](Mailbox&, Context& found) {
-    MakeFolder(to, found, [this, ticket, to, end](const Status& status, Context& later) {
-      if (!status.ok()) return end(status, later);
-      Mailbox* inbox = &BoxOf("INBOX");
-      inbox->Enqueue(
-          [this, ticket, to, inbox](Context& turn) {
-            auto run = std::make_shared<CopyRun>(CopyRun{
-                .ticket = ticket, .source = inbox, .uids = inbox->state()->uids, .to = to, .move = true, .renames = true});
-            inbox->Finish(turn);
-            FinishFolder(turn);
-            CopyOnce(run, turn);
-          },
-          end, later);
-    });
-  }, end);
+  WithFolder(
+      "INBOX", /*make_inbox=*/true, context,
+      [this, ticket, to, end](Mailbox&, Context& found) {
+        MakeFolder(to, found, [this, ticket, to, end](const Status& status, Context& later) {
+          if (!status.ok()) return end(status, later);
+          Mailbox* inbox = &BoxOf("INBOX");
+          inbox->Enqueue(
+              [this, ticket, to, inbox](Context& turn) {
+                auto run = std::make_shared<CopyRun>(CopyRun{.ticket = ticket,
+                                                             .source = inbox,
+                                                             .uids = inbox->state()->uids,
+                                                             .to = to,
+                                                             .move = true,
+                                                             .renames = true});
+                inbox->Finish(turn);
+                FinishFolder(turn);
+                CopyOnce(run, turn);
+              },
+              end, later);
+        });
+      },
+      end);
 }
 
 struct Account::Impl::RenameRun {
@@ -342,13 +357,15 @@ void Account::Impl::RenameOnce(std::shared_ptr<RenameRun> run, size_t index, Con
   });
 }
 
-void Account::Impl::CommitRename(std::shared_ptr<RenameRun> run, const std::set<std::string>& control_dirs, Context& context) {
+void Account::Impl::CommitRename(std::shared_ptr<RenameRun> run, const std::set<std::string>& control_dirs,
+                                 Context& context) {
   Stage clear, move, settle{SyncDir{facts.maildir}};
   for (const std::string& name : run->moved) {
     const std::string to = run->to + name.substr(run->from.size());
     move.push_back(postern::Rename{.from = DirOf(name), .to = DirOf(to)});
     if (control_dirs.contains(to)) clear.push_back(RemoveTree{ControlDirOf(to)});  // of a mailbox long gone
-    if (control_dirs.contains(name)) move.push_back(postern::Rename{.from = ControlDirOf(name), .to = ControlDirOf(to)});
+    if (control_dirs.contains(name))
+      move.push_back(postern::Rename{.from = ControlDirOf(name), .to = ControlDirOf(to)});
   }
   if (has_control_dir()) settle.push_back(SyncDir{facts.control_dir});
   FilePlan plan{.stages = {}, .owner = facts.owner};

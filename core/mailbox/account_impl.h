@@ -2,7 +2,6 @@
 #pragma once
 
 #include <deque>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -33,11 +32,11 @@ class Account::Impl {
     std::vector<uint32_t> uids;
     std::string to;
     bool move = false;
-    bool renames = false;     // it is RENAME of INBOX: answered with Done
+    bool renames = false;                                 // it is RENAME of INBOX: answered with Done
     std::vector<std::string> source_files, target_files;  // RecordedName, as the result's UIDs
     int tries_left = 2;
   };
-  struct Folders {            // of one look at the root
+  struct Folders {  // of one look at the root
     Status status;
     std::set<std::string> names;  // storage names, INBOX always
     Subscriptions subscriptions;
@@ -66,8 +65,8 @@ class Account::Impl {
                       const AppendResult& result, Context& context) const;
   void RecordCopies(const CopyRun& run, const CopyResult& copies, const std::vector<uint32_t>& gone,
                     Context& context) const;
-  void OnCopied(std::shared_ptr<CopyRun> run, const std::vector<uint32_t>& sources, const Status& status, AppendResult result,
-                Context& context);
+  void OnCopied(std::shared_ptr<CopyRun> run, const std::vector<uint32_t>& sources, const Status& status,
+                AppendResult result, Context& context);
   void CopyInto(Mailbox& target, std::shared_ptr<CopyRun> run, Context& context);
 
   // ---- account_folders.cc ----
@@ -84,7 +83,8 @@ class Account::Impl {
   void EnqueueFolder(FolderOperation operation, Context& context);
   void FinishFolder(Context& context);
   void RenameInbox(Ticket ticket, const std::string& to, Context& context);
-  void RenameFolders(Ticket ticket, const std::string& from, const std::string& to, const Folders& folders, Context& context);
+  void RenameFolders(Ticket ticket, const std::string& from, const std::string& to, const Folders& folders,
+                     Context& context);
   struct RenameRun;
   void RenameOnce(std::shared_ptr<RenameRun> run, size_t index, Context& context);
   void CommitRename(std::shared_ptr<RenameRun> run, const std::set<std::string>& control_dirs, Context& context);
@@ -97,9 +97,9 @@ class Account::Impl {
   std::vector<std::unique_ptr<Mailbox>> graveyard;
   std::map<MachineId, Selection> selections;
   uint32_t last_uidvalidity = 0;
-  std::map<MachineId, uint64_t> selecting;     // session -> tag of a SELECT that is not answered yet
-  std::map<Mailbox*, uint64_t> watches;        // of selected mailboxes
-  std::set<const Mailbox*> looks_due;          // a timer runs
+  std::map<MachineId, uint64_t> selecting;  // session -> tag of a SELECT that is not answered yet
+  std::map<Mailbox*, uint64_t> watches;     // of selected mailboxes
+  std::set<const Mailbox*> looks_due;       // a timer runs
   std::set<const Mailbox*> refresh_waiting;
   bool trash_swept = false;
   std::vector<Completion> completions;

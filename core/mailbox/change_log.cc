@@ -5,7 +5,6 @@
 #include <charconv>
 #include <utility>
 
-
 namespace postern::mailbox {
 namespace {
 
@@ -58,7 +57,8 @@ constexpr uint64_t kExpungedMark = UINT64_MAX;
 // Leaves the last record of each UID, in order of UID.
 void SettleMessages(ChangeLog* log) {
   std::vector<LoggedMessage>* messages = &log->messages;
-  for (size_t i = 0; i < log->base_count; ++i) (*messages)[i].modseq = std::max((*messages)[i].modseq, log->base_modseq);
+  for (size_t i = 0; i < log->base_count; ++i)
+    (*messages)[i].modseq = std::max((*messages)[i].modseq, log->base_modseq);
   std::vector<size_t> order(messages->size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   const auto uid_of = [&](size_t i) { return (*messages)[i].uid; };
@@ -163,8 +163,9 @@ ChangeLog ParseChangeLog(std::string_view text) {
 }
 
 const LoggedMessage* FindLogged(const ChangeLog& log, uint32_t uid) {
-  const auto found = std::lower_bound(log.messages.begin(), log.messages.end(), uid,
-                                      [](const LoggedMessage& message, uint32_t wanted) { return message.uid < wanted; });
+  const auto found =
+      std::lower_bound(log.messages.begin(), log.messages.end(), uid,
+                       [](const LoggedMessage& message, uint32_t wanted) { return message.uid < wanted; });
   return found != log.messages.end() && found->uid == uid ? &*found : nullptr;
 }
 

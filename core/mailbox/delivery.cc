@@ -9,8 +9,8 @@ namespace postern::mailbox {
 
 std::string DeliveredName(const DeliveryTarget& target, uint64_t file_bytes, uint64_t crlf_bytes) {
   const auto lines = static_cast<uint64_t>(std::count(target.prefix.begin(), target.prefix.end(), '\n'));
-  return target.base + ",S=" + std::to_string(file_bytes + target.prefix.size()) + ",W=" +
-         std::to_string(crlf_bytes + target.prefix.size() + lines);
+  return target.base + ",S=" + std::to_string(file_bytes + target.prefix.size()) +
+         ",W=" + std::to_string(crlf_bytes + target.prefix.size() + lines);
 }
 
 FilePlan PlanDelivery(const std::vector<DeliveryTarget>& targets, const SharedBytes& bytes, uint64_t file_bytes,
@@ -41,7 +41,8 @@ FilePlan PlanDelivery(const std::vector<DeliveryTarget>& targets, const SharedBy
   return plan;
 }
 
-FilePlan PlanRevocation(const std::vector<DeliveryTarget>& targets, uint64_t file_bytes, uint64_t crlf_bytes, FileOwner owner) {
+FilePlan PlanRevocation(const std::vector<DeliveryTarget>& targets, uint64_t file_bytes, uint64_t crlf_bytes,
+                        FileOwner owner) {
   Stage stage, settle;  // or a power loss would bring the name back
   for (const DeliveryTarget& target : targets) {
     settle.push_back(SyncDir{target.maildir + "/new"});

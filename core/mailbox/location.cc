@@ -20,7 +20,8 @@ StatusOr<AccountFacts> LocateAccount(std::string_view user, std::string_view hom
   if (!expanded.ok()) return expanded.status();
   std::string_view rest = *expanded;
   constexpr std::string_view kMaildir = "maildir:";
-  if (!rest.starts_with(kMaildir)) return InvalidArgument("mail_location " + *expanded + " is no Maildir: only maildir: is served");
+  if (!rest.starts_with(kMaildir))
+    return InvalidArgument("mail_location " + *expanded + " is no Maildir: only maildir: is served");
   rest.remove_prefix(kMaildir.size());
   AccountFacts facts{.user = std::string(user), .owner = {.uid = uid, .gid = gid}};
   if (uid < 0) facts.owner.uid = storage.mail_uid;
@@ -40,7 +41,8 @@ StatusOr<AccountFacts> LocateAccount(std::string_view user, std::string_view hom
     }
     first = false;
   }
-  if (facts.maildir.empty() || facts.maildir[0] != '/') return InvalidArgument("mail_location " + *expanded + " is no absolute path");
+  if (facts.maildir.empty() || facts.maildir[0] != '/')
+    return InvalidArgument("mail_location " + *expanded + " is no absolute path");
   if (facts.control_dir.empty()) facts.control_dir = facts.maildir;
   return facts;
 }

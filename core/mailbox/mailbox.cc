@@ -36,7 +36,8 @@ Mailbox::Mailbox(std::string name, Path dir, const AccountFacts& account, Io& io
                  uint32_t& last_uidvalidity)
     : name_(std::move(name)),
       dir_(std::move(dir)),
-      control_dir_(account.control_dir == account.maildir ? dir_ : account.control_dir + dir_.substr(account.maildir.size())),
+      control_dir_(account.control_dir == account.maildir ? dir_
+                                                          : account.control_dir + dir_.substr(account.maildir.size())),
       account_(account),
       io_(io),
       names_(names),
@@ -138,7 +139,9 @@ Path Mailbox::PathOf(uint32_t uid) const {
 
 uint32_t Mailbox::FirstRecentUid() const {
   const auto first = std::find(state_->in_new_.begin(), state_->in_new_.end(), 1);
-  const uint32_t in_new = first == state_->in_new_.end() ? state_->uidnext : state_->uids[static_cast<size_t>(first - state_->in_new_.begin())];
+  const uint32_t in_new = first == state_->in_new_.end()
+                              ? state_->uidnext
+                              : state_->uids[static_cast<size_t>(first - state_->in_new_.begin())];
   return std::min(in_new, recent_in_cur_uid_);
 }
 
@@ -147,9 +150,11 @@ uint32_t Mailbox::recent_count() const {
   return static_cast<uint32_t>(state_->uids.end() - first);
 }
 
-bool Mailbox::HasNew() const { return std::find(state_->in_new_.begin(), state_->in_new_.end(), 1) != state_->in_new_.end(); }
+bool Mailbox::HasNew() const {
+  return std::find(state_->in_new_.begin(), state_->in_new_.end(), 1) != state_->in_new_.end();
+}
 
-// ---- rows ---------------------------------------------------------------------------------------------------------------
+// ---- rows -----------------------------------------------------------------------------------------------------------
 
 void Mailbox::SetRow(size_t row, std::string_view name, bool in_new, Flags flags, Keywords keywords, uint64_t modseq) {
   state_->names_.Set(row, name);
@@ -200,7 +205,7 @@ void Mailbox::RemoveRows(const std::vector<std::pair<uint32_t, uint64_t>>& gone)
   }
 }
 
-// ---- dovecot-uidlist and postern.changes ------------------------------------------------------------------------------------
+// ---- dovecot-uidlist and postern.changes ----------------------------------------------------------------------------
 
 std::string Mailbox::FullUidList() const {
   UidList list;
@@ -224,9 +229,12 @@ std::string Mailbox::FullChangeLog() const {
   AppendCeiling(std::max(ceiling_, pending_ceiling_), &text);
   AppendHead(state_->uidnext, state_->guid, &text);
   const size_t first_gone = state_->gone.size() > kGoneKept ? state_->gone.size() - kGoneKept : 0;
-  AppendHistory(first_gone == 0 ? state_->gone_since : std::max(state_->gone_since, state_->gone[first_gone - 1].modseq), &text);
-  for (size_t i = first_gone; i < state_->gone.size(); ++i) AppendExpunged(state_->gone[i].uid, state_->gone[i].modseq, &text);
-  for (size_t i = 26; i < state_->keyword_names.size(); ++i) AppendKeyword(static_cast<int>(i), state_->keyword_names[i], &text);
+  AppendHistory(
+      first_gone == 0 ? state_->gone_since : std::max(state_->gone_since, state_->gone[first_gone - 1].modseq), &text);
+  for (size_t i = first_gone; i < state_->gone.size(); ++i)
+    AppendExpunged(state_->gone[i].uid, state_->gone[i].modseq, &text);
+  for (size_t i = 26; i < state_->keyword_names.size(); ++i)
+    AppendKeyword(static_cast<int>(i), state_->keyword_names[i], &text);
   for (size_t row = 0; row < state_->count(); ++row) {
     AppendFlags(state_->uids[row], {state_->modseqs[row], state_->flags[row], state_->keywords[row]}, &text);
   }
@@ -248,7 +256,8 @@ size_t Mailbox::AddCeilingStages(uint64_t needed, FilePlan* plan) {
   std::string record;
   if (!ReserveModseqs(needed, &record)) return 0;
   const size_t bytes = record.size();
-  plan->stages.push_back({Append{.path = Control("postern.changes"), .at_bytes = log_bytes_, .bytes = Chain(std::move(record))}});
+  plan->stages.push_back(
+      {Append{.path = Control("postern.changes"), .at_bytes = log_bytes_, .bytes = Chain(std::move(record))}});
   plan->stages.push_back({SyncFile{Control("postern.changes")}});
   return bytes;
 }
@@ -273,11 +282,13 @@ void Mailbox::AddRewriteStages(FilePlan* plan, size_t* uid_bytes, size_t* log_by
 void Mailbox::AddSupportStages(std::string uid_records, std::string log_records, bool durable, FilePlan* plan) const {
   Stage append, sync;
   if (!uid_records.empty()) {
-    append.push_back(Append{.path = Control("dovecot-uidlist"), .at_bytes = uidlist_bytes_, .bytes = Chain(std::move(uid_records))});
+    append.push_back(
+        Append{.path = Control("dovecot-uidlist"), .at_bytes = uidlist_bytes_, .bytes = Chain(std::move(uid_records))});
     sync.push_back(SyncFile{Control("dovecot-uidlist")});
   }
   if (!log_records.empty()) {
-    append.push_back(Append{.path = Control("postern.changes"), .at_bytes = log_bytes_, .bytes = Chain(std::move(log_records))});
+    append.push_back(
+        Append{.path = Control("postern.changes"), .at_bytes = log_bytes_, .bytes = Chain(std::move(log_records))});
     sync.push_back(SyncFile{Control("postern.changes")});
   }
   if (!append.empty()) plan->stages.push_back(std::move(append));
@@ -318,10 +329,11 @@ void Mailbox::AddTo(StableDigest& digest) const {
   }
 }
 
-// ---- reading ------------------------------------------------------------------------------------------------------------
+// ---- reading --------------------------------------------------------------------------------------------------------
 
 void Mailbox::ReadMessage(uint32_t uid, uint64_t offset, uint64_t length, Context& context,
-                          std::function<void(const Status&, std::string_view, uint64_t, Context&)> then, int tries_left) {
+                          std::function<void(const Status&, std::string_view, uint64_t, Context&)> then,
+                          int tries_left) {
   const Path path = PathOf(uid);
   if (path.empty()) return then(NotFound("the message is gone"), "", 0, context);
   io_.Read(path, offset, length, context,
@@ -420,11 +432,11 @@ void Mailbox::PumpFacts(const std::shared_ptr<FactsRun>& run, Context& context) 
   }
 }
 
-void Mailbox::CountOn(const std::shared_ptr<FactsRun>& run, uint32_t uid, uint64_t offset, uint64_t crlf_bytes, bool after_cr,
-                      Context& context) {
+void Mailbox::CountOn(const std::shared_ptr<FactsRun>& run, uint32_t uid, uint64_t offset, uint64_t crlf_bytes,
+                      bool after_cr, Context& context) {
   ReadMessage(uid, offset, kCountBytes, context,
-              [this, run, uid, offset, crlf_bytes, after_cr](const Status& status, std::string_view bytes, uint64_t file_bytes,
-                                                             Context& later) {
+              [this, run, uid, offset, crlf_bytes, after_cr](const Status& status, std::string_view bytes,
+                                                             uint64_t file_bytes, Context& later) {
                 const uint64_t counted = crlf_bytes + CrlfBytes(bytes, after_cr);
                 const uint64_t end = offset + bytes.size();
                 if (status.ok() && !bytes.empty() && end < file_bytes) {

@@ -1,13 +1,14 @@
 // One mailbox as its account holds it: the columns that sessions see, the files behind them, and the line of operations
 // waiting for it. One operation that changes files is under way at a time; the next begins when it has ended.
 //
-//   closed --Load--> loading --files read, new UIDs durable--> ready --Store, Expunge, Copy, Refresh (one at a time)--> ready
+//   closed --Load--> loading --files read, new UIDs durable--> ready --Store, Expunge, Copy, Refresh (one at a time)-->
+//   ready
 //                       \--I/O error--> closed (those who wait get the error; the next one tries again)
 //
-// What is durable before what (docs/maildir.md): a UID's record in dovecot-uidlist before the UID is shown; a MODSEQ ceiling
-// in postern.changes before a MODSEQ below it is shown; a copy's file, name and record before its OK; a rename or unlink is
-// done, though not flushed, before the OK to STORE or EXPUNGE (mail_fsync = optimized).
-// Owner: the account. Private to core/mailbox.
+// What is durable before what (docs/maildir.md): a UID's record in dovecot-uidlist before the UID is shown; a MODSEQ
+// ceiling in postern.changes before a MODSEQ below it is shown; a copy's file, name and record before its OK; a rename
+// or unlink is done, though not flushed, before the OK to STORE or EXPUNGE (mail_fsync = optimized). Owner: the
+// account. Private to core/mailbox.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,8 @@ namespace postern::mailbox {
 class Mailbox {
  public:
   // `last_uidvalidity`: the greatest the account has given out in this life of the process.
-  Mailbox(std::string name, Path dir, const AccountFacts& account, Io& io, UniqueNames& names, uint32_t& last_uidvalidity);
+  Mailbox(std::string name, Path dir, const AccountFacts& account, Io& io, UniqueNames& names,
+          uint32_t& last_uidvalidity);
 
   // An operation: it has the mailbox for itself until it calls Finish.
   using Operation = std::function<void(Context&)>;
@@ -53,7 +55,7 @@ class Mailbox {
   // Puts messages in: bytes, files in tmp/, or second names of files elsewhere. All or none, durable.
   struct Incoming {
     NewMessage message;
-    Path link_from;          // COPY: the file to take a second name of
+    Path link_from;  // COPY: the file to take a second name of
     Flags flags = 0;
     std::vector<std::string> keywords;
     int64_t mtime_seconds = -1;
@@ -66,7 +68,8 @@ class Mailbox {
   void ReadMessage(uint32_t uid, uint64_t offset, uint64_t length, Context& context,
                    std::function<void(const Status&, std::string_view bytes, uint64_t file_bytes, Context&)> then,
                    int tries_left = 2);
-  void LoadFacts(std::vector<uint32_t> uids, bool sizes, bool dates, Context& context, std::function<void(Context&)> then);
+  void LoadFacts(std::vector<uint32_t> uids, bool sizes, bool dates, Context& context,
+                 std::function<void(Context&)> then);
 
   // The file of a message now; empty where it is gone.
   Path PathOf(uint32_t uid) const;
@@ -79,8 +82,8 @@ class Mailbox {
   const std::shared_ptr<MailboxState>& state() const { return state_; }
   bool ready() const { return ready_; }
   bool idle() const { return !busy_ && waiting_.empty(); }
-  // From this UID on messages are \Recent: the first whose file lies in new/, or that was put into cur/ (a flagged one has no
-  // place in new/) while nobody could have been told; the next UID where there is none.
+  // From this UID on messages are \Recent: the first whose file lies in new/, or that was put into cur/ (a flagged one
+  // has no place in new/) while nobody could have been told; the next UID where there is none.
   uint32_t FirstRecentUid() const;
   uint32_t recent_count() const;
   // A session that may write is told of them: to the next they are no longer \Recent.
@@ -97,7 +100,7 @@ class Mailbox {
     std::function<void(const Status&, Context&)> failed;
     bool raw = false;
   };
-  struct Loading;    // mailbox_load.cc
+  struct Loading;  // mailbox_load.cc
   struct FactsRun;
 
   void Pump(Context& context);
@@ -122,7 +125,8 @@ class Mailbox {
   static void MatchRecords(Loading& loading);
   void FillRows(Loading& loading, bool trusted, std::string* log_records);
   void Publish(std::shared_ptr<Loading> loading, std::string log_records, Context& context);
-  void CommitOpening(std::shared_ptr<Loading> loading, std::string uid_records, std::string log_records, Context& context);
+  void CommitOpening(std::shared_ptr<Loading> loading, std::string uid_records, std::string log_records,
+                     Context& context);
   void Opened(Context& context);
   void AddUidValidityStages(const Loading& loading, FilePlan* plan) const;
   void SweepTmp(Context& context);
@@ -133,8 +137,8 @@ class Mailbox {
 
   // ---- mailbox_refresh.cc ----
   struct Merge;
-  // Refresh, for an operation that has the mailbox already. `may_repair`: where another program replaced the files beside the
-  // messages, they are written anew and the look repeated, once.
+  // Refresh, for an operation that has the mailbox already. `may_repair`: where another program replaced the files
+  // beside the messages, they are written anew and the look repeated, once.
   void LookAgain(bool force, Context& context, Then then, bool may_repair = true);
   void ScanForMerge(std::shared_ptr<Merge> merge, Context& context);
   void Compare(std::shared_ptr<Merge> merge, Context& context);
@@ -172,7 +176,8 @@ class Mailbox {
   void SupportDone(bool ok, size_t uid_bytes, size_t log_bytes);
   FilePlan NewPlan() const { return {.stages = {}, .owner = account_.owner}; }
   uint64_t NextModseq() { return ++state_->highestmodseq; }
-  // Appends a ceiling record where `needed` modseqs more would pass it; true where a flush is needed before they are shown.
+  // Appends a ceiling record where `needed` modseqs more would pass it; true where a flush is needed before they are
+  // shown.
   bool ReserveModseqs(uint64_t needed, std::string* log_records);
   // The same in stages of their own, flushed before the stages behind them begin. The bytes added to the log.
   size_t AddCeilingStages(uint64_t needed, FilePlan* plan);
@@ -204,19 +209,19 @@ class Mailbox {
   uint32_t recent_in_cur_uid_ = UINT32_MAX;  // see FirstRecentUid
   uint32_t& last_uidvalidity_;
 
-  UidList uidlist_;               // header items; its records live in the columns
-  uint64_t uidlist_bytes_ = 0;    // the file's length as we left it
+  UidList uidlist_;             // header items; its records live in the columns
+  uint64_t uidlist_bytes_ = 0;  // the file's length as we left it
   uint64_t log_bytes_ = 0;
-  uint64_t ceiling_ = 0;          // durable
+  uint64_t ceiling_ = 0;  // durable
   uint64_t pending_ceiling_ = 0;
   enum class Rewrite : uint8_t {
     kNo,
     kWanted,  // the log has grown long
     kMust,    // an append failed or the files need a new form: the next plan writes them whole
   } rewrite_ = Rewrite::kNo;
-  bool must_claim_ = false;       // the log ends in order: a ceiling must be durable before anything new is shown
-  bool names_lie_ = false;        // maildir_broken_filename_sizes: ,S= and ,W= are not believed
-  bool keywords_dirty_ = false;   // dovecot-keywords lags behind keyword_names
+  bool must_claim_ = false;      // the log ends in order: a ceiling must be durable before anything new is shown
+  bool names_lie_ = false;       // maildir_broken_filename_sizes: ,S= and ,W= are not believed
+  bool keywords_dirty_ = false;  // dovecot-keywords lags behind keyword_names
 
   // What of the folders is known. A change of cur/ by ourselves hides others of the same moment, and a folder's time is
   // too coarse for what comes right behind a scan: then it is read again, though its time did not change.

@@ -17,7 +17,8 @@ void Mailbox::EnsureSupport(Context& context, Then then) {
   size_t uid_bytes = 0, log_bytes = 0;
   AddRewriteStages(&plan, &uid_bytes, &log_bytes);
   const size_t first_rename = plan.stages.size() - 3;
-  const auto done = [this, uid_bytes, log_bytes, first_rename, then = std::move(then)](const PlanResult& result, Context& later) {
+  const auto done = [this, uid_bytes, log_bytes, first_rename, then = std::move(then)](const PlanResult& result,
+                                                                                       Context& later) {
     if (result.ok()) {
       Rewritten(uid_bytes, log_bytes);
       return then(Status(), later);
@@ -39,12 +40,14 @@ StatusOr<Keywords> Mailbox::KeywordsNamed(const std::vector<std::string>& names,
       Keywords used = 0;
       for (const Keywords k : state_->keywords) used |= k;
       index = 0;
-      while (index < kKeywordCountMax && ((used >> index & 1) || (static_cast<size_t>(index) < state_->keyword_names.size() &&
-                                                                   !state_->keyword_names[static_cast<size_t>(index)].empty()))) {
+      while (index < kKeywordCountMax &&
+             ((used >> index & 1) || (static_cast<size_t>(index) < state_->keyword_names.size() &&
+                                      !state_->keyword_names[static_cast<size_t>(index)].empty()))) {
         ++index;
       }
       if (index == kKeywordCountMax) return ResourceExhausted("Too many keywords in the mailbox");
-      if (state_->keyword_names.size() <= static_cast<size_t>(index)) state_->keyword_names.resize(static_cast<size_t>(index) + 1);
+      if (state_->keyword_names.size() <= static_cast<size_t>(index))
+        state_->keyword_names.resize(static_cast<size_t>(index) + 1);
       state_->keyword_names[static_cast<size_t>(index)] = name;
       if (index < 26) {
         keywords_dirty_ = true;
@@ -66,7 +69,7 @@ void Mailbox::AddKeywordStages(FilePlan* plan) const {
   plan->stages.push_back({SyncDir{control_dir_}});  // rare, and a letter without its name says nothing
 }
 
-// ---- STORE ----------------------------------------------------------------------------------------------------------------
+// ---- STORE ----------------------------------------------------------------------------------------------------------
 
 struct Mailbox::StoreRun {
   StoreRequest request;
@@ -84,11 +87,12 @@ struct Mailbox::StoreRun {
   std::vector<Change> changes;
   std::vector<size_t> op_of;  // operation of the stage of renames -> change
   size_t rename_stage = 0, log_bytes = 0;
-  size_t log_stage = 0;         // the first that appends to the log
+  size_t log_stage = 0;  // the first that appends to the log
   bool writes_keywords = false, names_keywords = false;
 };
 
-void Mailbox::Store(StoreRequest request, Context& context, std::function<void(const Status&, StoreResult, Context&)> then) {
+void Mailbox::Store(StoreRequest request, Context& context,
+                    std::function<void(const Status&, StoreResult, Context&)> then) {
   auto run = std::make_shared<StoreRun>();
   run->request = std::move(request);
   run->then = std::move(then);
@@ -161,14 +165,16 @@ void Mailbox::CommitStore(std::shared_ptr<StoreRun> run, std::string log_records
   if (keywords_dirty_) AddKeywordStages(&plan);
   run->log_stage = plan.stages.size();
   const size_t ceiling_bytes = AddCeilingStages(run->changes.size(), &plan);
-  for (const auto& change : run->changes) AppendFlags(change.uid, {change.modseq, change.flags, change.keywords}, &log_records);
+  for (const auto& change : run->changes)
+    AppendFlags(change.uid, {change.modseq, change.flags, change.keywords}, &log_records);
   run->log_bytes = ceiling_bytes + log_records.size();
   Stage stage;
   run->op_of.clear();
   for (size_t i = 0; i < run->changes.size(); ++i) {
     const auto& change = run->changes[i];
     if (!change.renames) continue;
-    stage.push_back(Rename{.from = PathOf(change.uid), .to = In(state_->in_new_[state_->RowOf(change.uid)] ? "new" : "cur", change.name)});
+    stage.push_back(Rename{.from = PathOf(change.uid),
+                           .to = In(state_->in_new_[state_->RowOf(change.uid)] ? "new" : "cur", change.name)});
     run->op_of.push_back(i);
   }
   run->rename_stage = plan.stages.size();
@@ -178,7 +184,8 @@ void Mailbox::CommitStore(std::shared_ptr<StoreRun> run, std::string log_records
                            .bytes = Chain(std::move(log_records))});
   }
   plan.stages.push_back(std::move(stage));
-  if (always_flush(context)) plan.stages.push_back({SyncFile{Control("postern.changes")}, SyncDir{dir_ + "/cur"}, SyncDir{dir_ + "/new"}});
+  if (always_flush(context))
+    plan.stages.push_back({SyncFile{Control("postern.changes")}, SyncDir{dir_ + "/cur"}, SyncDir{dir_ + "/new"}});
   io_.Commit(std::move(plan), context,
              [this, run](const PlanResult& result, Context& later) { OnStored(run, result, later); });
 }
@@ -228,7 +235,7 @@ void Mailbox::OnStored(std::shared_ptr<StoreRun> run, const PlanResult& result, 
   });
 }
 
-// ---- EXPUNGE --------------------------------------------------------------------------------------------------------------
+// ---- EXPUNGE --------------------------------------------------------------------------------------------------------
 
 struct Mailbox::ExpungeRun {
   std::vector<uint32_t> uids;
@@ -250,12 +257,14 @@ void Mailbox::Expunge(std::vector<uint32_t> uids, bool only_deleted, Context& co
   });
 }
 
-void Mailbox::ExpungeEnded(std::shared_ptr<ExpungeRun> run, const Status& status, ExpungeResult result, Context& context) {
+void Mailbox::ExpungeEnded(std::shared_ptr<ExpungeRun> run, const Status& status, ExpungeResult result,
+                           Context& context) {
   Finish(context);
   run->then(status, std::move(result), context);
 }
 
-// Unlinking a name that is gone says nothing, so the names are looked at first: another program may have renamed the file.
+// Unlinking a name that is gone says nothing, so the names are looked at first: another program may have renamed the
+// file.
 void Mailbox::ExpungeOnce(std::shared_ptr<ExpungeRun> run, Context& context) {
   std::vector<Path> paths;
   run->gone.clear();
@@ -291,10 +300,12 @@ void Mailbox::CommitExpunge(std::shared_ptr<ExpungeRun> run, Context& context) {
   }
   run->log_bytes = ceiling_bytes + log_records.size();
   run->unlink_stage = plan.stages.size();
-  stage.push_back(Append{
-      .path = Control("postern.changes"), .at_bytes = log_bytes_ + ceiling_bytes, .bytes = Chain(std::move(log_records))});
+  stage.push_back(Append{.path = Control("postern.changes"),
+                         .at_bytes = log_bytes_ + ceiling_bytes,
+                         .bytes = Chain(std::move(log_records))});
   plan.stages.push_back(std::move(stage));
-  if (always_flush(context)) plan.stages.push_back({SyncFile{Control("postern.changes")}, SyncDir{dir_ + "/cur"}, SyncDir{dir_ + "/new"}});
+  if (always_flush(context))
+    plan.stages.push_back({SyncFile{Control("postern.changes")}, SyncDir{dir_ + "/cur"}, SyncDir{dir_ + "/new"}});
   io_.Commit(std::move(plan), context, [this, run](const PlanResult& result, Context& later) {
     const uint32_t ended_in = result.ok() ? UINT32_MAX : result.failures.front().stage;
     std::vector<uint8_t> stays(run->gone.size(), ended_in < run->unlink_stage ? 1 : 0);

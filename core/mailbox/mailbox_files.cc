@@ -1,10 +1,10 @@
 #include "core/mailbox/mailbox_files.h"
 
+#include <absl/container/flat_hash_map.h>
+
 #include <algorithm>
 #include <functional>
 #include <string>
-
-#include <absl/container/flat_hash_map.h>
 
 #include "core/mailbox/names.h"
 
@@ -51,7 +51,8 @@ SortedFiles SortFiles(const std::vector<DirEntry>& cur, const std::vector<DirEnt
   // Whatever order the folder was read in.
   std::sort(sorted.duplicates.begin(), sorted.duplicates.end(),
             [](const auto& a, const auto& b) { return a.second.name < b.second.name; });
-  std::sort(sorted.misnamed.begin(), sorted.misnamed.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::sort(sorted.misnamed.begin(), sorted.misnamed.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
   return sorted;
 }
 

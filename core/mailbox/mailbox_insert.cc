@@ -57,8 +57,8 @@ Status Mailbox::PlaceIncoming(InsertRun& run, std::string* uid_records, std::str
     const NewMessage& message = incoming.message;
     InsertRun::Placed placed{.uid = uid++, .modseq = ++modseq, .keywords = *keywords};
     const std::string unique = names_.Next(context.now.wall);
-    const std::string base = unique + (incoming.link_from.empty() ? ",S=" + std::to_string(message.file_bytes) + ",W=" +
-                                                                        std::to_string(message.crlf_bytes)
+    const std::string base = unique + (incoming.link_from.empty() ? ",S=" + std::to_string(message.file_bytes) +
+                                                                        ",W=" + std::to_string(message.crlf_bytes)
                                                                   : incoming.size_suffix);
     placed.in_new = incoming.flags == 0 && placed.keywords == 0;
     placed.name = placed.in_new ? base : FormatName(base, incoming.flags, placed.keywords & kLettered, "", "");
@@ -86,7 +86,8 @@ void Mailbox::InsertPrepared(std::shared_ptr<InsertRun> run, Context& context) {
   AddFileStages(*run, &plan);
   Stage settle;
   const auto uses = [&](bool in_new) {
-    return std::any_of(run->placed.begin(), run->placed.end(), [in_new](const auto& placed) { return placed.in_new == in_new; });
+    return std::any_of(run->placed.begin(), run->placed.end(),
+                       [in_new](const auto& placed) { return placed.in_new == in_new; });
   };
   for (size_t i = 0; i < run->placed.size(); ++i) {
     if (run->placed[i].tmp_path.empty()) settle.push_back(SyncFile{run->placed[i].final_path});
@@ -96,8 +97,10 @@ void Mailbox::InsertPrepared(std::shared_ptr<InsertRun> run, Context& context) {
     if (uses(false)) settle.push_back(SyncDir{dir_ + "/cur"});
   }
   run->append_stage = plan.stages.size();
-  settle.push_back(Append{.path = Control("dovecot-uidlist"), .at_bytes = uidlist_bytes_, .bytes = Chain(std::move(uid_records))});
-  settle.push_back(Append{.path = Control("postern.changes"), .at_bytes = log_bytes_, .bytes = Chain(std::move(log_records))});
+  settle.push_back(
+      Append{.path = Control("dovecot-uidlist"), .at_bytes = uidlist_bytes_, .bytes = Chain(std::move(uid_records))});
+  settle.push_back(
+      Append{.path = Control("postern.changes"), .at_bytes = log_bytes_, .bytes = Chain(std::move(log_records))});
   plan.stages.push_back(std::move(settle));
   plan.stages.push_back({SyncFile{Control("dovecot-uidlist")}, SyncFile{Control("postern.changes")}});
   const auto done = [this, run](const PlanResult& result, Context& later) { OnInserted(run, result, later); };
@@ -121,7 +124,8 @@ void Mailbox::AddFileStages(InsertRun& run, FilePlan* plan) const {
     if (incoming.message.tmp_path.empty()) {
       Chain bytes;
       bytes.Append(incoming.message.bytes);
-      make.push_back(Create{.path = placed.tmp_path, .bytes = std::move(bytes), .mtime_seconds = incoming.mtime_seconds});
+      make.push_back(
+          Create{.path = placed.tmp_path, .bytes = std::move(bytes), .mtime_seconds = incoming.mtime_seconds});
       run.made_by.push_back(i);
     } else if (incoming.mtime_seconds >= 0) {
       make.push_back(SetMtime{.path = placed.tmp_path, .mtime_seconds = incoming.mtime_seconds});
@@ -138,7 +142,8 @@ void Mailbox::AddFileStages(InsertRun& run, FilePlan* plan) const {
 }
 
 void Mailbox::OnInserted(std::shared_ptr<InsertRun> run, const PlanResult& result, Context& context) {
-  if (run->writes_keywords && (result.ok() || result.failures.front().stage >= run->make_stage)) keywords_dirty_ = false;
+  if (run->writes_keywords && (result.ok() || result.failures.front().stage >= run->make_stage))
+    keywords_dirty_ = false;
   if (!result.ok()) return InsertFailed(run, result, context);
   SupportDone(true, run->uid_bytes, run->log_bytes);
   cur_changed_by_us_ = true;
@@ -156,8 +161,8 @@ void Mailbox::OnInserted(std::shared_ptr<InsertRun> run, const PlanResult& resul
   run->then(Status(), std::move(answer), context);
 }
 
-// None of them is to be seen: what was made goes again, and nothing else: a name that was taken is somebody's message. The
-// UIDs were never shown, so they may be given anew.
+// None of them is to be seen: what was made goes again, and nothing else: a name that was taken is somebody's message.
+// The UIDs were never shown, so they may be given anew.
 void Mailbox::InsertFailed(std::shared_ptr<InsertRun> run, const PlanResult& result, Context& context) {
   const uint32_t ended_in = result.failures.front().stage;
   // The records may be there in part, or a keyword is without its record.

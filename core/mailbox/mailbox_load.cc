@@ -1,10 +1,10 @@
 // Opening a mailbox: files, UID list, keywords and log made into columns; what is new is durable before it is shown.
+#include <absl/container/flat_hash_map.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <utility>
-
-#include <absl/container/flat_hash_map.h>
 
 #include "core/boundary/planted.h"
 #include "core/mailbox/keywords.h"
@@ -45,13 +45,13 @@ struct Mailbox::Loading {
   ScanDone cur, fresh;
   UidList uidlist;
   ChangeLog log;
-  SortedFiles sorted;         // views into cur and fresh
-  bool made_new = false;      // there was no usable UID list
+  SortedFiles sorted;     // views into cur and fresh
+  bool made_new = false;  // there was no usable UID list
   bool new_uidvalidity = false;
   uint32_t broken_uidvalidity = 0, broken_next_uid = 1;  // of a list that was put aside
   bool resolved = false, looked_twice = false;
   bool log_counts = false;
-  bool closed_in_order = false;  // and nothing happened since: what the files say is durable
+  bool closed_in_order = false;                  // and nothing happened since: what the files say is durable
   std::vector<std::pair<size_t, size_t>> known;  // record of uidlist, file of sorted; ascending
   std::vector<MailFile> unknown;                 // without a UID
   std::vector<uint32_t> missing;                 // UIDs that the log knows, without a file
@@ -179,8 +179,11 @@ void Mailbox::ResolveDuplicates(std::shared_ptr<Loading> loading, Context& conte
       if (parts.size) base += ",S=" + std::to_string(*parts.size);
       if (parts.crlf_size) base += ",W=" + std::to_string(*parts.crlf_size);
       // In its own folder: a rename between folders could be lost from both.
-      const std::string name = file.in_new ? base : FormatName(base, FlagsOf(parts.letters), KeywordsOf(parts.letters), parts.letters, parts.other);
-      stage.push_back(Rename{.from = In(file.in_new ? "new" : "cur", file.name), .to = In(file.in_new ? "new" : "cur", name)});
+      const std::string name =
+          file.in_new ? base
+                      : FormatName(base, FlagsOf(parts.letters), KeywordsOf(parts.letters), parts.letters, parts.other);
+      stage.push_back(
+          Rename{.from = In(file.in_new ? "new" : "cur", file.name), .to = In(file.in_new ? "new" : "cur", name)});
     };
     for (size_t i = 0; i < loading->sorted.duplicates.size() && 2 * i + 1 < done.files.size(); ++i) {
       const FileFacts &first = done.files[2 * i], &second = done.files[2 * i + 1];
@@ -189,7 +192,8 @@ void Mailbox::ResolveDuplicates(std::shared_ptr<Loading> loading, Context& conte
       if (first.inode != second.inode) {
         give_name(other);
       } else if ((other.in_new && !loading->sorted.duplicates[i].first.in_new) ||
-                 later.now.wall.us * 1000 - second.ctime_ns > kLinkedNamesAgeNs) {  // from new/ to cur/ has one direction only
+                 later.now.wall.us * 1000 - second.ctime_ns >
+                     kLinkedNamesAgeNs) {  // from new/ to cur/ has one direction only
         stage.push_back(Unlink{In(other.in_new ? "new" : "cur", other.name)});
       }
     }
@@ -197,12 +201,13 @@ void Mailbox::ResolveDuplicates(std::shared_ptr<Loading> loading, Context& conte
     // The name that stays must last before the other one goes: a power loss must not find the file under neither.
     plan.stages.push_back({SyncDir{dir_ + "/cur"}, SyncDir{dir_ + "/new"}});
     plan.stages.push_back(std::move(stage));
-    io_.Commit(std::move(plan), later, [this, loading](const PlanResult&, Context& after) { ReadParts(loading, after); });
+    io_.Commit(std::move(plan), later,
+               [this, loading](const PlanResult&, Context& after) { ReadParts(loading, after); });
   });
 }
 
-// UIDVALIDITY, next UID and GUID. They are kept where anything still tells them: a lost UID list costs the UIDs, not the
-// UIDVALIDITY, because the log knows both it and which UIDs were given out.
+// UIDVALIDITY, next UID and GUID. They are kept where anything still tells them: a lost UID list costs the UIDs, not
+// the UIDVALIDITY, because the log knows both it and which UIDs were given out.
 void Mailbox::SettleHead(Loading& loading, Context& context) {
   UidList& list = loading.uidlist;
   const ChangeLog& log = loading.log;
@@ -219,7 +224,8 @@ void Mailbox::SettleHead(Loading& loading, Context& context) {
       list.guid = log.guid;
     } else {
       loading.new_uidvalidity = true;
-      list.uidvalidity = std::max(NextUidValidity(loading.uidvalidity_text, context.now.wall.seconds()), last_uidvalidity_ + 1);
+      list.uidvalidity =
+          std::max(NextUidValidity(loading.uidvalidity_text, context.now.wall.seconds()), last_uidvalidity_ + 1);
       list.uidvalidity = std::max({list.uidvalidity, broken + 1, log.uidvalidity + 1});
       last_uidvalidity_ = list.uidvalidity;
     }
@@ -258,14 +264,16 @@ void Mailbox::MatchRecords(Loading& loading) {
   size_t at = 0;
   for (const LoggedMessage& message : log.messages) {
     while (at < loading.known.size() && records[loading.known[at].first].uid < message.uid) ++at;
-    if (at == loading.known.size() || records[loading.known[at].first].uid != message.uid) loading.missing.push_back(message.uid);
+    if (at == loading.known.size() || records[loading.known[at].first].uid != message.uid)
+      loading.missing.push_back(message.uid);
   }
 }
 
 void Mailbox::Build(std::shared_ptr<Loading> loading, Context& context) {
   MatchRecords(*loading);
   if (!loading->missing.empty() && !loading->looked_twice) {
-    // A folder that others rename in can be read past a file: it is gone only when a second look does not find it either.
+    // A folder that others rename in can be read past a file: it is gone only when a second look does not find it
+    // either.
     loading->looked_twice = true;
     return ReadParts(loading, context);
   }
@@ -277,7 +285,8 @@ void Mailbox::Build(std::shared_ptr<Loading> loading, Context& context) {
   uidlist_bytes_ = loading->has_uidlist ? loading->uidlist_text.size() : 0;
   log_bytes_ = loading->has_log ? loading->log_text.size() : 0;
 
-  const uint64_t floor = loading->log_counts ? std::max(log.ceiling, log.highest) : FirstModseq(context.now.wall.seconds());
+  const uint64_t floor =
+      loading->log_counts ? std::max(log.ceiling, log.highest) : FirstModseq(context.now.wall.seconds());
   // A log that ends in order tells every MODSEQ; after a crash all messages get a new one above everything shown.
   const bool trusted = loading->log_counts && log.closed_in_order;
   loading->closed_in_order = trusted;
@@ -285,8 +294,8 @@ void Mailbox::Build(std::shared_ptr<Loading> loading, Context& context) {
   ceiling_ = trusted ? log.highest : floor;
   pending_ceiling_ = ceiling_;
   must_claim_ = true;
-  // After an unclean end both files are written anew: a flush of theirs may have failed, and after that no later flush of
-  // the same file can be believed (it says yes, and the bytes are gone with the next power loss).
+  // After an unclean end both files are written anew: a flush of theirs may have failed, and after that no later flush
+  // of the same file can be believed (it says yes, and the bytes are gone with the next power loss).
   const bool must = loading->made_new || loading->uidlist.needs_rewrite || !trusted;
   rewrite_ = must ? Rewrite::kMust : Rewrite::kNo;
 
@@ -297,7 +306,8 @@ void Mailbox::Build(std::shared_ptr<Loading> loading, Context& context) {
   state.gone_since = loading->log_counts ? log.expunged_since : state.highestmodseq;
   if (loading->log_counts) {
     for (const auto& [index, name] : log.keyword_names) {
-      if (state.keyword_names.size() <= static_cast<size_t>(index)) state.keyword_names.resize(static_cast<size_t>(index) + 1);
+      if (state.keyword_names.size() <= static_cast<size_t>(index))
+        state.keyword_names.resize(static_cast<size_t>(index) + 1);
       state.keyword_names[static_cast<size_t>(index)] = name;
     }
     for (const auto& [uid, modseq] : log.expunged) state.gone.push_back({modseq, uid});
@@ -306,7 +316,8 @@ void Mailbox::Build(std::shared_ptr<Loading> loading, Context& context) {
   FillRows(*loading, trusted, &log_records);
   const size_t stale = loading->uidlist.records.size() - loading->known.size();
   const bool long_log = log_bytes_ > LogBytesMax(state.count());
-  if (rewrite_ == Rewrite::kNo && (long_log || (stale >= kStaleRecordsMin && stale * 4 >= loading->uidlist.records.size()))) {
+  if (rewrite_ == Rewrite::kNo &&
+      (long_log || (stale >= kStaleRecordsMin && stale * 4 >= loading->uidlist.records.size()))) {
     rewrite_ = Rewrite::kWanted;
   }
   uidlist_.other_items = loading->uidlist.other_items;
@@ -348,7 +359,8 @@ void Mailbox::AddUidValidityStages(const Loading& loading, FilePlan* plan) const
   const Path path = account_.control_dir + "/dovecot-uidvalidity", mark = path + "." + digits;
   const Path tmp = path + ".tmp" + digits + "." + state_->guid.substr(0, 8);
   plan->stages.push_back({Unlink{tmp}, Unlink{mark}});
-  plan->stages.push_back({Create{.path = tmp, .bytes = Chain(std::string(digits))}, Create{.path = mark, .mode = 0444}});
+  plan->stages.push_back(
+      {Create{.path = tmp, .bytes = Chain(std::string(digits))}, Create{.path = mark, .mode = 0444}});
   plan->stages.push_back({SyncFile{tmp}});
   Stage place{Rename{.from = tmp, .to = path, .replace = true}};
   const std::string& old = loading.uidvalidity_text;
@@ -361,7 +373,8 @@ void Mailbox::AddUidValidityStages(const Loading& loading, FilePlan* plan) const
 
 // Files without a UID get one; all that is new is durable before anything of it is shown.
 void Mailbox::Publish(std::shared_ptr<Loading> loading, std::string log_records, Context& context) {
-  if (!HasUidsFor(loading->unknown.size())) return LoadFailed(ResourceExhausted("no UIDs are left in " + name_), context);
+  if (!HasUidsFor(loading->unknown.size()))
+    return LoadFailed(ResourceExhausted("no UIDs are left in " + name_), context);
   SortByAge(&loading->unknown);
   std::string uid_records;
   for (const MailFile& file : loading->unknown) {
@@ -380,7 +393,8 @@ void Mailbox::Publish(std::shared_ptr<Loading> loading, std::string log_records,
 void Mailbox::CommitOpening(std::shared_ptr<Loading> loading, std::string uid_records, std::string log_records,
                             Context& context) {
   FilePlan plan = NewPlan();
-  // A process that died may have left names that are there and not durable. What is built on them must not fall with them.
+  // A process that died may have left names that are there and not durable. What is built on them must not fall with
+  // them.
   if (!loading->closed_in_order) {
     if (control_dir_ != dir_) plan.stages.push_back({MakeDir{control_dir_}});
     Stage settle{SyncDir{dir_ + "/new"}, SyncDir{dir_ + "/cur"}};
@@ -397,7 +411,7 @@ void Mailbox::CommitOpening(std::shared_ptr<Loading> loading, std::string uid_re
     AddRewriteStages(&plan, &uid_bytes, &log_bytes);
   }
   const auto settle = [this, loading, rewrite, uid_bytes, log_bytes, uid_records, log_records](const PlanResult& result,
-                                                                                              Context& later) {
+                                                                                               Context& later) {
     if (!result.ok() && rewrite == Rewrite::kWanted && result.status().code() == StatusCode::kResourceExhausted) {
       // No room for a second copy of the files; there may be for a few records more.
       rewrite_ = Rewrite::kNo;
@@ -426,8 +440,8 @@ void Mailbox::Opened(Context& context) {
   Pump(context);
 }
 
-// What deliveries that died left in tmp/. Nothing waits for it. What this process made it may be writing still, whatever
-// the clock says: clocks jump.
+// What deliveries that died left in tmp/. Nothing waits for it. What this process made it may be writing still,
+// whatever the clock says: clocks jump.
 void Mailbox::SweepTmp(Context& context) {
   io_.Scan(dir_ + "/tmp", context, [this](const ScanDone& scan, Context& later) {
     std::vector<Path> paths;

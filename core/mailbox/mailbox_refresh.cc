@@ -53,31 +53,32 @@ void Mailbox::LookAgain(bool force, Context& context, Then then, bool may_repair
       LookAgain(/*force=*/true, later, then, may_repair);
     });
   }
-  io_.Stat({dir_ + "/cur", dir_ + "/new"}, context, [this, force, then, may_repair](const StatDone& done, Context& later) {
-    if (done.files.size() != 2 || !done.files[0].status.ok() || !done.files[1].status.ok()) {
-      if (done.files.size() != 2) return then(Unavailable("no answer"), later);
-      return then(done.files[0].status.ok() ? done.files[1].status : done.files[0].status, later);
-    }
-    bool cur_differs = done.files[0].mtime_ns != cur_mtime_ns_;
-    const bool new_differs = done.files[1].mtime_ns != new_mtime_ns_;
-    if (cur_changed_by_us_) {
-      // Our own renames change the folder's time as well: the change is taken as ours, for a while.
-      cur_mtime_ns_ = done.files[0].mtime_ns;
-      cur_changed_by_us_ = false;
-      cur_unsure_ |= cur_differs;
-      cur_differs = false;
-    }
-    const bool overdue = cur_unsure_ && later.now.mono - cur_read_at_ >= kUnsureLookAfter;
-    const bool read_cur = force || cur_differs || overdue;
-    if (!read_cur && !new_differs && !new_unsure_) {
-      return then(Status(), later);
-    }
-    auto merge = std::make_shared<Merge>();
-    merge->then = then;
-    merge->may_repair = may_repair;
-    merge->cur_was_read = read_cur;
-    ScanForMerge(merge, later);
-  });
+  io_.Stat({dir_ + "/cur", dir_ + "/new"}, context,
+           [this, force, then, may_repair](const StatDone& done, Context& later) {
+             if (done.files.size() != 2 || !done.files[0].status.ok() || !done.files[1].status.ok()) {
+               if (done.files.size() != 2) return then(Unavailable("no answer"), later);
+               return then(done.files[0].status.ok() ? done.files[1].status : done.files[0].status, later);
+             }
+             bool cur_differs = done.files[0].mtime_ns != cur_mtime_ns_;
+             const bool new_differs = done.files[1].mtime_ns != new_mtime_ns_;
+             if (cur_changed_by_us_) {
+               // Our own renames change the folder's time as well: the change is taken as ours, for a while.
+               cur_mtime_ns_ = done.files[0].mtime_ns;
+               cur_changed_by_us_ = false;
+               cur_unsure_ |= cur_differs;
+               cur_differs = false;
+             }
+             const bool overdue = cur_unsure_ && later.now.mono - cur_read_at_ >= kUnsureLookAfter;
+             const bool read_cur = force || cur_differs || overdue;
+             if (!read_cur && !new_differs && !new_unsure_) {
+               return then(Status(), later);
+             }
+             auto merge = std::make_shared<Merge>();
+             merge->then = then;
+             merge->may_repair = may_repair;
+             merge->cur_was_read = read_cur;
+             ScanForMerge(merge, later);
+           });
 }
 
 void Mailbox::ScanForMerge(std::shared_ptr<Merge> merge, Context& context) {
@@ -118,7 +119,8 @@ void Mailbox::Compare(std::shared_ptr<Merge> merge, Context& context) {
   }
   const bool again = (needs_cur && !merge->cur_was_read) || (!missing.empty() && !merge->looked_twice);
   if (again) {
-    // A folder that others rename in can be read past a file: it is gone only when a second look does not find it either.
+    // A folder that others rename in can be read past a file: it is gone only when a second look does not find it
+    // either.
     merge->looked_twice = merge->cur_was_read;
     merge->cur_was_read = true;
     return ScanForMerge(merge, context);
@@ -201,8 +203,8 @@ void Mailbox::ApplyMerge(Merge& merge) {
   state_->highestmodseq = std::max(state_->highestmodseq, merge.highestmodseq);
 }
 
-// Messages in new/ go to cur/ when a session that may write has seen them: they were \Recent to it. Not by rename: the two
-// folders are flushed by different plans, and a power loss after one of them must not find the file in neither.
+// Messages in new/ go to cur/ when a session that may write has seen them: they were \Recent to it. Not by rename: the
+// two folders are flushed by different plans, and a power loss after one of them must not find the file in neither.
 void Mailbox::TakeOverNew(Context& context) {
   auto moves = std::make_shared<std::vector<TakeOver>>();
   Stage link;
@@ -210,7 +212,8 @@ void Mailbox::TakeOverNew(Context& context) {
     if (!state_->in_new_[row]) continue;
     const NameParts parts = ParseName(state_->names_[row]);
     TakeOver move{.uid = state_->uids[row], .old_name = std::string(state_->names_[row])};
-    move.name = FormatName(parts.base, state_->flags[row], state_->keywords[row] & kLettered, parts.letters, parts.other);
+    move.name =
+        FormatName(parts.base, state_->flags[row], state_->keywords[row] & kLettered, parts.letters, parts.other);
     link.push_back(Link{.from = In("new", move.old_name), .to = In("cur", move.name)});
     moves->push_back(std::move(move));
   }

@@ -19,22 +19,22 @@ inline constexpr int64_t kUnknownDate = INT64_MIN;
 class MailboxState {
  public:
   // ---- of the mailbox ----
-  std::string name;               // storage name
-  std::string dir;                // its Maildir folder
+  std::string name;  // storage name
+  std::string dir;   // its Maildir folder
   uint32_t uidvalidity = 0;
   uint32_t uidnext = 1;
-  uint64_t highestmodseq = 1;     // of the last change; grows with every change
-  std::string guid;               // 32 hex digits
+  uint64_t highestmodseq = 1;              // of the last change; grows with every change
+  std::string guid;                        // 32 hex digits
   std::vector<std::string> keyword_names;  // index -> name; an empty name: letter without a name
-  bool deleted = false;           // the mailbox is gone: sessions that have it selected lose it
+  bool deleted = false;                    // the mailbox is gone: sessions that have it selected lose it
 
   // ---- of its messages, ascending by UID ----
   std::vector<uint32_t> uids;
   std::vector<Flags> flags;
   std::vector<Keywords> keywords;
   std::vector<uint64_t> modseqs;
-  std::vector<uint64_t> crlf_sizes;        // RFC822.SIZE; kUnknownSize until LoadFacts
-  std::vector<int64_t> internal_dates;     // seconds; kUnknownDate until LoadFacts
+  std::vector<uint64_t> crlf_sizes;     // RFC822.SIZE; kUnknownSize until LoadFacts
+  std::vector<int64_t> internal_dates;  // seconds; kUnknownDate until LoadFacts
 
   size_t count() const { return uids.size(); }
   // The row of `uid`; count() where there is none.
@@ -49,20 +49,21 @@ class MailboxState {
   std::string BaseNameOf(uint32_t uid) const;
   std::string GuidOf(uint32_t uid) const;
 
-  // Expunged UIDs with the modseq of their going, oldest first: what views have still to tell, and VANISHED. The history
-  // is bounded: `gone_since` says from where on it is whole, `gone_dropped` how many were forgotten at its front.
+  // Expunged UIDs with the modseq of their going, oldest first: what views have still to tell, and VANISHED. The
+  // history is bounded: `gone_since` says from where on it is whole, `gone_dropped` how many were forgotten at its
+  // front.
   struct Gone {
     uint64_t modseq;
     uint32_t uid;
   };
   std::vector<Gone> gone;
-  uint64_t gone_since = 0;   // each expunge with a greater MODSEQ is in `gone`
+  uint64_t gone_since = 0;  // each expunge with a greater MODSEQ is in `gone`
   size_t gone_dropped = 0;
 
  private:
-  friend class Mailbox;  // mailbox.h: the files behind the columns
-  NameColumn names_;                 // the current file name: base, info part
-  std::vector<uint8_t> in_new_;      // 1: in new/, 0: in cur/
+  friend class Mailbox;                    // mailbox.h: the files behind the columns
+  NameColumn names_;                       // the current file name: base, info part
+  std::vector<uint8_t> in_new_;            // 1: in new/, 0: in cur/
   std::map<uint32_t, std::string> items_;  // of the uidlist record, for the few UIDs that have any
 };
 

@@ -66,7 +66,8 @@ std::optional<FilePlan> MessageWriter::TakePlan() {
   if (!spilled_ || plan_open_ || !status_.ok()) return std::nullopt;
   FilePlan plan{.stages = {}, .owner = owner_};
   if (retry_.empty()) {
-    if (pending_.empty() || (!ended_ && pending_.size() < kMemoryBytesMax / 4)) return std::nullopt;  // not worth it yet
+    if (pending_.empty() || (!ended_ && pending_.size() < kMemoryBytesMax / 4))
+      return std::nullopt;  // not worth it yet
     open_ = std::make_shared<const std::string>(std::exchange(pending_, {}));
     for (size_t i = 0; i < targets_.size(); ++i) retry_.push_back(i);
   } else {
@@ -95,10 +96,11 @@ void MessageWriter::OnPlanDone(const PlanResult& result) {
   plan_open_ = false;
   if (!result.ok()) {
     // A Maildir that has no tmp/ yet gets one, once; the folders' own names are delivery's matter.
-    const bool all_missing = std::all_of(result.failures.begin(), result.failures.end(), [this](const OpFailure& failure) {
-      return failure.stage == 0 && failure.status.code() == StatusCode::kNotFound && failure.op < asked_.size() &&
-             targets_[asked_[failure.op]].make_folder;
-    });
+    const bool all_missing =
+        std::all_of(result.failures.begin(), result.failures.end(), [this](const OpFailure& failure) {
+          return failure.stage == 0 && failure.status.code() == StatusCode::kNotFound && failure.op < asked_.size() &&
+                 targets_[asked_[failure.op]].make_folder;
+        });
     if (!all_missing || written_bytes_ != 0 || made_folders_) return Fail(result.status());
     made_folders_ = true;
     for (const OpFailure& failure : result.failures) {

@@ -1,5 +1,5 @@
-// A column of file names: bytes in chunks, eight more for each name. A million names of seventy bytes are eighty megabytes,
-// where a million std::strings take half as much again.
+// A column of file names: bytes in chunks, eight more for each name. A million names of seventy bytes are eighty
+// megabytes, where a million std::strings take half as much again.
 #pragma once
 
 #include <cstdint>
@@ -64,7 +64,7 @@ class NameColumn {
 
   std::vector<uint64_t> at_;  // where it begins << 12 | its length
   std::vector<std::unique_ptr<char[]>> chunks_;
-  size_t used_bytes_ = 0;     // of the last chunk
+  size_t used_bytes_ = 0;  // of the last chunk
   size_t wasted_bytes_ = 0;
 };
 

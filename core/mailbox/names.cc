@@ -36,7 +36,8 @@ Age AgeOf(std::string_view base) {
   age.rest = base.substr(static_cast<size_t>(end - base.data()));
   if (age.rest.size() > 2 && age.rest[0] == '.' && age.rest[1] == 'M') {
     uint64_t micros = 0;
-    const auto [digits_end, digits_error] = std::from_chars(age.rest.data() + 2, age.rest.data() + age.rest.size(), micros);
+    const auto [digits_end, digits_error] =
+        std::from_chars(age.rest.data() + 2, age.rest.data() + age.rest.size(), micros);
     if (digits_error == std::errc()) {
       age.micros = micros;
       age.rest = age.rest.substr(static_cast<size_t>(digits_end - age.rest.data()));
@@ -105,7 +106,8 @@ std::string FormatName(std::string_view base, Flags flags, Keywords keywords, st
 bool NamedBefore(std::string_view base_a, std::string_view base_b) {
   const Age a = AgeOf(base_a), b = AgeOf(base_b);
   if (a.seconds != b.seconds) return a.seconds < b.seconds;
-  if (a.micros != b.micros) return a.micros < b.micros;  // a name without comes first: one order for all three of any kinds
+  if (a.micros != b.micros)
+    return a.micros < b.micros;  // a name without comes first: one order for all three of any kinds
   return a.rest != b.rest ? a.rest < b.rest : base_a < base_b;
 }
 

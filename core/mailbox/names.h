@@ -1,7 +1,9 @@
-// Maildir file names: "<base>[,S=<size>][,W=<vsize>][:2,<flags>[,<other>]]", as Dovecot, Courier and Postfix write them.
+// Maildir file names: "<base>[,S=<size>][,W=<vsize>][:2,<flags>[,<other>]]", as Dovecot, Courier and Postfix write
+// them.
 //
-// The base (everything before the last ':') is a message's identity: it never changes and is what dovecot-uidlist names.
-// Flags are ASCII letters in order; letters nobody here knows, and whatever stands behind a second ',', are kept.
+// The base (everything before the last ':') is a message's identity: it never changes and is what dovecot-uidlist
+// names. Flags are ASCII letters in order; letters nobody here knows, and whatever stands behind a second ',', are
+// kept.
 #pragma once
 
 #include <cstdint>
@@ -19,23 +21,23 @@ struct NodeFacts;
 
 // A file name taken apart; views into the name.
 struct NameParts {
-  std::string_view base;           // with ,S= and ,W=
-  std::string_view letters;        // after ":2,", up to a second ','; empty where there is no info part
-  std::string_view other;          // from the second ',' on, with it
-  bool has_info = false;           // ":2," is there
+  std::string_view base;                    // with ,S= and ,W=
+  std::string_view letters;                 // after ":2,", up to a second ','; empty where there is no info part
+  std::string_view other;                   // from the second ',' on, with it
+  bool has_info = false;                    // ":2," is there
   std::optional<uint64_t> size, crlf_size;  // ,S= and ,W= where their digits end as they must
 };
 NameParts ParseName(std::string_view name);
-// What a message is known by, in dovecot-uidlist and here: the name up to its first ':'. But for names that nobody makes
-// this is the base.
+// What a message is known by, in dovecot-uidlist and here: the name up to its first ':'. But for names that nobody
+// makes this is the base.
 inline std::string_view BaseOf(std::string_view name) { return name.substr(0, name.find(':')); }
 
 // The system flags and keyword letters (bit 0: 'a') among `letters`.
 Flags FlagsOf(std::string_view letters);
 Keywords KeywordsOf(std::string_view letters);
 
-// `base` with ":2," and the letters of these flags, keeping the letters of `old_letters` that are neither system flags nor
-// a..z, and `other`.
+// `base` with ":2," and the letters of these flags, keeping the letters of `old_letters` that are neither system flags
+// nor a..z, and `other`.
 std::string FormatName(std::string_view base, Flags flags, Keywords keywords, std::string_view old_letters,
                        std::string_view other);
 

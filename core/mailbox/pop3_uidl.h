@@ -9,8 +9,8 @@
 
 namespace postern::mailbox {
 
-// %u UID, %v UIDVALIDITY, %f file name base, %g GUID; "%08Xu" is eight digits of lower-case hexadecimal, as Dovecot prints.
-// A P item of the message's uidlist record goes before the format.
+// %u UID, %v UIDVALIDITY, %f file name base, %g GUID; "%08Xu" is eight digits of lower-case hexadecimal, as Dovecot
+// prints. A P item of the message's uidlist record goes before the format.
 std::string FormatPop3Uidl(std::string_view format, const MailboxState& mailbox, uint32_t uid);
 
 }  // namespace postern::mailbox

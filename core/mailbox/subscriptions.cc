@@ -10,12 +10,23 @@ std::string Escape(std::string_view level) {
   std::string text;
   for (const char c : level) {
     switch (c) {
-      case '\0': text += "\0010"; break;
-      case '\001': text += "\0011"; break;
-      case '\t': text += "\001t"; break;
-      case '\r': text += "\001r"; break;
-      case '\n': text += "\001n"; break;
-      default: text += c;
+      case '\0':
+        text += "\0010";
+        break;
+      case '\001':
+        text += "\0011";
+        break;
+      case '\t':
+        text += "\001t";
+        break;
+      case '\r':
+        text += "\001r";
+        break;
+      case '\n':
+        text += "\001n";
+        break;
+      default:
+        text += c;
     }
   }
   return text;
@@ -29,12 +40,23 @@ bool Unescape(std::string_view text, std::string* level) {
     }
     if (++i == text.size()) return false;
     switch (text[i]) {
-      case '0': *level += '\0'; break;
-      case '1': *level += '\001'; break;
-      case 't': *level += '\t'; break;
-      case 'r': *level += '\r'; break;
-      case 'n': *level += '\n'; break;
-      default: return false;
+      case '0':
+        *level += '\0';
+        break;
+      case '1':
+        *level += '\001';
+        break;
+      case 't':
+        *level += '\t';
+        break;
+      case 'r':
+        *level += '\r';
+        break;
+      case 'n':
+        *level += '\n';
+        break;
+      default:
+        return false;
     }
   }
   return true;

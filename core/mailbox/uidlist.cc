@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cstdio>
 
-
 namespace postern::mailbox {
 namespace {
 
@@ -55,7 +54,8 @@ bool ParseRecord(std::string_view line, bool version_1, UidRecord* record) {
   }
   const std::string_view name = line.substr(name_at + (version_1 ? 1 : 2));
   record->base = name.substr(0, name.find(':'));
-  return !record->base.empty() && line.find('\0') == std::string_view::npos && record->base.find('/') == std::string::npos;
+  return !record->base.empty() && line.find('\0') == std::string_view::npos &&
+         record->base.find('/') == std::string::npos;
 }
 
 // Behind the end of what is readable a power loss may have left whole records: their UIDs are not given out again.
@@ -126,8 +126,8 @@ uint32_t NextUidIn(std::string_view text) {
 }
 
 std::string FormatUidList(const UidList& list) {
-  std::string text = "3 V" + std::to_string(list.uidvalidity) + " N" + std::to_string(list.next_uid) + " G" + list.guid +
-                     list.other_items + "\n";
+  std::string text = "3 V" + std::to_string(list.uidvalidity) + " N" + std::to_string(list.next_uid) + " G" +
+                     list.guid + list.other_items + "\n";
   for (const UidRecord& record : list.records) AppendUidRecord(record, &text);
   return text;
 }

@@ -84,13 +84,15 @@ void View::TakeExpunges(Changes* changes) {
 
 bool View::Knows(uint32_t uid, uint64_t modseq) const {
   if (modseq <= told_modseq_) return true;
-  const auto at = std::lower_bound(told_.begin(), told_.end(), uid, [](const auto& t, uint32_t wanted) { return t.first < wanted; });
+  const auto at = std::lower_bound(told_.begin(), told_.end(), uid,
+                                   [](const auto& t, uint32_t wanted) { return t.first < wanted; });
   return at != told_.end() && at->first == uid && at->second >= modseq;
 }
 
 void View::Told(uint32_t uid, uint64_t modseq) {
   if (modseq <= told_modseq_) return;
-  const auto at = std::lower_bound(told_.begin(), told_.end(), uid, [](const auto& t, uint32_t wanted) { return t.first < wanted; });
+  const auto at = std::lower_bound(told_.begin(), told_.end(), uid,
+                                   [](const auto& t, uint32_t wanted) { return t.first < wanted; });
   if (at != told_.end() && at->first == uid) {
     at->second = std::max(at->second, modseq);
   } else {

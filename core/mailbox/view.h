@@ -1,5 +1,6 @@
 // What one session has told its client of a mailbox: the mapping from sequence numbers to UIDs, and how far it has told
-// changes. RFC 3501 section 7.4.1: numbers only shift where the protocol lets an EXPUNGE be sent, so each session has its own.
+// changes. RFC 3501 section 7.4.1: numbers only shift where the protocol lets an EXPUNGE be sent, so each session has
+// its own.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +18,12 @@ class View {
   explicit View(std::shared_ptr<MailboxState> state);
 
   struct Changes {
-    std::vector<uint32_t> expunged_numbers;  // in the order to send them, each number as valid at that moment (descending)
-    std::vector<uint32_t> expunged_uids;     // the same messages, for VANISHED
-    bool exists_changed = false;             // send EXISTS (and RECENT)
-    std::vector<uint32_t> changed_uids;      // flags or keywords differ from what was last told; ascending
-    bool keywords_grew = false;              // send FLAGS and PERMANENTFLAGS first
+    std::vector<uint32_t>
+        expunged_numbers;                 // in the order to send them, each number as valid at that moment (descending)
+    std::vector<uint32_t> expunged_uids;  // the same messages, for VANISHED
+    bool exists_changed = false;          // send EXISTS (and RECENT)
+    std::vector<uint32_t> changed_uids;   // flags or keywords differ from what was last told; ascending
+    bool keywords_grew = false;           // send FLAGS and PERMANENTFLAGS first
   };
   // Brings the view up to the state. Without `expunges` the numbers stay, and expunged messages remain visible as gone.
   Changes Sync(bool expunges);
@@ -45,8 +47,8 @@ class View {
   std::shared_ptr<MailboxState> state_;
   std::vector<uint32_t> uids_;
   uint64_t told_modseq_ = 0;
-  size_t told_gone_ = 0;      // how many of state().gone were looked at, as their total count
-  size_t told_keywords_ = 0;  // how many had names
+  size_t told_gone_ = 0;                             // how many of state().gone were looked at, as their total count
+  size_t told_keywords_ = 0;                         // how many had names
   std::vector<std::pair<uint32_t, uint64_t>> told_;  // own changes after told_modseq_: UID (ascending), MODSEQ
 };
 

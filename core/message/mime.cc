@@ -82,8 +82,7 @@ class StructureReader {
     open_.back().lines_before_body = lines_before;
   }
 
-  // ---- headers
-  // -------------------------------------------------------------------------------------------------------
+  // ---- headers ------------------------------------------------------------------------------------------------------
 
   // Reads the header of the part just opened, and those of messages directly inside. Afterwards at_ is at a line of
   // some body, or at a boundary line (which ReadBody() will find at once).
@@ -181,8 +180,7 @@ class StructureReader {
     part->kind = parent && parent->is_digest && part->is_mime ? Part::Kind::kMessage : Part::Kind::kText;
   }
 
-  // ---- bodies
-  // --------------------------------------------------------------------------------------------------------
+  // ---- bodies -------------------------------------------------------------------------------------------------------
 
   // From the start of a line up to the end of the next boundary line and the header behind it, or to the end.
   void ReadBody() {

@@ -12,8 +12,8 @@ namespace postern::notice {
 
 Settings FromConfig(const config::Config& config);
 
-// The words of bounce_template_file. Without one, or where it cannot be used, the built-in ones: as bounce(8) does, mail
-// is not kept from its author for that.
+// The words of bounce_template_file. Without one, or where it cannot be used, the built-in ones: as bounce(8) does,
+// mail is not kept from its author for that.
 Templates TemplatesFromConfig(const config::Config& config);
 
 // What is wrong with the template file (id "bounce-template"): for `postern check` and the log of a start, beside

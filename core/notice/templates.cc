@@ -12,7 +12,6 @@
 namespace postern::notice {
 namespace {
 
-
 constexpr std::string_view kFailureText = R"(This is the mail system at host $myhostname.
 
 Your message did not reach everybody it was meant for. Below you find

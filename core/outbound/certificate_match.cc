@@ -108,8 +108,7 @@ TlsVerdict JudgeCertificate(const TlsPolicy& policy, const CertificateFacts* cer
 bool NameMatches(std::string_view name, std::string_view reference) {
   if (name.empty() || reference.empty() || name.find('\0') != std::string_view::npos) return false;
   if (reference.size() > 1 && reference.front() == '.') {
-    return name.size() > reference.size() &&
-           EqualsIgnoringCase(name.substr(name.size() - reference.size()), reference);
+    return name.size() > reference.size() && EqualsIgnoringCase(name.substr(name.size() - reference.size()), reference);
   }
   if (EqualsIgnoringCase(name, reference)) return true;
   if (!name.starts_with("*.")) return false;

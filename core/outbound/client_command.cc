@@ -14,8 +14,8 @@ bool IsAscii(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
 }
 
-// "<local@domain>"; the null path is the caller's. nullopt: our own server would not read the same address out of it, or
-// it holds a control character, which is nobody's address.
+// "<local@domain>"; the null path is the caller's. nullopt: our own server would not read the same address out of it,
+// or it holds a control character, which is nobody's address.
 std::optional<std::string> PathText(const routing::Mailbox& mailbox) {
   std::string path = "<" + mailbox.Quoted() + ">";
   if (mailbox.local.empty() || std::any_of(path.begin(), path.end(), IsControl)) return std::nullopt;

@@ -11,7 +11,6 @@
 namespace postern::outbound {
 namespace {
 
-
 constexpr int kSaslStepsMax = 100;            // Postfix's
 constexpr size_t kCommandLineBytesMax = 512;  // RFC 5321 section 4.5.3.1.4, with CRLF
 

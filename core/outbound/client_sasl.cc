@@ -10,7 +10,6 @@
 namespace postern::outbound {
 namespace {
 
-
 struct Mechanism {
   std::string_view name;
   uint8_t properties;  // what it gives, of SaslSecurity

@@ -92,9 +92,7 @@ class Courier {
   std::optional<ConnId> conn() const { return conn_; }
   // The destination has answered and takes mail. Meaningful while it has a load.
   bool reached() const { return conn_ && dialogue_ != nullptr && dialogue_->in_session(); }
-  std::optional<queue::DeliveryId> delivery() const {
-    return load_ ? std::optional(load_->delivery) : std::nullopt;
-  }
+  std::optional<queue::DeliveryId> delivery() const { return load_ ? std::optional(load_->delivery) : std::nullopt; }
 
  private:
   void Advance(Context& context);

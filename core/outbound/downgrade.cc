@@ -12,7 +12,6 @@
 namespace postern::outbound {
 namespace {
 
-
 constexpr size_t kBase64BytesPerLine = 57;  // 76 characters (RFC 2045 section 6.8)
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }

@@ -114,8 +114,7 @@ HostChoice::HostChoice(const Site& site, bool lmtp, std::shared_ptr<const config
   Advance();
 }
 
-// ---- asking
-// ---------------------------------------------------------------------------------------------------------------
+// ---- asking ---------------------------------------------------------------------------------------------------------
 
 void HostChoice::Ask(std::string name, RecordType type, bool dnssec) {
   const auto [at, is_new] = replies_.try_emplace({name, type});
@@ -215,8 +214,7 @@ const DnsReply* HostChoice::ReplyTo(const std::string& name, RecordType type) co
   return at == replies_.end() || !at->second ? nullptr : &*at->second;
 }
 
-// ---- addresses of one host
-// ------------------------------------------------------------------------------------------------
+// ---- addresses of one host ------------------------------------------------------------------------------------------
 
 bool HostChoice::HasFamily(const IpAddress& address) const { return address.v6 ? client_.ipv6 : client_.ipv4; }
 
@@ -304,8 +302,7 @@ void HostChoice::AppendAddresses(const Host& host, std::vector<HostAddress>* lis
   }
 }
 
-// ---- the result
-// -----------------------------------------------------------------------------------------------------------
+// ---- the result -----------------------------------------------------------------------------------------------------
 
 const HostAddress* HostChoice::FindSelf(const std::vector<HostAddress>& list) const {
   if (!detect_loops_) return nullptr;

@@ -20,8 +20,7 @@ using config::AliasTarget;
 
 bool IsCommand(const routing::ProgramTarget& program) { return program.target.kind == AliasTarget::Kind::kCommand; }
 
-// ---- what it gets
-// ----------------------------------------------------------------------------------------------------------
+// ---- what it gets ---------------------------------------------------------------------------------------------------
 
 // The mbox separator: asctime(3) of the host's time zone behind two blanks, which is what readers of mbox files know.
 std::string FromLine(std::string_view sender, const Now& now) {
@@ -136,8 +135,7 @@ void SetCommand(const std::string& command, const config::LocalPrograms& program
   }
 }
 
-// ---- what its end means
-// ----------------------------------------------------------------------------------------------------
+// ---- what its end means ---------------------------------------------------------------------------------------------
 
 struct SysExit {
   int32_t number;

@@ -76,8 +76,7 @@ std::string_view LevelName(Level level) {
   return kNames[static_cast<size_t>(level)];
 }
 
-// ---- the row
-// --------------------------------------------------------------------------------------------------------------
+// ---- the row --------------------------------------------------------------------------------------------------------
 
 std::optional<Row> Chooser::FindRow() {
   Row row{.level = client_.tls_level};
@@ -164,8 +163,7 @@ bool Chooser::ParseAttribute(std::string_view word, const std::string& where, Ro
   return Fail(where + ": invalid attribute name: \"" + name + "\"");
 }
 
-// ---- DANE
-// -----------------------------------------------------------------------------------------------------------------
+// ---- DANE -----------------------------------------------------------------------------------------------------------
 
 // DANE cannot be had: dane becomes what is left of it, dane-only is refused.
 bool Chooser::Incompatible(bool our_fault, bool found_records, std::string words) {
@@ -220,8 +218,7 @@ bool Chooser::ApplyDane(const TlsaFacts* tlsa) {
   return true;
 }
 
-// ---- the rest of the policy
-// -----------------------------------------------------------------------------------------------
+// ---- the rest of the policy -----------------------------------------------------------------------------------------
 
 std::string Chooser::Reference(const std::string& pattern) const {
   if (EqualsIgnoringCase(pattern, "nexthop")) return AsciiDomain(destination_.nexthop);

@@ -9,9 +9,21 @@ namespace postern::pop3 {
 namespace {
 
 constexpr std::array<std::pair<std::string_view, Verb>, 15> kVerbs{{
-    {"CAPA", Verb::kCapa}, {"STLS", Verb::kStls}, {"USER", Verb::kUser}, {"PASS", Verb::kPass}, {"AUTH", Verb::kAuth},
-    {"QUIT", Verb::kQuit}, {"STAT", Verb::kStat}, {"LIST", Verb::kList}, {"RETR", Verb::kRetr}, {"DELE", Verb::kDele},
-    {"NOOP", Verb::kNoop}, {"RSET", Verb::kRset}, {"UIDL", Verb::kUidl}, {"TOP", Verb::kTop},   {"LAST", Verb::kLast},
+    {"CAPA", Verb::kCapa},
+    {"STLS", Verb::kStls},
+    {"USER", Verb::kUser},
+    {"PASS", Verb::kPass},
+    {"AUTH", Verb::kAuth},
+    {"QUIT", Verb::kQuit},
+    {"STAT", Verb::kStat},
+    {"LIST", Verb::kList},
+    {"RETR", Verb::kRetr},
+    {"DELE", Verb::kDele},
+    {"NOOP", Verb::kNoop},
+    {"RSET", Verb::kRset},
+    {"UIDL", Verb::kUidl},
+    {"TOP", Verb::kTop},
+    {"LAST", Verb::kLast},
 }};
 
 }  // namespace

@@ -7,7 +7,22 @@
 namespace postern::pop3 {
 
 enum class Verb : uint8_t {
-  kUnknown, kCapa, kStls, kUser, kPass, kAuth, kQuit, kStat, kList, kRetr, kDele, kNoop, kRset, kUidl, kTop, kLast,
+  kUnknown,
+  kCapa,
+  kStls,
+  kUser,
+  kPass,
+  kAuth,
+  kQuit,
+  kStat,
+  kList,
+  kRetr,
+  kDele,
+  kNoop,
+  kRset,
+  kUidl,
+  kTop,
+  kLast,
 };
 
 struct Command {

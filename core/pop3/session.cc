@@ -20,8 +20,8 @@ constexpr size_t kBufferedBytesMax = 32768;
 constexpr uint32_t kBadCommandsMaxBeforeLogin = 3;  // Dovecot's CLIENT_MAX_BAD_COMMANDS
 constexpr uint32_t kBadCommandsMax = 21;
 
-// From where on `line` must not be seen; its size: nothing. `ended`: its line end has come. What is no command is a SASL
-// response, perhaps; the first letters of a command that may yet become one are none.
+// From where on `line` must not be seen; its size: nothing. `ended`: its line end has come. What is no command is a
+// SASL response, perhaps; the first letters of a command that may yet become one are none.
 size_t SecretFrom(std::string_view line, bool ended) {
   const Verb verb = ParseCommand(line).verb;
   if (verb == Verb::kPass || verb == Verb::kAuth) return std::min(line.size(), line.find(' ') + 1);  // npos + 1 is 0
@@ -94,7 +94,9 @@ void Pop3Session::Step(const Event& event, Context& context) {
   } else if (const auto* timer = std::get_if<TimerFired>(&event)) {
     OnTimer(timer->op.tag, context);
   } else if (const auto* closed = std::get_if<PeerClosed>(&event)) {
-    End(context, closed->why.ok() ? "Connection closed" : "Connection closed: " + std::string(postern::Message(closed->why)), true);
+    End(context,
+        closed->why.ok() ? "Connection closed" : "Connection closed: " + std::string(postern::Message(closed->why)),
+        true);
   } else if (std::holds_alternative<Shutdown>(event)) {
     if (std::holds_alternative<Updating>(state_)) return;  // the deletions are under way: they are answered first
     if (ReadyForLine()) Say("-ERR [SYS/TEMP] Server shutting down.", context);  // not into the middle of a message
@@ -246,20 +248,21 @@ void Pop3Session::End(Context& context, std::string_view why, bool client_gone) 
   const MachineId machine = MachineOf(conn_);
   if (account_ != nullptr) {
     RecordRead(context);
-    const std::string text =
-        "pop3(" + user_ + ")<" + std::to_string(directory_.LogPid(conn_)) + "><" + session_id_ + ">: Disconnected: " +
-        std::string(why) + " " + LogoutFacts();
+    const std::string text = "pop3(" + user_ + ")<" + std::to_string(directory_.LogPid(conn_)) + "><" + session_id_ +
+                             ">: Disconnected: " + std::string(why) + " " + LogoutFacts();
     Log(context, text, Severity::kInfo, {{"event.action", "pop3.logout"}, {"user.name", user_}});
     directory_.Release(user_, machine, context);
     account_ = nullptr;
   } else if (mailbox_ == nullptr) {
     const auto seconds = std::to_string(static_cast<int64_t>(ToSeconds(context.now.mono - began_)));
-    std::string detail = failures_ > 0 ? "auth failed, " + std::to_string(failures_) + " attempts in " + seconds + " secs"
-                                       : "no auth attempts in " + seconds + " secs";
-    Log(context,
-        "pop3-login: Disconnected: " + std::string(why) + " (" + detail + "): user=<" + EscapeForLog(user_.empty() ? failed_user_ : user_) + ">, " +
-            (mechanism_.empty() ? "" : "method=" + mechanism_ + ", ") + "rip=" + peer_.remote.address.ToString() +
-            ", lip=" + peer_.local.address.ToString() + (tls_.active() ? ", TLS" : "") + ", session=<" + session_id_ + ">");
+    std::string detail = failures_ > 0
+                             ? "auth failed, " + std::to_string(failures_) + " attempts in " + seconds + " secs"
+                             : "no auth attempts in " + seconds + " secs";
+    Log(context, "pop3-login: Disconnected: " + std::string(why) + " (" + detail + "): user=<" +
+                     EscapeForLog(user_.empty() ? failed_user_ : user_) + ">, " +
+                     (mechanism_.empty() ? "" : "method=" + mechanism_ + ", ") +
+                     "rip=" + peer_.remote.address.ToString() + ", lip=" + peer_.local.address.ToString() +
+                     (tls_.active() ? ", TLS" : "") + ", session=<" + session_id_ + ">");
   }
   if (entered_) directory_.Leave("pop3", user_, peer_.remote.address);
   if (locked_) directory_.Leave("pop3-lock", user_, IpAddress());
@@ -274,17 +277,28 @@ void Pop3Session::End(Context& context, std::string_view why, bool client_gone) 
 std::string Pop3Session::LogoutFacts() const {
   const auto value = [&](std::string_view name) -> std::optional<std::string> {
     switch (name.size() == 1 ? name[0] : '\0') {
-      case 't': return std::to_string(top_count_);
-      case 'p': return std::to_string(top_bytes_);
-      case 'r': return std::to_string(retr_count_);
-      case 'b': return std::to_string(retr_bytes_);
-      case 'd': return std::to_string(deleted_count_);
-      case 'm': return std::to_string(messages_.size());
-      case 's': return std::to_string(mailbox_bytes_);
-      case 'i': return std::to_string(in_bytes_);
-      case 'o': return std::to_string(out_bytes_);
-      case 'u': return std::string();  // a hash of UIDLs that changed; we keep none
-      default: return name == "session" ? std::optional(session_id_) : std::nullopt;
+      case 't':
+        return std::to_string(top_count_);
+      case 'p':
+        return std::to_string(top_bytes_);
+      case 'r':
+        return std::to_string(retr_count_);
+      case 'b':
+        return std::to_string(retr_bytes_);
+      case 'd':
+        return std::to_string(deleted_count_);
+      case 'm':
+        return std::to_string(messages_.size());
+      case 's':
+        return std::to_string(mailbox_bytes_);
+      case 'i':
+        return std::to_string(in_bytes_);
+      case 'o':
+        return std::to_string(out_bytes_);
+      case 'u':
+        return std::string();  // a hash of UIDLs that changed; we keep none
+      default:
+        return name == "session" ? std::optional(session_id_) : std::nullopt;
     }
   };
   auto text = config::ExpandVariablesWith(config_->pop3.logout_format, value);

@@ -7,9 +7,9 @@
 //        +------------------------------+-----------------------------+                    (RETR, TOP)           v
 //                                                                        any state --disconnect, timeout--> Closed
 //
-// The list of messages is frozen when the mailbox opens; a message marked by DELE goes at QUIT and only then, in one file
-// plan: a connection that breaks deletes nothing (RFC 1939 section 6).
-// Owner: the shard. Bounded: a line of at most kLineBytesMax, one command at a time, one read of the message file ahead.
+// The list of messages is frozen when the mailbox opens; a message marked by DELE goes at QUIT and only then, in one
+// file plan: a connection that breaks deletes nothing (RFC 1939 section 6). Owner: the shard. Bounded: a line of at
+// most kLineBytesMax, one command at a time, one read of the message file ahead.
 #pragma once
 
 #include <cstdint>
@@ -73,11 +73,11 @@ class Pop3Session final : public Machine, public mailbox::AccountClient {
   // A message on its way to the client: RETR and TOP.
   struct Retrieving {
     size_t index = 0;
-    uint64_t offset_bytes = 0;     // into the file
+    uint64_t offset_bytes = 0;  // into the file
     uint64_t file_bytes = UINT64_MAX;
     int64_t body_lines_left = -1;  // TOP; -1: all
     bool in_body = false;
-    char last = '\n';              // the byte before, for dot-stuffing and CRLF
+    char last = '\n';  // the byte before, for dot-stuffing and CRLF
     char last_out = '\n';
     bool line_is_empty = true;
     bool started = false;
@@ -128,7 +128,7 @@ class Pop3Session final : public Machine, public mailbox::AccountClient {
   void EmitBytes(Retrieving& retrieving, std::string_view bytes, std::string* out) const;
   void RecordRead(Context& context);
   void OnUpdated(mailbox::Completion& completion, Context& context);
-  std::string LogoutFacts() const;  // pop3_logout_format
+  std::string LogoutFacts() const;                // pop3_logout_format
   bool WorksAround(std::string_view name) const;  // pop3_client_workarounds
 
   // ---- all states ----
@@ -149,20 +149,20 @@ class Pop3Session final : public Machine, public mailbox::AccountClient {
                Closed>
       state_;
 
-  std::string input_;           // a line not complete yet, or lines behind a command under way
+  std::string input_;            // a line not complete yet, or lines behind a command under way
   size_t input_taken_ = 0;       // of input_, inside TakeLines: lines that were handled already
   bool input_overlong_ = false;  // the rest of an overlong line is thrown away
   bool paused_ = false;
 
-  std::string user_;            // USER, later the login
-  std::string failed_user_;     // of the last login that failed, for the log
+  std::string user_;         // USER, later the login
+  std::string failed_user_;  // of the last login that failed, for the log
   std::string mechanism_;
-  uint32_t failures_ = 0;       // of logins
+  uint32_t failures_ = 0;  // of logins
   uint32_t bad_commands_ = 0;
-  int updates_open_ = 0;        // of QUIT
+  int updates_open_ = 0;  // of QUIT
   bool delete_failed_ = false;
-  bool entered_ = false;        // counted in Directory::Enter
-  bool locked_ = false;         // the same, of pop3_lock_session
+  bool entered_ = false;  // counted in Directory::Enter
+  bool locked_ = false;   // the same, of pop3_lock_session
   mailbox::Account* account_ = nullptr;
   std::shared_ptr<const mailbox::Actor> actor_;  // after login
   std::shared_ptr<mailbox::MailboxState> mailbox_;

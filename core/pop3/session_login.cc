@@ -180,7 +180,8 @@ void Pop3Session::Fail(const auth::Exchange& exchange, const auth::Step& step, C
                                 ? "-ERR [SYS/TEMP] Temporary authentication failure."
                                 : "-ERR [AUTH] Authentication failed.";
   state_ = Delaying{reply};
-  context.out.Put(SetTimer{.op = {MachineOf(conn_), kDelayTimer}, .at = context.now.mono + config_->auth.failure_delay});
+  context.out.Put(
+      SetTimer{.op = {MachineOf(conn_), kDelayTimer}, .at = context.now.mono + config_->auth.failure_delay});
 }
 
 void Pop3Session::Succeed(const auth::Exchange& exchange, Context& context) {
@@ -222,8 +223,8 @@ void Pop3Session::Enter(Context& context) {
     return End(context, "Internal error");
   }
   Log(context,
-      "pop3-login: Login: user=<" + EscapeForLog(user_) + ">, method=" + mechanism_ + ", rip=" +
-          peer_.remote.address.ToString() + ", lip=" + peer_.local.address.ToString() + ", mpid=" +
+      "pop3-login: Login: user=<" + EscapeForLog(user_) + ">, method=" + mechanism_ +
+          ", rip=" + peer_.remote.address.ToString() + ", lip=" + peer_.local.address.ToString() + ", mpid=" +
           std::to_string(directory_.LogPid(conn_)) + (tls_.active() ? ", TLS" : "") + ", session=<" + session_id_ + ">",
       Severity::kInfo, {{"event.action", "pop3.login"}, {"user.name", user_}});
   account_ = *account;

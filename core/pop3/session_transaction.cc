@@ -26,8 +26,10 @@ void Pop3Session::OnSelected(mailbox::Completion& completion, Context& context) 
   }
   if (auto* selected = std::get_if<mailbox::SelectResult>(&completion.outcome)) {
     mailbox_ = selected->state;
-    // The sizes of STAT and LIST are those with CRLF line ends (RFC 1939 section 11): known for all before the client asks.
-    account_->LoadFacts({MachineOf(conn_), kFactsTag}, *mailbox_, mailbox_->uids, /*sizes=*/true, /*dates=*/false, context);
+    // The sizes of STAT and LIST are those with CRLF line ends (RFC 1939 section 11): known for all before the client
+    // asks.
+    account_->LoadFacts({MachineOf(conn_), kFactsTag}, *mailbox_, mailbox_->uids, /*sizes=*/true, /*dates=*/false,
+                        context);
     return;
   }
   FillMessages();
@@ -39,7 +41,8 @@ void Pop3Session::FillMessages() {
   mailbox::Keywords hidden = 0;  // pop3_deleted_flag: deleted for POP3, not for IMAP
   const auto& names = mailbox_->keyword_names;
   for (size_t i = 0; i < names.size() && i < mailbox::kKeywordCountMax; ++i) {
-    if (!names[i].empty() && EqualsIgnoringCase(names[i], config_->pop3.deleted_flag)) hidden |= mailbox::Keywords{1} << i;
+    if (!names[i].empty() && EqualsIgnoringCase(names[i], config_->pop3.deleted_flag))
+      hidden |= mailbox::Keywords{1} << i;
   }
   messages_.reserve(mailbox_->count());
   std::vector<std::pair<uint32_t, Message>> ordered;  // by dovecot-uidlist
@@ -47,9 +50,8 @@ void Pop3Session::FillMessages() {
     const uint64_t size = mailbox_->crlf_sizes[row];
     if (size == mailbox::kUnknownSize) continue;  // its file went while the mailbox was opened
     if ((mailbox_->keywords[row] & hidden) != 0) continue;
-    const Message message{.uid = mailbox_->uids[row],
-                          .size_bytes = size,
-                          .was_seen = (mailbox_->flags[row] & mailbox::kSeen) != 0};
+    const Message message{
+        .uid = mailbox_->uids[row], .size_bytes = size, .was_seen = (mailbox_->flags[row] & mailbox::kSeen) != 0};
     mailbox_bytes_ += size;
     const uint32_t order = mailbox_->Pop3OrderOf(message.uid);
     if (order == 0) {
@@ -58,8 +60,9 @@ void Pop3Session::FillMessages() {
       ordered.emplace_back(order, message);
     }
   }
-  std::sort(ordered.begin(), ordered.end(),
-            [](const auto& a, const auto& b) { return std::pair(a.first, a.second.uid) < std::pair(b.first, b.second.uid); });
+  std::sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.first, a.second.uid) < std::pair(b.first, b.second.uid);
+  });
   messages_.insert(messages_.begin(), ordered.size(), Message());
   for (size_t i = 0; i < ordered.size(); ++i) messages_[i] = ordered[i].second;
   for (size_t i = 0; i < messages_.size(); ++i) {
@@ -96,7 +99,8 @@ void Pop3Session::HandleTransaction(const Command& command, Context& context) {
       break;
   }
   ++bad_commands_;
-  Say(command.name.empty() ? "-ERR Unknown command." : "-ERR Unknown command: " + EscapeForLog(command.name, 40), context);
+  Say(command.name.empty() ? "-ERR Unknown command." : "-ERR Unknown command: " + EscapeForLog(command.name, 40),
+      context);
 }
 
 void Pop3Session::HandleReset(Context& context) {
@@ -142,7 +146,8 @@ bool Pop3Session::TakeMessage(std::string_view* arguments, size_t* index, Contex
   }
   if (end != word.data() + word.size()) {
     ++bad_commands_;
-    Say("-ERR Noise after message number: " + EscapeForLog(std::string_view(end, word.data() + word.size()), 40), context);
+    Say("-ERR Noise after message number: " + EscapeForLog(std::string_view(end, word.data() + word.size()), 40),
+        context);
     return false;
   }
   if (number == 0 || number > messages_.size()) {
@@ -225,7 +230,8 @@ void Pop3Session::HandleRetr(std::string_view arguments, bool top, Context& cont
   size_t index = 0;
   Retrieving retrieving;
   if (top) {
-    if (!TakeMessage(&arguments, &index, context) || !TakeLineCount(arguments, &retrieving.body_lines_left, context)) return;
+    if (!TakeMessage(&arguments, &index, context) || !TakeLineCount(arguments, &retrieving.body_lines_left, context))
+      return;
   } else if (!TakeOnlyMessage(arguments, &index, context)) {
     return;
   }
@@ -258,8 +264,8 @@ bool Pop3Session::TakeLineCount(std::string_view arguments, int64_t* lines, Cont
 void Pop3Session::RequestRead(Retrieving& retrieving, Context& context) {
   if (retrieving.reading) return;
   retrieving.reading = true;
-  account_->ReadMessage({MachineOf(conn_), kReadTag}, *mailbox_, messages_[retrieving.index].uid, retrieving.offset_bytes,
-                        kReadBytes, context);
+  account_->ReadMessage({MachineOf(conn_), kReadTag}, *mailbox_, messages_[retrieving.index].uid,
+                        retrieving.offset_bytes, kReadBytes, context);
 }
 
 void Pop3Session::OnRead(mailbox::Completion& completion, Context& context) {
@@ -314,7 +320,8 @@ void Pop3Session::OnRead(mailbox::Completion& completion, Context& context) {
   state_ = Transaction{};
 }
 
-// File bytes as the wire wants them: CRLF line ends (an LF behind a CR is one already), dots stuffed, TOP's end counted.
+// File bytes as the wire wants them: CRLF line ends (an LF behind a CR is one already), dots stuffed, TOP's end
+// counted.
 void Pop3Session::EmitBytes(Retrieving& retrieving, std::string_view bytes, std::string* out) const {
   out->reserve(out->size() + bytes.size() + bytes.size() / 16 + 64);
   const bool top = retrieving.body_lines_left >= 0;

@@ -99,9 +99,9 @@ std::string FormatEnvelope(const Envelope& envelope) {
   add("smtputf8", envelope.smtputf8 ? "1" : "0");
   add("sender", Word(envelope.null_sender ? "" : envelope.sender.Quoted()));
   for (const QueuedRecipient& recipient : envelope.recipients) {
-    add("recipient", Word(recipient.address.Quoted()) + " " + Word(recipient.transport) + " " + Word(recipient.nexthop) + " " +
-                         Word(recipient.original) + " " + Word(recipient.original_recipient) + " " +
-                         std::to_string(recipient.notify));
+    add("recipient", Word(recipient.address.Quoted()) + " " + Word(recipient.transport) + " " +
+                         Word(recipient.nexthop) + " " + Word(recipient.original) + " " +
+                         Word(recipient.original_recipient) + " " + std::to_string(recipient.notify));
   }
   return text.append(kMessageMark);
 }
@@ -161,15 +161,24 @@ StatusOr<QueueHead> ParseQueueHead(std::string_view text) {
 
 std::string_view FolderName(Folder folder) {
   switch (folder) {
-    case Folder::kTmp: return "tmp";
-    case Folder::kIncoming: return "incoming";
-    case Folder::kDeferred: return "deferred";
-    case Folder::kHold: return "hold";
-    case Folder::kCorrupt: return "corrupt";
-    case Folder::kJournal: return "journal";
-    case Folder::kMaildrop: return "maildrop";
-    case Folder::kRequests: return "requests";
-    case Folder::kSpare: return "spare";
+    case Folder::kTmp:
+      return "tmp";
+    case Folder::kIncoming:
+      return "incoming";
+    case Folder::kDeferred:
+      return "deferred";
+    case Folder::kHold:
+      return "hold";
+    case Folder::kCorrupt:
+      return "corrupt";
+    case Folder::kJournal:
+      return "journal";
+    case Folder::kMaildrop:
+      return "maildrop";
+    case Folder::kRequests:
+      return "requests";
+    case Folder::kSpare:
+      return "spare";
   }
   return "corrupt";
 }
@@ -186,7 +195,8 @@ FilePlan PlanEnqueue(EnqueueRequest request) {
   FilePlan plan;
   if (request.make_folders) plan = PlanFolders(request.queue_directory);
   if (request.spilled) {
-    plan.stages.push_back({Append{.path = request.tmp_path, .at_bytes = request.spilled_bytes, .bytes = Chain(std::move(request.trailer))}});
+    plan.stages.push_back({Append{
+        .path = request.tmp_path, .at_bytes = request.spilled_bytes, .bytes = Chain(std::move(request.trailer))}});
   } else {
     Chain chain(std::move(request.envelope));
     for (SharedBytes& piece : request.message) chain.Append(std::move(piece));
@@ -196,7 +206,8 @@ FilePlan PlanEnqueue(EnqueueRequest request) {
                                   .spares = FolderPath(request.queue_directory, Folder::kSpare)}});
   }
   plan.stages.push_back({SyncFile{request.tmp_path}});
-  plan.stages.push_back({Rename{.from = request.tmp_path, .to = FilePath(request.queue_directory, request.folder, request.id)}});
+  plan.stages.push_back(
+      {Rename{.from = request.tmp_path, .to = FilePath(request.queue_directory, request.folder, request.id)}});
   if (!PLANTED("spool_rename_without_sync_dir")) {
     plan.stages.push_back({SyncDir{FolderPath(request.queue_directory, request.folder)}});
   }

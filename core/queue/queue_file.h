@@ -10,13 +10,13 @@
 //   <the message's bytes as a Maildir would hold them: LF line ends>
 //   END 00000000000000001234 89abcdef01234567     length of the message, FNV-1a 64 of all before this line
 //
-// The length stands at the end, so that a long message can be written as it comes. The file never changes afterwards: what
-// becomes of each recipient is appended to a journal beside it (journal.h). Unknown fact names are an error of this
-// version: a newer one counts up.
+// The length stands at the end, so that a long message can be written as it comes. The file never changes afterwards:
+// what becomes of each recipient is appended to a journal beside it (journal.h). Unknown fact names are an error of
+// this version: a newer one counts up.
 //
-// Folders below <queue_directory>/postern: tmp (being written), incoming (accepted, and while it is delivered), deferred (to
-// be tried again, its mtime says when), hold (released by hand), corrupt (unreadable, kept for people), journal (by id),
-// maildrop (what `sendmail` left, maildrop.h), requests (what people ask of the queue, request.h).
+// Folders below <queue_directory>/postern: tmp (being written), incoming (accepted, and while it is delivered),
+// deferred (to be tried again, its mtime says when), hold (released by hand), corrupt (unreadable, kept for people),
+// journal (by id), maildrop (what `sendmail` left, maildrop.h), requests (what people ask of the queue, request.h).
 #pragma once
 
 #include <cstdint>
@@ -49,10 +49,10 @@ struct Envelope {
   bool null_sender = false;
   routing::Mailbox sender;
   std::string trace_id;
-  std::string body;         // "", "7BIT", "8BITMIME"
+  std::string body;  // "", "7BIT", "8BITMIME"
   bool smtputf8 = false;
-  std::string ret;          // "", "FULL", "HDRS"
-  std::string envelope_id;  // ENVID
+  std::string ret;                                                                      // "", "FULL", "HDRS"
+  std::string envelope_id;                                                              // ENVID
   std::string client_name, client_address, helo, protocol, sasl_method, sasl_username;  // for logs and policies
   std::vector<QueuedRecipient> recipients;
   bool delay_told = false;  // of the journal: the sender was warned
@@ -102,7 +102,7 @@ StatusOr<QueueHead> ParseQueueHead(std::string_view text);
 // What follows the message is so long.
 inline constexpr uint64_t kTrailerBytes = 1 + 4 + 20 + 1 + 16 + 1;  // "\nEND " number " " checksum "\n"
 
-// ---- places and plans ------------------------------------------------------------------------------------------------------
+// ---- places and plans -----------------------------------------------------------------------------------------------
 
 enum class Folder : uint8_t { kTmp, kIncoming, kDeferred, kHold, kCorrupt, kJournal, kMaildrop, kRequests, kSpare };
 std::string_view FolderName(Folder folder);
@@ -114,13 +114,13 @@ struct EnqueueRequest {
   std::string queue_directory;
   Folder folder = Folder::kIncoming;
   std::string id;
-  Path tmp_path;                 // in kTmp, unlike that of any other attempt
-  std::string envelope;          // FormatEnvelope
+  Path tmp_path;                     // in kTmp, unlike that of any other attempt
+  std::string envelope;              // FormatEnvelope
   std::vector<SharedBytes> message;  // what follows it, in pieces; empty where it is spilled
-  bool spilled = false;          // `tmp_path` holds envelope and message already
-  uint64_t spilled_bytes = 0;    // its length
-  std::string trailer;           // FormatTrailer
-  bool make_folders = false;     // a second try after kNotFound
+  bool spilled = false;              // `tmp_path` holds envelope and message already
+  uint64_t spilled_bytes = 0;        // its length
+  std::string trailer;               // FormatTrailer
+  bool make_folders = false;         // a second try after kNotFound
 };
 // Written, flushed, named, its name flushed: after PlanDone the message survives power loss.
 FilePlan PlanEnqueue(EnqueueRequest request);

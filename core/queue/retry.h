@@ -28,9 +28,9 @@ struct RetrySettings {  // postconf(5), with its defaults
 };
 
 struct RetryFacts {
-  WallTime arrived;          // may lie in the future: the age is 0 then
+  WallTime arrived;  // may lie in the future: the age is 0 then
   bool null_sender = false;
-  bool warned = false;       // the delay notice is out already
+  bool warned = false;  // the delay notice is out already
 };
 
 struct RetryDecision {

@@ -81,9 +81,7 @@ Instant RetryQueue::NextScan() const {
   return std::max(*beyond_, *scan_began_ + std::max(settings_.queue_run_delay, Seconds(1)));
 }
 
-bool RetryQueue::WantsScan(Instant now) const {
-  return !scanning_ && (flush_wanted_ || beyond_) && NextScan() <= now;
-}
+bool RetryQueue::WantsScan(Instant now) const { return !scanning_ && (flush_wanted_ || beyond_) && NextScan() <= now; }
 
 void RetryQueue::ScanBegins(Instant now) {
   scanning_ = true;

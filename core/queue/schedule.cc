@@ -149,9 +149,8 @@ void Schedule::AddGroups(uint32_t number, std::vector<RecipientGroup> groups, Sc
     if (group.recipients.empty()) continue;
     const uint32_t to = DestinationFor(group.destination);
     if (const ActiveDestination& destination = destinations_[to]; destination.window.dead()) {
-      report->deferred.push_back({.message = messages_[number].id,
-                                  .group = std::move(group),
-                                  .reason = *destination.failure});
+      report->deferred.push_back(
+          {.message = messages_[number].id, .group = std::move(group), .reason = *destination.failure});
       continue;
     }
     messages_[number].held_count += group.recipients.size();
@@ -280,8 +279,7 @@ StatusOr<ScheduleReport> Schedule::Finished(DeliveryId id, Verdict verdict, Inst
   SetTrust(to, verdict == Verdict::kUnreachable ? kDoubtful : kTried);
   if (destination.window.dead() && !was_dead) {
     destination.failure = std::make_unique<UnreachableReason>(std::move(reason));
-    destination.until =
-        now + std::max(settings_.minimal_backoff_time, transport.settings->destination_rate_delay);
+    destination.until = now + std::max(settings_.minimal_backoff_time, transport.settings->destination_rate_delay);
     dead_.emplace(destination.until, to);
     DeferWaiting(to, &report);
   }

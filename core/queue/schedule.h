@@ -20,12 +20,13 @@
 //
 // The order of deliveries:
 // 1. Transports that may begin a delivery (process_limit) take turns.
-// 2. In a transport, destinations that may get one (window, rate delay, something waits) take turns in four queues: tried
+// 2. In a transport, destinations that may get one (window, rate delay, something waits) take turns in four queues:
+// tried
 //    or doubtful ones (not reached yet, or the last verdict was kUnreachable), with a small message next or a mailing.
 //    Tried and doubtful alternate, but a doubtful one gets one delivery at a time, all of them together only a part of
-//    the process limit (doubtful_percent), and one of them is dead at its first failure while the active queue is nearly
-//    full (7/8). Postfix does none of this, and a few hundred dead destinations whose connections take long to fail hold
-//    all of its processes and its active queue.
+//    the process limit (doubtful_percent), and one of them is dead at its first failure while the active queue is
+//    nearly full (7/8). Postfix does none of this, and a few hundred dead destinations whose connections take long to
+//    fail hold all of its processes and its active queue.
 // 3. Small messages overtake mailings (those of minimum_delivery_slots * slot_cost deliveries and more) by SlotAccount,
 //    both between destinations and within one. Small messages of one destination go first in, first out; its mailings
 //    take turns, a delivery each.
@@ -60,12 +61,12 @@
 
 namespace postern::queue {
 
-struct TransportSettings {  // postconf(5), with its defaults; the names without "default_" or TRANSPORT_
-  uint32_t process_limit = 100;                // master.cf's maxproc; 0: none
-  uint32_t destination_recipient_limit = 50;   // of one delivery; 0: none
+struct TransportSettings {       // postconf(5), with its defaults; the names without "default_" or TRANSPORT_
+  uint32_t process_limit = 100;  // master.cf's maxproc; 0: none
+  uint32_t destination_recipient_limit = 50;  // of one delivery; 0: none
   WindowSettings window;
-  Duration destination_rate_delay;             // between deliveries to one destination, one at a time; 0: none
-  uint32_t delivery_slot_cost = 5;             // 0: messages never overtake; 1 counts as 2
+  Duration destination_rate_delay;  // between deliveries to one destination, one at a time; 0: none
+  uint32_t delivery_slot_cost = 5;  // 0: messages never overtake; 1 counts as 2
   uint32_t delivery_slot_loan = 3;
   uint32_t delivery_slot_discount_percent = 50;
   uint32_t minimum_delivery_slots = 3;
@@ -76,16 +77,16 @@ struct TransportSettings {  // postconf(5), with its defaults; the names without
 struct ScheduleSettings {
   TransportSettings default_transport;
   std::map<std::string, TransportSettings, std::less<>> transports;  // those with settings of their own
-  uint64_t message_active_limit = 20000;     // qmgr_message_active_limit
-  uint64_t message_recipient_limit = 20000;  // qmgr_message_recipient_limit
-  uint64_t message_recipient_minimum = 10;   // qmgr_message_recipient_minimum
-  uint64_t recipient_refill_limit = 100;     // default_recipient_refill_limit
-  Duration minimal_backoff_time = Seconds(300);  // how long a destination is dead
+  uint64_t message_active_limit = 20000;                             // qmgr_message_active_limit
+  uint64_t message_recipient_limit = 20000;                          // qmgr_message_recipient_limit
+  uint64_t message_recipient_minimum = 10;                           // qmgr_message_recipient_minimum
+  uint64_t recipient_refill_limit = 100;                             // default_recipient_refill_limit
+  Duration minimal_backoff_time = Seconds(300);                      // how long a destination is dead
 };
 
 struct Destination {
   std::string transport;
-  std::string nexthop;    // in lower case
+  std::string nexthop;  // in lower case
   // Where destination_recipient_limit is 1 each recipient is a destination of its own (postconf(5)): its local part
   // without extension, in lower case. Empty otherwise.
   std::string recipient;

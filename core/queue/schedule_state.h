@@ -97,15 +97,15 @@ struct WaitingEntry {  // what one message still has for one destination
   std::vector<uint32_t> recipients;
   size_t handed_out_count = 0;  // of `recipients`, from the front
   Lane lane = kSmall;
-  TurnQueue::Turn turn = 0;      // among the destination's of its lane
-  size_t place_in_message = 0;   // of ActiveMessage::entries
+  TurnQueue::Turn turn = 0;     // among the destination's of its lane
+  size_t place_in_message = 0;  // of ActiveMessage::entries
   size_t waiting_count() const { return recipients.size() - handed_out_count; }
 };
 
 struct ActiveMessage {
   std::string id;
-  uint64_t number = 0;               // in the order of Add()
-  uint64_t held_count = 0;           // recipients in memory: waiting and under way
+  uint64_t number = 0;      // in the order of Add()
+  uint64_t held_count = 0;  // recipients in memory: waiting and under way
   uint64_t under_way_count = 0;
   uint64_t on_disk_count = 0;        // recipients
   uint64_t deliveries_estimate = 0;  // at Add()

@@ -23,8 +23,8 @@ namespace postern::queue {
 using config::Feedback;
 
 struct WindowSettings {
-  uint32_t initial = 5;   // initial_destination_concurrency; at least 1, at most `limit`
-  uint32_t limit = 20;    // default_destination_concurrency_limit; 0: none
+  uint32_t initial = 5;  // initial_destination_concurrency; at least 1, at most `limit`
+  uint32_t limit = 20;   // default_destination_concurrency_limit; 0: none
   Feedback positive, negative;
   uint32_t failed_cohort_limit = 1;  // default_destination_concurrency_failed_cohort_limit; 0: never dead
 };
@@ -45,8 +45,8 @@ class ConcurrencyWindow {
 
  private:
   uint32_t size_ = 0;
-  double success_ = 0;         // [0, 1)
-  double failure_ = 0;         // [0, 1)
+  double success_ = 0;  // [0, 1)
+  double failure_ = 0;  // [0, 1)
   double failed_cohorts_ = 0;
 };
 

@@ -8,18 +8,23 @@
 namespace postern::routing {
 namespace {
 
-constexpr size_t kLabelBytesMax = 63;   // RFC 1035 section 2.3.4
+constexpr size_t kLabelBytesMax = 63;    // RFC 1035 section 2.3.4
 constexpr size_t kDomainBytesMax = 255;  // RFC 5321 section 4.5.3.1.2
 
 bool IsSpace(char c) { return c == ' ' || c == '\t'; }
 bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 // What can't stand in a local part outside quotes; '@' is looked at by its place.
-bool IsSpecial(char c) { return IsSpace(c) || IsControl(c) || c == '<' || c == '>' || c == '(' || c == ')' || c == ',' || c == ';' || c == '"'; }
+bool IsSpecial(char c) {
+  return IsSpace(c) || IsControl(c) || c == '<' || c == '>' || c == '(' || c == ')' || c == ',' || c == ';' || c == '"';
+}
 bool IsAlnum(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         static_cast<unsigned char>(c) >= 0x80;
 }
 // RFC 5322 section 3.2.3: what a dot-atom is made of.
-bool IsAtomText(char c) { return IsAlnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos; }
+bool IsAtomText(char c) {
+  return IsAlnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+}
 
 std::string_view Trim(std::string_view text) {
   while (!text.empty() && IsSpace(text.front())) text.remove_prefix(1);
@@ -47,9 +52,12 @@ size_t LastAt(std::string_view text) {
   size_t found = std::string_view::npos;
   bool quoted = false;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\') ++i;
-    else if (text[i] == '"') quoted = !quoted;
-    else if (text[i] == '@' && !quoted) found = i;
+    if (text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      quoted = !quoted;
+    else if (text[i] == '@' && !quoted)
+      found = i;
   }
   return found;
 }
@@ -142,7 +150,8 @@ std::optional<EnvelopePath> TakePath(std::string_view* text, PathForm form) {
   auto mailbox = ParseMailbox(inner);
   if (!mailbox) return std::nullopt;
   path.mailbox = *std::move(mailbox);
-  path.internationalized = std::any_of(inner.begin(), inner.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+  path.internationalized =
+      std::any_of(inner.begin(), inner.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
   if (path.internationalized && !IsUtf8(inner)) return std::nullopt;  // RFC 6531 section 3.3
   return path;
 }
@@ -202,7 +211,11 @@ bool IsAddressLiteral(std::string_view text) {
 bool IsUtf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    const size_t length = lead < 0x80                   ? 1
+                          : lead >= 0xc2 && lead < 0xe0 ? 2
+                          : lead >= 0xe0 && lead < 0xf0 ? 3
+                          : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                        : 0;
     if (length == 0 || length > text.size() - i) return false;
     for (size_t k = 1; k < length; ++k) {
       if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;

@@ -11,7 +11,6 @@
 #include <string>
 #include <string_view>
 
-
 namespace postern::routing {
 
 // RFC 5321 section 4.5.3.1.3 allows 256 octets; Postfix takes what a command line can hold. So do we, up to this.
@@ -31,17 +30,17 @@ struct Mailbox {
 };
 
 struct EnvelopePath {
-  bool null = false;        // "<>"
+  bool null = false;  // "<>"
   Mailbox mailbox;
-  bool source_routed = false;  // "@a,@b:" stood before it and was dropped (RFC 5321 appendix C)
+  bool source_routed = false;      // "@a,@b:" stood before it and was dropped (RFC 5321 appendix C)
   bool internationalized = false;  // beyond ASCII
 };
 
 // Strict: angle brackets are required (strict_rfc821_envelopes).
 enum class PathForm { kTolerant, kStrict };
 
-// Takes one path from the front of `*text`, which begins right behind "FROM:" or "TO:"; `*text` is then what follows it.
-// nullopt: no address, and `*text` is unspecified. A path without brackets ends at white space.
+// Takes one path from the front of `*text`, which begins right behind "FROM:" or "TO:"; `*text` is then what follows
+// it. nullopt: no address, and `*text` is unspecified. A path without brackets ends at white space.
 std::optional<EnvelopePath> TakePath(std::string_view* text, PathForm form);
 
 // A mailbox without angle brackets, as tables and VRFY hold it: all of `text`.
@@ -53,6 +52,5 @@ bool IsHostName(std::string_view name);
 // "[192.0.2.1]", "[IPv6:...]".
 bool IsAddressLiteral(std::string_view text);
 bool IsUtf8(std::string_view text);
-
 
 }  // namespace postern::routing

@@ -12,7 +12,8 @@ bool IsOwnLiteral(std::string_view domain, const config::Routing& routing) {
   std::string_view inner = domain.substr(1, domain.size() - 2);
   if (const size_t colon = inner.find(':'); colon == 4) inner.remove_prefix(5);  // "IPv6:"
   const auto address = IpAddress::Parse(inner);
-  return address && std::find(routing.own_addresses.begin(), routing.own_addresses.end(), *address) != routing.own_addresses.end();
+  return address &&
+         std::find(routing.own_addresses.begin(), routing.own_addresses.end(), *address) != routing.own_addresses.end();
 }
 
 }  // namespace

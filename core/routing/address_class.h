@@ -1,5 +1,5 @@
-// Postfix's five address classes: each domain is in exactly one, and the class says which table knows its recipients and
-// which transport delivers to it (ADDRESS_CLASS_README's facts).
+// Postfix's five address classes: each domain is in exactly one, and the class says which table knows its recipients
+// and which transport delivers to it (ADDRESS_CLASS_README's facts).
 #pragma once
 
 #include <cstdint>

@@ -33,7 +33,8 @@ StatusOr<std::vector<Mailbox>> LookUp(const Mailbox& mailbox, const config::Rout
       return Unavailable("unreasonable virtual_alias_maps address length");
     }
     targets.push_back(*std::move(target));
-    if (targets.size() > routing.virtual_alias_expansion_limit) return Unavailable("unreasonable virtual_alias_maps map expansion size");
+    if (targets.size() > routing.virtual_alias_expansion_limit)
+      return Unavailable("unreasonable virtual_alias_maps map expansion size");
   }
   return targets;
 }
@@ -60,7 +61,8 @@ StatusOr<std::vector<Mailbox>> ExpandAliases(const Mailbox& mailbox, const confi
       for (const Level& above : levels) {
         if (above.key == key) return Unavailable("virtual_alias_maps loop");
       }
-      if (levels.size() > routing.virtual_alias_recursion_limit) return Unavailable("unreasonable virtual_alias_maps map nesting");
+      if (levels.size() > routing.virtual_alias_recursion_limit)
+        return Unavailable("unreasonable virtual_alias_maps map nesting");
       auto targets = LookUp(target, routing);
       if (!targets.ok()) return targets.status();
       if (!targets->empty()) {
@@ -70,7 +72,8 @@ StatusOr<std::vector<Mailbox>> ExpandAliases(const Mailbox& mailbox, const confi
     }
     done.insert(key);
     finals.push_back(target);
-    if (finals.size() > routing.virtual_alias_expansion_limit) return Unavailable("unreasonable virtual_alias_maps map expansion size");
+    if (finals.size() > routing.virtual_alias_expansion_limit)
+      return Unavailable("unreasonable virtual_alias_maps map expansion size");
   }
   return finals;
 }
@@ -86,7 +89,9 @@ std::vector<std::string_view> SplitAddresses(std::string_view value) {
       continue;
     }
     if (!end && value[i] == '"') quoted = !quoted;
-    const bool separator = end || (!quoted && (value[i] == ',' || value[i] == ' ' || value[i] == '\t' || value[i] == '\r' || value[i] == '\n'));
+    const bool separator =
+        end ||
+        (!quoted && (value[i] == ',' || value[i] == ' ' || value[i] == '\t' || value[i] == '\r' || value[i] == '\n'));
     if (!separator) continue;
     if (i > start) words.push_back(value.substr(start, i - start));
     start = i + 1;

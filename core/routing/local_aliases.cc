@@ -21,8 +21,8 @@ struct LocalLevel {
   size_t next = 0;
   bool in_list = false;     // of a list that is included
   bool of_pattern = false;  // what matched may be part of the targets: a sender's words
-  std::string unmatched;  // "+ext" of the name that the alias was found without
-  std::string extension;  // what of it goes on to the targets
+  std::string unmatched;    // "+ext" of the name that the alias was found without
+  std::string extension;    // what of it goes on to the targets
   std::optional<Mailbox> sender;
   std::vector<Mailbox> passed;
 };
@@ -57,8 +57,10 @@ class LocalExpander {
       case AliasTarget::Kind::kCommand:
       case AliasTarget::Kind::kFile:
         return FollowProgram(target);
-      case AliasTarget::Kind::kInclude: return FollowList(target.text);
-      case AliasTarget::Kind::kAddress: break;
+      case AliasTarget::Kind::kInclude:
+        return FollowList(target.text);
+      case AliasTarget::Kind::kAddress:
+        break;
     }
     auto mailbox = MappedAddress(target.text, level.passed.back(), level.extension, routing_);
     if (!mailbox) return Fail(level.passed.back(), "5.3.5", "mail system configuration error");
@@ -190,8 +192,7 @@ class LocalExpander {
 
 }  // namespace
 
-StatusOr<LocalExpansion> ExpandLocalAliases(const Mailbox& mailbox,
-                                            const std::function<bool(const Mailbox&)>& is_local,
+StatusOr<LocalExpansion> ExpandLocalAliases(const Mailbox& mailbox, const std::function<bool(const Mailbox&)>& is_local,
                                             const config::Routing& routing) {
   return LocalExpander(is_local, routing).Run(mailbox);
 }

@@ -48,8 +48,7 @@ struct LocalExpansion {
 };
 
 // `is_local`: is the address one that aliases are asked for? kUnavailable: more members than kAliasMembersMax.
-StatusOr<LocalExpansion> ExpandLocalAliases(const Mailbox& mailbox,
-                                            const std::function<bool(const Mailbox&)>& is_local,
+StatusOr<LocalExpansion> ExpandLocalAliases(const Mailbox& mailbox, const std::function<bool(const Mailbox&)>& is_local,
                                             const config::Routing& routing);
 
 }  // namespace postern::routing

@@ -21,7 +21,8 @@ std::optional<std::string> FindKey(const config::TableList& tables, std::string_
 
 size_t ExtensionStart(std::string_view local, std::string_view delimiters, bool owner_request_special) {
   if (delimiters.empty()) return std::string_view::npos;
-  if (EqualsIgnoringCase(local, "mailer-daemon") || EqualsIgnoringCase(local, "double-bounce")) return std::string_view::npos;
+  if (EqualsIgnoringCase(local, "mailer-daemon") || EqualsIgnoringCase(local, "double-bounce"))
+    return std::string_view::npos;
   if (owner_request_special && delimiters.find('-') != std::string_view::npos) {
     const bool owner = local.size() >= 6 && EqualsIgnoringCase(local.substr(0, 6), "owner-");
     const bool request = local.size() >= 8 && EqualsIgnoringCase(local.substr(local.size() - 8), "-request");
@@ -40,9 +41,8 @@ std::optional<Found> FindAddress(const config::TableList& tables, const Mailbox&
   if (tables.empty()) return std::nullopt;
   const std::string at_domain = mailbox.domain.empty() ? "" : "@" + mailbox.domain;
   const size_t extension_at =
-      forms.extension
-          ? ExtensionStart(mailbox.local, routing.recipient_delimiter, routing.local.owner_request_special)
-          : std::string::npos;
+      forms.extension ? ExtensionStart(mailbox.local, routing.recipient_delimiter, routing.local.owner_request_special)
+                      : std::string::npos;
   const std::string user = mailbox.local.substr(0, extension_at);
   const std::string extension = extension_at == std::string::npos ? "" : mailbox.local.substr(extension_at);
 

@@ -13,14 +13,14 @@
 namespace postern::routing {
 
 struct LookupForms {
-  bool bare_user = false;   // user, for domains that are this host's own
-  bool at_domain = false;   // @domain
-  bool extension = true;    // the forms without the address extension
+  bool bare_user = false;  // user, for domains that are this host's own
+  bool at_domain = false;  // @domain
+  bool extension = true;   // the forms without the address extension
 };
 
 struct Found {
   std::string value;
-  std::string extension;  // "+ext" where the match was made without it; to be carried over to a result
+  std::string extension;   // "+ext" where the match was made without it; to be carried over to a result
   bool by_domain = false;  // "@domain" matched
 };
 

@@ -56,12 +56,14 @@ StatusOr<Target> ResolveVirtualMailbox(const Mailbox& mailbox, const config::Rou
   if (found->value.empty() || found->value.back() != '/') {
     return Unavailable("virtual_mailbox_maps names an mbox for " + mailbox.Key() + ": only Maildirs are served");
   }
-  if (HasParentComponent(found->value)) return Unavailable("virtual_mailbox_maps leaves virtual_mailbox_base for " + mailbox.Key());
+  if (HasParentComponent(found->value))
+    return Unavailable("virtual_mailbox_maps leaves virtual_mailbox_base for " + mailbox.Key());
   auto uid = NumberFor(routing.virtual_uid_maps, mailbox, routing, "virtual_uid_maps");
   if (!uid.ok()) return uid.status();
   auto gid = NumberFor(routing.virtual_gid_maps, mailbox, routing, "virtual_gid_maps");
   if (!gid.ok()) return gid.status();
-  if (*uid < routing.virtual_minimum_uid) return Unavailable("bad uid " + std::to_string(*uid) + " in virtual_uid_maps");
+  if (*uid < routing.virtual_minimum_uid)
+    return Unavailable("bad uid " + std::to_string(*uid) + " in virtual_uid_maps");
   return Target(MaildirTarget{.maildir = NormalizedPath(routing.virtual_mailbox_base + "/" + found->value),
                               .owner = {.uid = *uid, .gid = *gid}});
 }
@@ -87,7 +89,8 @@ std::optional<Unknown> FindUnknown(const Mailbox& mailbox, const config::Routing
       if (routing.local_recipient_maps.empty()) return std::nullopt;
       if (FindAddress(routing.local_recipient_maps, mailbox, any, routing)) return std::nullopt;
       // aliases(5) and passwd have bare names, whatever the domain of the class.
-      if (FindAddress(routing.local_recipient_maps, {.local = mailbox.local, .domain = {}}, any, routing)) return std::nullopt;
+      if (FindAddress(routing.local_recipient_maps, {.local = mailbox.local, .domain = {}}, any, routing))
+        return std::nullopt;
       return Unknown{.table = "local recipient table", .address_class = address_class, .transport_text = {}};
     }
     case AddressClass::kVirtualAlias:
@@ -198,9 +201,8 @@ class AliasResolver {
   }
 
   static bool Contains(const std::vector<Mailbox>& mailboxes, const Mailbox& mailbox) {
-    return std::any_of(mailboxes.begin(), mailboxes.end(), [&mailbox](const Mailbox& other) {
-      return EqualsIgnoringCase(other.Key(), mailbox.Key());
-    });
+    return std::any_of(mailboxes.begin(), mailboxes.end(),
+                       [&mailbox](const Mailbox& other) { return EqualsIgnoringCase(other.Key(), mailbox.Key()); });
   }
 
   Status ExpandLocal(Item item) {

@@ -41,7 +41,7 @@ struct UserTarget {
 struct QueueTarget {
   std::string
       transport;  // "smtp", "relay", "local", what transport_maps or a *_transport parameter names, a program's word
-  std::string nexthop;    // a host, a socket, a bounce's words: as the transport reads it (core/outbound/next_hop.h)
+  std::string nexthop;  // a host, a socket, a bounce's words: as the transport reads it (core/outbound/next_hop.h)
   bool operator==(const QueueTarget&) const = default;
 };
 using Target = std::variant<MaildirTarget, UserTarget, QueueTarget>;
@@ -50,8 +50,8 @@ using Target = std::variant<MaildirTarget, UserTarget, QueueTarget>;
 struct Way {
   // owner-NAME of the list NAME that it is on: the reverse-path of its copy. nullopt: the message's own.
   std::optional<Mailbox> sender;
-  // Names of the local class whose aliases were followed, newest first: the Delivered-To fields of its copy, as local(8)
-  // puts one on what it passes on.
+  // Names of the local class whose aliases were followed, newest first: the Delivered-To fields of its copy, as
+  // local(8) puts one on what it passes on.
   std::vector<Mailbox> delivered_to;
   // All of them: a message that has one of these in a Delivered-To field already has been here (5.4.6).
   std::vector<Mailbox> passed;

@@ -20,7 +20,8 @@ bool TakeHostFromLocalPart(Mailbox* mailbox, const config::Routing& routing) {
   }
   if (routing.allow_percent_hack) {
     const size_t percent = mailbox->local.rfind('%');
-    if (percent != std::string::npos && percent > 0 && IsHostName(std::string_view(mailbox->local).substr(percent + 1))) {
+    if (percent != std::string::npos && percent > 0 &&
+        IsHostName(std::string_view(mailbox->local).substr(percent + 1))) {
       *mailbox = {.local = mailbox->local.substr(0, percent), .domain = mailbox->local.substr(percent + 1)};
       return true;
     }
@@ -36,7 +37,8 @@ void AppendDomains(Mailbox* mailbox, const config::Routing& routing) {
   }
 }
 
-std::optional<Mailbox> CanonicalBy(const config::TableList& tables, const Mailbox& mailbox, const config::Routing& routing) {
+std::optional<Mailbox> CanonicalBy(const config::TableList& tables, const Mailbox& mailbox,
+                                   const config::Routing& routing) {
   const auto found = FindAddress(tables, mailbox, {.bare_user = true, .at_domain = true}, routing);
   if (!found) return std::nullopt;
   const std::string extension = routing.propagate_extensions.canonical ? found->extension : "";
@@ -62,7 +64,8 @@ Mailbox Complete(const Mailbox& mailbox, const config::Routing& routing) {
 }
 
 Mailbox Canonical(const Mailbox& mailbox, Role role, const config::Routing& routing) {
-  const config::TableList& own = role == Role::kSender ? routing.sender_canonical_maps : routing.recipient_canonical_maps;
+  const config::TableList& own =
+      role == Role::kSender ? routing.sender_canonical_maps : routing.recipient_canonical_maps;
   Mailbox result = mailbox;
   if (auto mapped = CanonicalBy(own, result, routing)) result = *std::move(mapped);
   if (auto mapped = CanonicalBy(routing.canonical_maps, result, routing)) result = *std::move(mapped);
@@ -85,8 +88,8 @@ std::optional<Mailbox> MappedAddress(std::string_view value, const Mailbox& from
   }
   auto mapped = ParseMailbox(value);
   if (!mapped) return std::nullopt;
-  if (!extension.empty() && ExtensionStart(mapped->local, routing.recipient_delimiter, routing.local.owner_request_special) ==
-                                std::string_view::npos) {
+  if (!extension.empty() && ExtensionStart(mapped->local, routing.recipient_delimiter,
+                                           routing.local.owner_request_special) == std::string_view::npos) {
     mapped->local += extension;
   }
   return Complete(*mapped, routing);

@@ -143,8 +143,8 @@ class Shard::Impl final : public mailbox::Directory {
     touched_.push_back(account);
     if (const auto entry = sessions_.find(session); entry != sessions_.end()) entry->second.account = nullptr;
     if (--account->session_count == 0) {
-      context.out.Put(SetTimer{.op = {kShardMachine, static_cast<uint64_t>(account->id)},
-                               .at = context.now.mono + kAccountLinger});
+      context.out.Put(
+          SetTimer{.op = {kShardMachine, static_cast<uint64_t>(account->id)}, .at = context.now.mono + kAccountLinger});
     }
   }
 
@@ -190,7 +190,9 @@ class Shard::Impl final : public mailbox::Directory {
 
   const mailbox::NodeFacts& node() const override { return node_; }
 
-  uint32_t LogPid(ConnId conn) const override { return static_cast<uint32_t>(static_cast<uint64_t>(conn) % 4194303 + 1); }
+  uint32_t LogPid(ConnId conn) const override {
+    return static_cast<uint32_t>(static_cast<uint64_t>(conn) % 4194303 + 1);
+  }
 
   // Tenths of milliseconds since 2020, made to grow, then the shard: twelve digits until 2075.
   std::string NextQueueId(Context& context) override {
@@ -213,7 +215,7 @@ class Shard::Impl final : public mailbox::Directory {
   };
   struct Session {
     std::unique_ptr<Machine> machine;
-    mailbox::AccountClient* client = nullptr;  // the same object, where it uses accounts
+    mailbox::AccountClient* client = nullptr;         // the same object, where it uses accounts
     auth::VerifierClient* verifier_client = nullptr;  // the same, where another may check its login
     OpenAccount* account = nullptr;
   };
@@ -228,7 +230,8 @@ class Shard::Impl final : public mailbox::Directory {
       // It was on its way from another shard when the end was told.
       if (stopping_) StepMachine(MachineOf(adopted->conn), Shutdown{}, context);
     } else if (const auto* posted = std::get_if<Posted>(&event)) {
-      if (const auto* arrived = std::get_if<postern::Arrived>(&posted->letter)) ArrivedAt(arrived->mailbox_dir, context);
+      if (const auto* arrived = std::get_if<postern::Arrived>(&posted->letter))
+        ArrivedAt(arrived->mailbox_dir, context);
       if (const auto* queued = std::get_if<postern::Queued>(&posted->letter)) AnnounceQueued(queued->id, context);
       if (const auto* site = std::get_if<postern::FlushSite>(&posted->letter)) FlushSite(site->domain, context);
     } else if (const auto* changed = std::get_if<ConfigChanged>(&event)) {
@@ -260,7 +263,8 @@ class Shard::Impl final : public mailbox::Directory {
     } else if (id == kForeignAuthMachine || foreign_auth_.Knows(static_cast<ConnId>(id))) {
       foreign_auth_.Step(event, context);
     } else if (const auto* connected = std::get_if<ConnectDone>(&event)) {
-      if (connected->status.ok()) context.out.Put(Close{.conn = connected->conn, .kind = CloseKind::kNow});  // its asker is gone
+      if (connected->status.ok())
+        context.out.Put(Close{.conn = connected->conn, .kind = CloseKind::kNow});  // its asker is gone
     } else if (id == kShardMachine) {
       if (const auto* timer = std::get_if<TimerFired>(&event)) CloseAccount(MachineId{timer->op.tag});
     }
@@ -293,7 +297,8 @@ class Shard::Impl final : public mailbox::Directory {
     switch (listeners[index].protocol) {
       case config::Protocol::kSmtp:
       case config::Protocol::kLmtp:
-        return AddSession<smtp::SmtpSession>(id, event.conn, event, config_, *this, ForeignOf(listeners[index]), context);
+        return AddSession<smtp::SmtpSession>(id, event.conn, event, config_, *this, ForeignOf(listeners[index]),
+                                             context);
       case config::Protocol::kImap:
         return AddSession<imap::ImapSession>(id, event.conn, event, config_, *this, context);
       case config::Protocol::kPop3:
@@ -305,7 +310,8 @@ class Shard::Impl final : public mailbox::Directory {
 
   // Who checks the logins of this listener's clients, where it isn't us.
   auth::Verifier* ForeignOf(const config::Listener& listener) {
-    return listener.smtp != nullptr && listener.smtp->sasl_socket ? &foreign_auth_.At(*listener.smtp->sasl_socket) : nullptr;
+    return listener.smtp != nullptr && listener.smtp->sasl_socket ? &foreign_auth_.At(*listener.smtp->sasl_socket)
+                                                                  : nullptr;
   }
 
   void Adopt(const Adopted& event, Context& context) {

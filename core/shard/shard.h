@@ -1,7 +1,7 @@
-// The shard: all machines of one thread, and the one door to them. Whoever drives it (the daemon's loop, the simulator, a
-// recording, bytes from a fuzzer) gives it events and performs its effects; the order of its steps is the whole truth of
-// what happened. Shards share nothing: an account is owned by exactly one (a 16-bit hash of its name in the slot table), and
-// a connection moves to its account's shard after login.
+// The shard: all machines of one thread, and the one door to them. Whoever drives it (the daemon's loop, the simulator,
+// a recording, bytes from a fuzzer) gives it events and performs its effects; the order of its steps is the whole truth
+// of what happened. Shards share nothing: an account is owned by exactly one (a 16-bit hash of its name in the slot
+// table), and a connection moves to its account's shard after login.
 //
 //   Accepted -> session machine -> effects ...          PlanDone, ReadDone ... {OpId.machine} -> the machine that asked
 //   after every step: completions of accounts -> their sessions, until none is left

@@ -1,8 +1,9 @@
 // check_*_access: tables of access(5), what they are asked and what their values mean.
 //
 //   a client    its host name, its parent domains, its address, the networks the address is in (192.0.2, 192.0 ...)
-//   a name      it, its parent domains (without a leading dot: smtpd_access_maps is in parent_domain_matches_subdomains)
-//   an address  user+extension@domain, user@domain, the domain and its parents, user+extension@, user@; "<>" for none
+//   a name      it, its parent domains (without a leading dot: smtpd_access_maps is in
+//   parent_domain_matches_subdomains) an address  user+extension@domain, user@domain, the domain and its parents,
+//   user+extension@, user@; "<>" for none
 // Pattern tables are asked whole names and addresses only.
 #include "core/base/ascii.h"
 #include "core/boundary/log_event.h"
@@ -34,10 +35,13 @@ std::string TakeEnhanced(std::string_view* text, char first_digit) {
   const std::string_view word = text->substr(0, end);
   int dots = 0;
   for (const char c : word) {
-    if (c == '.') ++dots;
-    else if (c < '0' || c > '9') return {};
+    if (c == '.')
+      ++dots;
+    else if (c < '0' || c > '9')
+      return {};
   }
-  if (dots != 2 || word.size() < 5 || word.size() > 9 || word[0] != first_digit || word[1] != '.' || word.back() == '.') return {};
+  if (dots != 2 || word.size() < 5 || word.size() > 9 || word[0] != first_digit || word[1] != '.' || word.back() == '.')
+    return {};
   *text = end == std::string_view::npos ? std::string_view() : TrimLeft(text->substr(end));
   return std::string(word);
 }
@@ -120,7 +124,8 @@ Outcome Evaluation::CheckDomainAccess(const config::Table& table, std::string_vi
   }
 }
 
-Outcome Evaluation::CheckAddressAccess(const config::Table& table, const routing::Mailbox& mailbox, bool null_address, int depth) {
+Outcome Evaluation::CheckAddressAccess(const config::Table& table, const routing::Mailbox& mailbox, bool null_address,
+                                       int depth) {
   if (null_address) {
     const auto value = table.Find(kNullAddressKey);
     return value ? TableResult(table, *value, kNullAddressKey, depth) : Outcome::kDunno;
@@ -134,7 +139,8 @@ Outcome Evaluation::CheckAddressAccess(const config::Table& table, const routing
     const std::string shorter = user + "@" + mailbox.domain;
     if (const auto value = table.Find(shorter)) return TableResult(table, *value, shorter, depth);
   }
-  if (const Outcome outcome = CheckDomainAccess(table, mailbox.domain, depth); outcome != Outcome::kDunno) return outcome;
+  if (const Outcome outcome = CheckDomainAccess(table, mailbox.domain, depth); outcome != Outcome::kDunno)
+    return outcome;
   if (const auto value = table.Find(mailbox.local + "@")) return TableResult(table, *value, mailbox.local, depth);
   if (extension != std::string::npos) {
     if (const auto value = table.Find(user + "@")) return TableResult(table, *value, user, depth);
@@ -168,7 +174,8 @@ Outcome Evaluation::TableResult(const config::Table& table, std::string_view val
     if (enhanced.empty()) enhanced = "4.7.1";
     if (shown.empty()) shown = "Service unavailable";
     if (!defer_if_permit_) {
-      defer_if_permit_ = Reply{450, enhanced, NameOfReply() + ": " + std::string(ClassOfReply()) + " rejected: " + std::string(shown)};
+      defer_if_permit_ =
+          Reply{450, enhanced, NameOfReply() + ": " + std::string(ClassOfReply()) + " rejected: " + std::string(shown)};
     }
     return Outcome::kDunno;
   }
@@ -207,7 +214,8 @@ Outcome Evaluation::TableResult(const config::Table& table, std::string_view val
   config::Restrictions restrictions;
   for (const std::string_view name : routing::SplitAddresses(value)) {
     if (!SupportedRestriction(name) || name.starts_with("check_") || name == "warn_if_reject") {
-      Note("warning", "access table " + table.name() + ": value \"" + std::string(value) + "\" for \"" + std::string(key) + "\" is not usable");
+      Note("warning", "access table " + table.name() + ": value \"" + std::string(value) + "\" for \"" +
+                          std::string(key) + "\" is not usable");
       verdict_.reply = ConfigurationError();
       return Outcome::kReject;
     }

@@ -10,19 +10,24 @@ namespace {
 
 int UnlistedCode(routing::AddressClass address_class, const config::SmtpService& service) {
   switch (address_class) {
-    case routing::AddressClass::kLocal: return service.unknown_local_recipient_reject_code;
-    case routing::AddressClass::kVirtualAlias: return service.unknown_virtual_alias_reject_code;
-    case routing::AddressClass::kVirtualMailbox: return service.unknown_virtual_mailbox_reject_code;
-    case routing::AddressClass::kRelay: return service.unknown_relay_recipient_reject_code;
-    case routing::AddressClass::kDefault: return 550;
+    case routing::AddressClass::kLocal:
+      return service.unknown_local_recipient_reject_code;
+    case routing::AddressClass::kVirtualAlias:
+      return service.unknown_virtual_alias_reject_code;
+    case routing::AddressClass::kVirtualMailbox:
+      return service.unknown_virtual_mailbox_reject_code;
+    case routing::AddressClass::kRelay:
+      return service.unknown_relay_recipient_reject_code;
+    case routing::AddressClass::kDefault:
+      return 550;
   }
   return 550;
 }
 
 }  // namespace
 
-// One of this host's own domains, or one it relays for; and no routing by the sender inside the local part, by which mail
-// could be sent on from the next host.
+// One of this host's own domains, or one it relays for; and no routing by the sender inside the local part, by which
+// mail could be sent on from the next host.
 bool Evaluation::IsAuthDestination() const {
   if (routing::HasSenderRouting(facts_.recipient_rewritten) && !facts_.routing->allow_untrusted_routing) return false;
   return routing::ClassOf(facts_.recipient_rewritten.domain, *facts_.routing) != routing::AddressClass::kDefault;
@@ -50,8 +55,8 @@ Outcome Evaluation::RejectUnlisted(const routing::Mailbox& mailbox, const routin
     return RejectNamed(550, sender ? "5.1.0" : "5.1.1", text.empty() ? "User unknown" : text);
   }
   const bool alias = unknown->address_class == routing::AddressClass::kVirtualAlias;
-  return RejectNamed(UnlistedCode(unknown->address_class, *facts_.service), sender ? (alias ? "5.1.7" : "5.1.0") : "5.1.1",
-                     "User unknown in " + std::string(unknown->table));
+  return RejectNamed(UnlistedCode(unknown->address_class, *facts_.service),
+                     sender ? (alias ? "5.1.7" : "5.1.0") : "5.1.1", "User unknown in " + std::string(unknown->table));
 }
 
 Outcome Evaluation::RejectSenderLoginMismatch(bool when_logged_in, bool when_not, bool only_known) {

@@ -9,17 +9,25 @@
 namespace postern::smtp {
 namespace {
 
-
 struct VerbName {
   Verb verb;
   std::string_view upper, lower;
 };
 constexpr std::array<VerbName, kVerbCount> kVerbs{{
-    {Verb::kHelo, "HELO", "helo"}, {Verb::kEhlo, "EHLO", "ehlo"}, {Verb::kStartTls, "STARTTLS", "starttls"},
-    {Verb::kAuth, "AUTH", "auth"}, {Verb::kMail, "MAIL", "mail"}, {Verb::kRcpt, "RCPT", "rcpt"},
-    {Verb::kData, "DATA", "data"}, {Verb::kBdat, "BDAT", "bdat"}, {Verb::kRset, "RSET", "rset"},
-    {Verb::kNoop, "NOOP", "noop"}, {Verb::kVrfy, "VRFY", "vrfy"}, {Verb::kEtrn, "ETRN", "etrn"},
-    {Verb::kQuit, "QUIT", "quit"}, {Verb::kUnknown, "UNKNOWN", "unknown"},
+    {Verb::kHelo, "HELO", "helo"},
+    {Verb::kEhlo, "EHLO", "ehlo"},
+    {Verb::kStartTls, "STARTTLS", "starttls"},
+    {Verb::kAuth, "AUTH", "auth"},
+    {Verb::kMail, "MAIL", "mail"},
+    {Verb::kRcpt, "RCPT", "rcpt"},
+    {Verb::kData, "DATA", "data"},
+    {Verb::kBdat, "BDAT", "bdat"},
+    {Verb::kRset, "RSET", "rset"},
+    {Verb::kNoop, "NOOP", "noop"},
+    {Verb::kVrfy, "VRFY", "vrfy"},
+    {Verb::kEtrn, "ETRN", "etrn"},
+    {Verb::kQuit, "QUIT", "quit"},
+    {Verb::kUnknown, "UNKNOWN", "unknown"},
 }};
 
 constexpr size_t kOriginalRecipientBytesMax = 500;  // RFC 3461 section 4.2
@@ -113,7 +121,8 @@ std::optional<Reply> ParseMailParameters(std::string_view text, const MailOption
     } else if (HasKeyword(word, "AUTH", &value)) {
       // RFC 4954 section 5.
       if (out->auth) return Reply{503, "5.5.4", "Error: multiple AUTH= options"};
-      out->auth = value == "<>" ? "" : DecodeXtext(value).value_or("");  // what is no address is nobody's, as for Postfix
+      out->auth =
+          value == "<>" ? "" : DecodeXtext(value).value_or("");  // what is no address is nobody's, as for Postfix
     } else if (HasKeyword(word, "RET", &value)) {
       if (!offered.dsn) return DsnDisabled();
       if (out->ret != Return::kUnspecified) return Reply{501, "5.5.4", "Bad RET parameter syntax"};
@@ -150,9 +159,10 @@ std::optional<Reply> ParseRcptParameters(std::string_view text, bool dsn_offered
       if (!dsn_offered) return DsnDisabled();
       // RFC 3461 section 4.2: addr-type ";" xtext.
       const size_t semicolon = value.find(';');
-      const auto decoded = semicolon == std::string_view::npos ? std::nullopt : DecodeXtext(value.substr(semicolon + 1));
-      if (!decoded || decoded->empty() || semicolon == 0 || value.size() > kOriginalRecipientBytesMax || out->original_recipient ||
-          !DecodeXtext(value.substr(0, semicolon))) {
+      const auto decoded =
+          semicolon == std::string_view::npos ? std::nullopt : DecodeXtext(value.substr(semicolon + 1));
+      if (!decoded || decoded->empty() || semicolon == 0 || value.size() > kOriginalRecipientBytesMax ||
+          out->original_recipient || !DecodeXtext(value.substr(0, semicolon))) {
         return Reply{501, "5.5.4", "Error: Bad ORCPT parameter syntax"};
       }
       out->original_recipient = std::string(value.substr(0, semicolon)) + ";" + *decoded;

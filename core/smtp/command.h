@@ -13,7 +13,20 @@ namespace postern::smtp {
 
 // In the order in which Postfix counts them in its "disconnect" line.
 enum class Verb : uint8_t {
-  kHelo, kEhlo, kStartTls, kAuth, kMail, kRcpt, kData, kBdat, kRset, kNoop, kVrfy, kEtrn, kQuit, kUnknown,
+  kHelo,
+  kEhlo,
+  kStartTls,
+  kAuth,
+  kMail,
+  kRcpt,
+  kData,
+  kBdat,
+  kRset,
+  kNoop,
+  kVrfy,
+  kEtrn,
+  kQuit,
+  kUnknown,
 };
 inline constexpr size_t kVerbCount = static_cast<size_t>(Verb::kUnknown) + 1;
 // "rcpt", as in that line; "RCPT", as in others.
@@ -31,7 +44,7 @@ Command ParseCommand(std::string_view line);
 // The next word of `*text`, which is advanced; empty at the end.
 std::string_view TakeWord(std::string_view* text);
 
-// ---- parameters: nullopt, or the reply that refuses them ---------------------------------------------------------------
+// ---- parameters: nullopt, or the reply that refuses them ------------------------------------------------------------
 
 enum class BodyKind : uint8_t { kUnspecified, k7Bit, k8BitMime };
 enum class Return : uint8_t { kUnspecified, kFull, kHeaders };
@@ -40,7 +53,7 @@ struct MailParameters {
   std::optional<uint64_t> size_bytes;
   BodyKind body = BodyKind::kUnspecified;
   bool smtputf8 = false;
-  std::optional<std::string> auth;         // decoded; empty: "<>"
+  std::optional<std::string> auth;  // decoded; empty: "<>"
   Return ret = Return::kUnspecified;
   std::optional<std::string> envelope_id;  // decoded xtext
 };
@@ -50,7 +63,13 @@ struct MailOptions {
 std::optional<Reply> ParseMailParameters(std::string_view text, const MailOptions& offered, MailParameters* out);
 
 // RFC 3461 section 4.1: NOTIFY, as a set of bits.
-enum Notify : uint8_t { kNotifyDefault = 0, kNotifyNever = 1, kNotifySuccess = 2, kNotifyFailure = 4, kNotifyDelay = 8 };
+enum Notify : uint8_t {
+  kNotifyDefault = 0,
+  kNotifyNever = 1,
+  kNotifySuccess = 2,
+  kNotifyFailure = 4,
+  kNotifyDelay = 8
+};
 struct RcptParameters {
   uint8_t notify = kNotifyDefault;
   std::optional<std::string> original_recipient;  // "rfc822;u1@example.test", the address decoded

@@ -96,7 +96,8 @@ MessageDelivery::Plans MessageDelivery::Begin() {
                               .checksum = message_.queue_checksum}});
   }
   for (const QueueCopy& copy : message_.copies) jobs_.push_back({.copy = copy});
-  for (size_t i = 0; i < jobs_.size(); ++i) PlanQueue(i, message_.bytes == nullptr || !message_.queue_folders_last, &plans);
+  for (size_t i = 0; i < jobs_.size(); ++i)
+    PlanQueue(i, message_.bytes == nullptr || !message_.queue_folders_last, &plans);
   if (open_ == 0) finished_ = true;  // discarded: nobody is to get it
   return plans;
 }
@@ -109,17 +110,19 @@ MessageDelivery::Plans MessageDelivery::OnPlanDone(uint32_t tag, const PlanResul
   } else if (tag >= kQueueTag && tag < kQueueTag + jobs_.size()) {
     OnQueueDone(tag - kQueueTag, result, &plans);
   } else if (tag == kRevokeTag) {
-    revocation_failed_ |= !result.ok() && result.status().code() != StatusCode::kNotFound;  // no folder: nothing is there
+    revocation_failed_ |=
+        !result.ok() && result.status().code() != StatusCode::kNotFound;  // no folder: nothing is there
   }
   if (open_ == 0) WhenAllDone(&plans);
   return plans;
 }
 
 Path MessageDelivery::TmpPath(const LocalRecipient& local) const {
-  return local.target.spilled_path.empty() ? local.target.maildir + "/tmp/" + local.target.base : local.target.spilled_path;
+  return local.target.spilled_path.empty() ? local.target.maildir + "/tmp/" + local.target.base
+                                           : local.target.spilled_path;
 }
 
-// ---- Maildirs --------------------------------------------------------------------------------------------------------------
+// ---- Maildirs -------------------------------------------------------------------------------------------------------
 
 void MessageDelivery::PlanGroup(size_t group, Plans* plans) {
   std::vector<mailbox::DeliveryTarget> targets;
@@ -133,7 +136,8 @@ void MessageDelivery::PlanGroup(size_t group, Plans* plans) {
 // The names are there: only their folders are to be flushed.
 void MessageDelivery::PlanSettle(size_t group, Plans* plans) {
   FilePlan plan{.stages = {{}}, .owner = groups_[group].owner};
-  for (const size_t i : groups_[group].locals) plan.stages[0].push_back(SyncDir{message_.locals[i].target.maildir + "/new"});
+  for (const size_t i : groups_[group].locals)
+    plan.stages[0].push_back(SyncDir{message_.locals[i].target.maildir + "/new"});
   Commit(group, std::move(plan), plans);
 }
 
@@ -177,7 +181,8 @@ void MessageDelivery::OnGroupDone(size_t group, const PlanResult& result, Plans*
     const Path& path = g.stage_paths[stage][std::min<size_t>(failure.op, g.stage_paths[stage].size() - 1)];
     for (const size_t i : g.locals) {
       const LocalRecipient& local = message_.locals[i];
-      const bool own = path == TmpPath(local) || path == local.target.maildir || path.starts_with(local.target.maildir + "/") ||
+      const bool own = path == TmpPath(local) || path == local.target.maildir ||
+                       path.starts_with(local.target.maildir + "/") ||
                        (kind == StageKind::kFolders && local.target.maildir.starts_with(path));
       if (!own || std::find(failed.begin(), failed.end(), i) != failed.end()) continue;
       failed.push_back(i);
@@ -188,7 +193,8 @@ void MessageDelivery::OnGroupDone(size_t group, const PlanResult& result, Plans*
   std::erase_if(g.locals, [&](size_t i) { return states_[i] == LocalState::kFailed; });
   if (kind == StageKind::kWrite) {
     for (const size_t i : g.locals) {
-      if (std::find(failed.begin(), failed.end(), i) == failed.end()) message_.locals[i].target.spilled_path = TmpPath(message_.locals[i]);
+      if (std::find(failed.begin(), failed.end(), i) == failed.end())
+        message_.locals[i].target.spilled_path = TmpPath(message_.locals[i]);
     }
   }
   if (missing_folders) g.make_folders = true;
@@ -211,7 +217,7 @@ void MessageDelivery::Fail(size_t local, const Status& status) {
   failed_.emplace_back(local, status);
 }
 
-// ---- the queue -------------------------------------------------------------------------------------------------------------
+// ---- the queue ------------------------------------------------------------------------------------------------------
 
 void MessageDelivery::PlanQueue(size_t index, bool make_folders, Plans* plans) {
   Job& job = jobs_[index];
@@ -267,7 +273,7 @@ std::vector<std::string> MessageDelivery::queued_ids() const {
   return ids;
 }
 
-// ---- the end ---------------------------------------------------------------------------------------------------------------
+// ---- the end --------------------------------------------------------------------------------------------------------
 
 void MessageDelivery::WhenAllDone(Plans* plans) {
   switch (step_) {
@@ -289,13 +295,15 @@ void MessageDelivery::WhenAllDone(Plans* plans) {
   }
 }
 
-// The queue takes those whose Maildir failed. A queue file never changes: where one was written already, they get another.
+// The queue takes those whose Maildir failed. A queue file never changes: where one was written already, they get
+// another.
 void MessageDelivery::Rescue(Plans* plans) {
   step_ = Step::kRescue;
   if (!message_.rescue && QueueStatus().ok()) return RevokeLocals(false, plans);
   if (message_.bytes == nullptr) return RevokeAll(plans);  // spilled: it is nowhere but in files that belong to others
   for (const auto& [local, status] : failed_) {
-    if (message_.rescue) RescueJobFor(message_.locals[local]).copy.recipients.push_back(ForQueue(message_.locals[local]));
+    if (message_.rescue)
+      RescueJobFor(message_.locals[local]).copy.recipients.push_back(ForQueue(message_.locals[local]));
   }
   for (size_t i = 0; i < jobs_.size(); ++i) {
     if (!jobs_[i].queued) PlanQueue(i, true, plans);
@@ -332,7 +340,8 @@ void MessageDelivery::RevokeLocals(bool all, Plans* plans) {
     }
     if (targets.empty()) continue;
     ++open_;
-    plans->emplace_back(kRevokeTag, mailbox::PlanRevocation(targets, message_.file_bytes, message_.crlf_bytes, group.owner));
+    plans->emplace_back(kRevokeTag,
+                        mailbox::PlanRevocation(targets, message_.file_bytes, message_.crlf_bytes, group.owner));
   }
 }
 
@@ -347,7 +356,8 @@ void MessageDelivery::RevokeAll(Plans* plans) {
     job.queued = false;
     if (job.tmp_in_use.empty()) continue;
     ++open_;
-    plans->emplace_back(kRevokeTag, queue::PlanDequeue(message_.queue_directory, message_.folder, job.copy.id, job.tmp_in_use));
+    plans->emplace_back(kRevokeTag,
+                        queue::PlanDequeue(message_.queue_directory, message_.folder, job.copy.id, job.tmp_in_use));
   }
   if (open_ == 0) finished_ = true;
 }

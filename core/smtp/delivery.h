@@ -1,12 +1,12 @@
-// The end of a message: gets it to every recipient's Maildir and into the queue, and knows when all of it is durable. No
-// reply before that (docs/architecture.md, what an acknowledgement promises).
+// The end of a message: gets it to every recipient's Maildir and into the queue, and knows when all of it is durable.
+// No reply before that (docs/architecture.md, what an acknowledgement promises).
 //
 //   Maildirs, one plan an owner --+--> all done --------------------------------------> kDone
 //   queue file, where needed -----+--> some failed --> these go to the queue instead --> kDone
 //                                                  \--> not even that: all is taken back --> kFailed
 //
-// A recipient whose Maildir failed never costs another one a duplicate: those that were reached stay reached, or, where the
-// message is answered with a failure, lose it again. Owner: one SMTP session, one message.
+// A recipient whose Maildir failed never costs another one a duplicate: those that were reached stay reached, or, where
+// the message is answered with a failure, lose it again. Owner: one SMTP session, one message.
 #pragma once
 
 #include <cstdint>
@@ -27,23 +27,23 @@ namespace postern::smtp {
 struct LocalRecipient {
   mailbox::DeliveryTarget target;
   FileOwner owner;
-  bool folders_last = false;        // the Maildir's name is durable (mailbox::DurableFolders)
+  bool folders_last = false;  // the Maildir's name is durable (mailbox::DurableFolders)
   routing::Mailbox address;
-  std::string original;             // as the client named it
+  std::string original;                        // as the client named it
   std::optional<routing::Mailbox> sender;      // routing::Way: the Return-Path where it is not the message's
   std::vector<routing::Mailbox> delivered_to;  // and what its aliases passed on
-  std::string original_recipient;   // ORCPT
+  std::string original_recipient;              // ORCPT
   uint8_t notify = 0;
 };
 
-// Recipients whose message differs from the others': an alias has passed it on (Delivered-To), or a list's owner sends it.
-// It is a message of its own in the queue, as local(8) makes one of what it passes on.
+// Recipients whose message differs from the others': an alias has passed it on (Delivered-To), or a list's owner sends
+// it. It is a message of its own in the queue, as local(8) makes one of what it passes on.
 struct QueueCopy {
   std::string id;
-  std::optional<routing::Mailbox> sender;      // nullopt: the message's
-  std::string delivered_to;                    // fields in front of `received`, LF line ends
+  std::optional<routing::Mailbox> sender;  // nullopt: the message's
+  std::string delivered_to;                // fields in front of `received`, LF line ends
   std::vector<queue::QueuedRecipient> recipients;
-  Path tmp_path;                               // spilled: as OutgoingMessage::queue_tmp_path
+  Path tmp_path;  // spilled: as OutgoingMessage::queue_tmp_path
   uint64_t tmp_bytes = 0;
   queue::Checksum checksum;
 };
@@ -52,16 +52,16 @@ struct OutgoingMessage {
   std::string queue_directory;
   queue::Folder folder = queue::Folder::kIncoming;
   bool queue_folders_last = false;
-  queue::Envelope envelope;                      // without recipients
+  queue::Envelope envelope;  // without recipients
   std::vector<LocalRecipient> locals;
-  std::vector<queue::QueuedRecipient> remotes;   // of the message as it came
+  std::vector<queue::QueuedRecipient> remotes;  // of the message as it came
   std::vector<QueueCopy> copies;
   // Whose Maildir failed gets the message from the queue. False: he is told to the client as not reached (LMTP).
   bool rescue = true;
-  std::string received;      // the trace field that queued messages begin with, LF line ends
-  SharedBytes bytes;         // null: spilled into every target's file already
+  std::string received;  // the trace field that queued messages begin with, LF line ends
+  SharedBytes bytes;     // null: spilled into every target's file already
   uint64_t file_bytes = 0, crlf_bytes = 0;
-  Path queue_tmp_path;       // spilled: envelope, trace field and message are there
+  Path queue_tmp_path;  // spilled: envelope, trace field and message are there
   uint64_t queue_tmp_bytes = 0;
   queue::Checksum queue_checksum;
 };
@@ -70,7 +70,8 @@ struct OutgoingMessage {
 queue::Envelope EnvelopeOf(const OutgoingMessage& message, const QueueCopy& copy);
 std::string DeliveredToFields(const std::vector<routing::Mailbox>& mailboxes);
 
-// The mailbox of a login (virtual_transport = lmtp:...): where Dovecot would put its mail. kNotFound: there is no such user.
+// The mailbox of a login (virtual_transport = lmtp:...): where Dovecot would put its mail. kNotFound: there is no such
+// user.
 StatusOr<mailbox::AccountFacts> LocateUser(std::string_view user, const config::Config& config);
 // The fields in front of `local`'s copy, LF line ends: Return-Path, X-Original-To, Delivered-To. `reverse_path` is the
 // message's: "" for the null one.

@@ -1,10 +1,10 @@
-// DotReader undoes the transparency of SMTP's DATA (RFC 5321 section 4.5.2), and reads BDAT's chunks (RFC 3030), which have
-// none.
+// DotReader undoes the transparency of SMTP's DATA (RFC 5321 section 4.5.2), and reads BDAT's chunks (RFC 3030), which
+// have none.
 //
 // Bytes go in as they arrive, in pieces of any size; message bytes come out with their leading dots removed, until
-// CRLF "." CRLF, and nothing else, ends the message. A bare CR or a bare LF never ends a line: other servers disagree on
-// what follows one, and that disagreement is SMTP smuggling (CVE-2023-51764). What happens to a bare one is the caller's
-// policy, decided once for the whole message.
+// CRLF "." CRLF, and nothing else, ends the message. A bare CR or a bare LF never ends a line: other servers disagree
+// on what follows one, and that disagreement is SMTP smuggling (CVE-2023-51764). What happens to a bare one is the
+// caller's policy, decided once for the whole message.
 //
 //            any byte but CR LF "."            CR            LF
 //   +-------+ ----------------> +------+ ----------> +----+ -----> kLineStart
@@ -55,7 +55,7 @@ class DotReader {
   void Finish(std::string* out);
 
   bool ended() const { return state_ == State::kEnd; }
-  bool refused() const { return refused_; }      // a bare line end under kRefuse
+  bool refused() const { return refused_; }  // a bare line end under kRefuse
   bool saw_bare_lf() const { return saw_bare_lf_; }
   bool too_large() const { return too_large_; }  // more than message_bytes_max bytes
   uint64_t bytes_out() const { return bytes_out_; }

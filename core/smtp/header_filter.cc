@@ -53,8 +53,11 @@ size_t HeaderFilter::TakeHeaderBytes(std::string_view in, std::string* out) {
   const size_t lf = in.find('\n');
   const size_t taken = lf == std::string_view::npos ? in.size() : lf + 1;
   const std::string_view piece = in.substr(0, taken);
-  const size_t room = options_.field_bytes_max > field_.size() + line_.size() ? options_.field_bytes_max - field_.size() - line_.size() : 0;
-  if (piece.size() > room && !line_cut_ && FieldName(line_).name.empty() && !IsBlankStart(line_) && line_.size() > kNameBytesMax) {
+  const size_t room = options_.field_bytes_max > field_.size() + line_.size()
+                          ? options_.field_bytes_max - field_.size() - line_.size()
+                          : 0;
+  if (piece.size() > room && !line_cut_ && FieldName(line_).name.empty() && !IsBlankStart(line_) &&
+      line_.size() > kNameBytesMax) {
     // No field, however it goes on: the body has begun.
     FlushField(out);
     EndHeader(out);

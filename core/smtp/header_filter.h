@@ -1,6 +1,6 @@
 // HeaderFilter reads a message's header on its way from the client to the disk, field by field, and does there what
-// Postfix's cleanup does: drops the fields that must not travel, counts Received, puts in what a local client left out, and
-// parts header and body where the empty line is missing. The body passes untouched.
+// Postfix's cleanup does: drops the fields that must not travel, counts Received, puts in what a local client left out,
+// and parts header and body where the empty line is missing. The body passes untouched.
 //
 //   kHeader --- empty line, or a line that is no field --> kBody
 //
@@ -24,7 +24,7 @@ inline constexpr size_t kDeliveredToMax = 1000;  // as many as local(8) looks at
 class HeaderFilter {
  public:
   struct Options {
-    uint32_t field_bytes_max = 102400;  // header_size_limit
+    uint32_t field_bytes_max = 102400;                                                    // header_size_limit
     std::vector<std::string> drop{"bcc", "content-length", "resent-bcc", "return-path"};  // message_drop_headers
     // Of a client whose headers are completed (local_header_rewrite_clients); all empty: none is added.
     std::string message_id;  // "<id@host>"
@@ -55,17 +55,17 @@ class HeaderFilter {
   Options options_;
   bool in_body_ = false;
   bool first_line_ = true;
-  std::string field_;        // whole lines of the field so far
-  std::string line_;         // the line under way
-  bool line_cut_ = false;    // more of it is thrown away
+  std::string field_;      // whole lines of the field so far
+  std::string line_;       // the line under way
+  bool line_cut_ = false;  // more of it is thrown away
   uint32_t received_count_ = 0;
   std::vector<std::string> delivered_to_;
   bool has_date_ = false, has_from_ = false, has_message_id_ = false;
   std::string message_id_;
 };
 
-// What cleanup(8) puts into mail of local clients where it is missing: `from` as it is to stand there, a Message-ID made of
-// `when` and the queue id.
+// What cleanup(8) puts into mail of local clients where it is missing: `from` as it is to stand there, a Message-ID
+// made of `when` and the queue id.
 void AskForMissingFields(const config::Routing& routing, const std::string& queue_id, const Now& when, std::string from,
                          HeaderFilter::Options* options);
 

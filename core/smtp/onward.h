@@ -51,8 +51,7 @@ std::string KeyOf(const queue::QueuedRecipient& recipient);
 // To those whose message is the same. `next_id` names a new copy.
 void AddToQueue(RemoteRecipient remote, const std::function<std::string()>& next_id, OutgoingMessage* outgoing);
 
-// ---- long messages
-// ---------------------------------------------------------------------------------------------------
+// ---- long messages --------------------------------------------------------------------------------------------------
 
 // The queue's files of `outgoing`, which is complete but for its bytes, and `outgoing` told of them.
 std::vector<mailbox::MessageWriter::Target> SpillTargets(OutgoingMessage* outgoing);

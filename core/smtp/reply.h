@@ -1,5 +1,5 @@
-// A reply of the SMTP server (RFC 5321 section 4.2) with its enhanced status code (RFC 2034, RFC 3463): a value, written as
-// Postfix 3.7 writes it, because people's tools read these texts.
+// A reply of the SMTP server (RFC 5321 section 4.2) with its enhanced status code (RFC 2034, RFC 3463): a value,
+// written as Postfix 3.7 writes it, because people's tools read these texts.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// smtpd_*_restrictions (SMTPD_ACCESS_README): lists of rules, read from left to right at each stage of a session, until one
-// permits or rejects. Pure functions over the facts of a session; a fact that is not there yet is asked for (kNeed), and the
-// session evaluates again when it has it.
+// smtpd_*_restrictions (SMTPD_ACCESS_README): lists of rules, read from left to right at each stage of a session, until
+// one permits or rejects. Pure functions over the facts of a session; a fact that is not there yet is asked for
+// (kNeed), and the session evaluates again when it has it.
 //
 //   stage      lists, in order (smtpd_delay_reject = yes: those of CONNECT, HELO and MAIL wait for RCPT or ETRN)
 //   CONNECT    client
@@ -43,19 +43,21 @@ struct Facts {
   std::string_view helo_verb = "HELO";      // as sent: for log lines
   bool esmtp = false;
   bool has_sender = false, null_sender = false;
-  routing::Mailbox sender;          // as the client wrote it
+  routing::Mailbox sender;  // as the client wrote it
   routing::Mailbox sender_rewritten;
   bool has_recipient = false;
   routing::Mailbox recipient, recipient_rewritten;
   std::string_view sasl_user;       // empty: not logged in
   bool login_is_undecided = false;  // because whoever checks logins could not be asked
   bool tls = false;
-  bool input_waiting = false;       // the client has sent more where it should have waited for an answer
-  uint32_t recipient_count = 0;     // accepted so far
+  bool input_waiting = false;    // the client has sent more where it should have waited for an answer
+  uint32_t recipient_count = 0;  // accepted so far
   std::string_view etrn_domain;
-  std::optional<Reply> deferred;    // Verdict::deferred of the stage before
+  std::optional<Reply> deferred;  // Verdict::deferred of the stage before
 
-  std::string_view name() const { return client_name == nullptr || client_name->name.empty() ? "unknown" : std::string_view(client_name->name); }
+  std::string_view name() const {
+    return client_name == nullptr || client_name->name.empty() ? "unknown" : std::string_view(client_name->name);
+  }
 };
 
 // What rules ask for besides a verdict (access(5)); they apply to the whole message.
@@ -68,10 +70,11 @@ struct Actions {
 
 struct Verdict {
   enum class Kind : uint8_t { kDunno, kPermit, kReject, kNeed } kind = Kind::kDunno;
-  Reply reply;                        // kReject
+  Reply reply;  // kReject
   Actions actions;
-  std::optional<Reply> deferred;      // defer_if_permit: what a permission at RCPT or later turns into
-  // For the log: {"reject_warning", "504 5.5.2 <x>: Helo command rejected: ..."}, and {"warning", text} for faults of ours.
+  std::optional<Reply> deferred;  // defer_if_permit: what a permission at RCPT or later turns into
+  // For the log: {"reject_warning", "504 5.5.2 <x>: Helo command rejected: ..."}, and {"warning", text} for faults of
+  // ours.
   std::vector<std::pair<std::string, std::string>> notes;
   bool rejects() const { return kind == Kind::kReject; }
 };

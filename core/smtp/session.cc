@@ -19,7 +19,8 @@ bool IsAuthLine(std::string_view line) {
 
 // Commands after which a client waits even where PIPELINING was offered (RFC 2920 section 3.1).
 bool EndsPipeline(Verb verb) {
-  return verb == Verb::kHelo || verb == Verb::kEhlo || verb == Verb::kData || verb == Verb::kVrfy || verb == Verb::kNoop;
+  return verb == Verb::kHelo || verb == Verb::kEhlo || verb == Verb::kData || verb == Verb::kVrfy ||
+         verb == Verb::kNoop;
 }
 
 }  // namespace
@@ -60,13 +61,15 @@ void SmtpSession::AddTo(StableDigest& digest) const {
 void SmtpSession::Step(const Event& event, Context& context) {
   if (const auto* done = std::get_if<PlanDone>(&event)) {
     --open_operations_;
-    const auto abort = std::find_if(aborts_.begin(), aborts_.end(), [&](const auto& p) { return p.first == done->op.tag; });
+    const auto abort =
+        std::find_if(aborts_.begin(), aborts_.end(), [&](const auto& p) { return p.first == done->op.tag; });
     if (abort != aborts_.end()) {
       FilePlan plan = std::move(abort->second);
       aborts_.erase(abort);
       return CommitAbort(std::move(plan), context);
     }
-    const auto writer = std::find_if(writer_plans_.begin(), writer_plans_.end(), [&](const auto& p) { return p.first == done->op.tag; });
+    const auto writer = std::find_if(writer_plans_.begin(), writer_plans_.end(),
+                                     [&](const auto& p) { return p.first == done->op.tag; });
     if (writer != writer_plans_.end()) {
       const size_t index = writer->second;
       writer_plans_.erase(writer);
@@ -104,10 +107,11 @@ void SmtpSession::Step(const Event& event, Context& context) {
   }
 }
 
-// ---- input -----------------------------------------------------------------------------------------------------------------
+// ---- input ----------------------------------------------------------------------------------------------------------
 
 void SmtpSession::OnReceived(std::string_view bytes, Context& context) {
-  if (std::holds_alternative<StartingTls>(state_) && !PLANTED("bytes_after_starttls_kept")) return;  // RFC 3207 section 4.2
+  if (std::holds_alternative<StartingTls>(state_) && !PLANTED("bytes_after_starttls_kept"))
+    return;  // RFC 3207 section 4.2
   if (std::holds_alternative<Greeting>(state_) && service_->forbid_unauth_pipelining) {
     // RFC 5321 section 3.1: a client waits for the greeting. Who does not is a machine that sends spam.
     Log(context, "improper command pipelining after CONNECT from " + ClientForLog() + ": " + EscapeForLog(bytes, 100));
@@ -208,13 +212,15 @@ void SmtpSession::RefuseBareLineFeed(Context& context) {
 void SmtpSession::Redact(size_t begin, size_t end, Context& context) const {
   begin = std::max(begin, buffered_before_);
   if (!reading_event_ || end <= begin) return;
-  context.out.Put(postern::Redact{.conn = conn_, .offset_bytes = begin - buffered_before_, .length_bytes = end - begin});
+  context.out.Put(
+      postern::Redact{.conn = conn_, .offset_bytes = begin - buffered_before_, .length_bytes = end - begin});
 }
 
 // What waits to be read may hold a password, too: all behind an AUTH.
 void SmtpSession::RedactLeftover(std::string_view in, size_t taken, Context& context) const {
   if (!sasl_user_.empty() || taken >= in.size()) return;
-  if (std::holds_alternative<Exchanging>(state_) || std::holds_alternative<Verifying>(state_)) return Redact(taken, in.size(), context);
+  if (std::holds_alternative<Exchanging>(state_) || std::holds_alternative<Verifying>(state_))
+    return Redact(taken, in.size(), context);
   for (size_t at = taken; at < in.size();) {
     const size_t lf = std::min(in.find('\n', at), in.size());
     if (IsAuthLine(in.substr(at, lf - at))) return Redact(at + 5, in.size(), context);
@@ -233,7 +239,8 @@ void SmtpSession::HandleLine(std::string_view line, Context& context) {
     }
     verb_ = Verb::kUnknown;
     where_ = "UNKNOWN";
-    Log(context, "warning: " + ClientForLog() + ": request longer than " + std::to_string(line_bytes_max), Severity::kWarning);
+    Log(context, "warning: " + ClientForLog() + ": request longer than " + std::to_string(line_bytes_max),
+        Severity::kWarning);
     return Answer(LineTooLong(), context);
   }
   if (exchanging) return HandleResponse(line, context);
@@ -256,7 +263,8 @@ void SmtpSession::HandleCommand(const Command& command, std::string_view line, C
   if (connect_refusal_ && verb_ != Verb::kQuit) {
     return Answer({503, "5.7.0", "Error: access denied for " + ClientForLog()}, context);
   }
-  const bool out_of_turn = input_waiting_ && (!esmtp_ || EndsPipeline(verb_)) && verb_ != Verb::kQuit && verb_ != Verb::kUnknown;
+  const bool out_of_turn =
+      input_waiting_ && (!esmtp_ || EndsPipeline(verb_)) && verb_ != Verb::kQuit && verb_ != Verb::kUnknown;
   pipelined_out_of_turn_ |= out_of_turn;
   if (service_->forbid_unauth_pipelining && out_of_turn) {
     Log(context, "improper command pipelining after " + where_ + " from " + ClientForLog());
@@ -269,42 +277,56 @@ void SmtpSession::HandleCommand(const Command& command, std::string_view line, C
                     verb_ == Verb::kVrfy || verb_ == Verb::kEtrn;
   if (junk && junk_count_++ > service_->junk_command_limit) ++error_count_;
   switch (verb_) {
-    case Verb::kHelo: return HandleHello(command, false, context);
-    case Verb::kEhlo: return HandleHello(command, true, context);
-    case Verb::kStartTls: return HandleStartTls(command, context);
-    case Verb::kAuth: return HandleAuth(command, context);
-    case Verb::kMail: return HandleMail(command, context);
-    case Verb::kRcpt: return HandleRcpt(command, context);
-    case Verb::kData: return HandleData(command, context);
-    case Verb::kBdat: return HandleBdat(command, line, context);
+    case Verb::kHelo:
+      return HandleHello(command, false, context);
+    case Verb::kEhlo:
+      return HandleHello(command, true, context);
+    case Verb::kStartTls:
+      return HandleStartTls(command, context);
+    case Verb::kAuth:
+      return HandleAuth(command, context);
+    case Verb::kMail:
+      return HandleMail(command, context);
+    case Verb::kRcpt:
+      return HandleRcpt(command, context);
+    case Verb::kData:
+      return HandleData(command, context);
+    case Verb::kBdat:
+      return HandleBdat(command, line, context);
     case Verb::kRset:
       if (!command.arguments.empty()) return Answer(Syntax("RSET"), context);
       ResetTransaction(context);
       return Answer(Ok(), context);
-    case Verb::kNoop: return Answer(Ok(), context);
-    case Verb::kVrfy: return HandleVrfy(command, context);
-    case Verb::kEtrn: return HandleEtrn(command, context);
+    case Verb::kNoop:
+      return Answer(Ok(), context);
+    case Verb::kVrfy:
+      return HandleVrfy(command, context);
+    case Verb::kEtrn:
+      return HandleEtrn(command, context);
     case Verb::kQuit:
       ++counts_[static_cast<size_t>(verb_)].ok;
       ++counts_[static_cast<size_t>(verb_)].all;
       SendReply(Bye(), context);
       return End(Ending::kQuit, context);
-    case Verb::kUnknown: break;
+    case Verb::kUnknown:
+      break;
   }
   const auto& forbidden = service_->forbidden_commands;
-  const bool is_word = std::any_of(forbidden.begin(), forbidden.end(), [&](const std::string& w) { return EqualsIgnoringCase(w, command.word); });
+  const bool is_word = std::any_of(forbidden.begin(), forbidden.end(),
+                                   [&](const std::string& w) { return EqualsIgnoringCase(w, command.word); });
   const bool is_letter = (line[0] | 0x20) >= 'a' && (line[0] | 0x20) <= 'z';
   // Postfix: a header field, or what does not begin with a letter, is somebody speaking another protocol.
   if (!forbidden.empty() && (is_word || !is_letter || command.word.ends_with(':'))) {
     ++counts_[static_cast<size_t>(verb_)].all;
-    Log(context, "warning: non-SMTP command from " + ClientForLog() + ": " + EscapeForLog(line, 100), Severity::kWarning);
+    Log(context, "warning: non-SMTP command from " + ClientForLog() + ": " + EscapeForLog(line, 100),
+        Severity::kWarning);
     SendReply(BrokenRules(), context);
     return End(Ending::kOther, context);
   }
   Answer(NotRecognized(), context);
 }
 
-// ---- output and end --------------------------------------------------------------------------------------------------------
+// ---- output and end -------------------------------------------------------------------------------------------------
 
 void SmtpSession::Answer(const Reply& reply, Context& context) {
   AnswerAfter(reply, error_count_ >= service_->soft_error_limit ? service_->error_sleep_time : Duration{}, context);
@@ -380,18 +402,28 @@ void SmtpSession::OnShutdown(Context& context) {
 
 void SmtpSession::End(Ending ending, Context& context, bool client_gone) {
   std::string where = where_;
-  if (const auto* receiving = std::get_if<Receiving>(&state_); receiving != nullptr && !receiving->bdat && transaction_ && transaction_->incoming) {
+  if (const auto* receiving = std::get_if<Receiving>(&state_);
+      receiving != nullptr && !receiving->bdat && transaction_ && transaction_->incoming) {
     where += " (" + std::to_string(transaction_->incoming->reader.bytes_out()) + " bytes)";
   }
   switch (ending) {
-    case Ending::kLost: Log(context, "lost connection after " + where + " from " + ClientForLog()); break;
-    case Ending::kTimeout: Log(context, "timeout after " + where + " from " + ClientForLog()); break;
-    case Ending::kTooManyErrors: Log(context, "too many errors after " + where + " from " + ClientForLog()); break;
+    case Ending::kLost:
+      Log(context, "lost connection after " + where + " from " + ClientForLog());
+      break;
+    case Ending::kTimeout:
+      Log(context, "timeout after " + where + " from " + ClientForLog());
+      break;
+    case Ending::kTooManyErrors:
+      Log(context, "too many errors after " + where + " from " + ClientForLog());
+      break;
     case Ending::kQuit:
-    case Ending::kOther: break;
+    case Ending::kOther:
+      break;
   }
   LogDisconnect(context);
-  if (!client_gone) context.out.Put(Close{.conn = conn_, .kind = ending == Ending::kTimeout ? CloseKind::kNow : CloseKind::kAfterDrain});
+  if (!client_gone)
+    context.out.Put(
+        Close{.conn = conn_, .kind = ending == Ending::kTimeout ? CloseKind::kNow : CloseKind::kAfterDrain});
   context.out.Put(CancelTimer{{MachineOf(conn_), kIdleTimer}});
   if (held_) context.out.Put(CancelTimer{{MachineOf(conn_), kHeldTimer}});
   held_.reset();

@@ -1,23 +1,22 @@
-// One SMTP server session (RFC 5321), for port 25, submission (RFC 6409) and submissions (RFC 8314), as Postfix 3.7 speaks it.
+// One SMTP server session (RFC 5321), for port 25, submission (RFC 6409) and submissions (RFC 8314), as Postfix 3.7
+// speaks it.
 //
 //   Greeting --name known--> Commands --STARTTLS--> StartingTls --TlsReady--> Commands
 //                             ^  ^  |
 //                             |  |  +--EHLO--> AwaitingOffer --250--> Commands  (another server checks logins)
 //                             |  |  +--AUTH--> Exchanging <--> Verifying --235, 535--> Commands
 //                             |  |  |
-//                             |  |  +--DATA 354, BDAT n--> Receiving --end of message--> Committing --250, 451--> Commands
-//                             |  |                          ^     |
-//                             |  +----chunk but the last----+-----+      any state --QUIT, 421, 521, disconnect--> Closed
+//                             |  |  +--DATA 354, BDAT n--> Receiving --end of message--> Committing --250, 451-->
+//                             Commands |  |                          ^     | |  +----chunk but the last----+-----+ any
+//                             state --QUIT, 421, 521, disconnect--> Closed
 //                             +--- a held reply (errors, wrong passwords) leaves after its delay
 //
-// Extensions: PIPELINING 2920, SIZE 1870, 8BITMIME 6152, ENHANCEDSTATUSCODES 2034, DSN 3461, SMTPUTF8 6531, CHUNKING 3030,
-// STARTTLS 3207, AUTH 4954, ETRN 1985.
-// Promises: 250 after a message only when it is durable for every recipient (delivery.h); a refused recipient is in no
-// plan; what came in plaintext behind STARTTLS is forgotten; only CRLF "." CRLF ends DATA (dot_reader.h).
-// Any cut of the input gives the same dialogue, but for a client that talks out of turn, which is judged by what is there
-// when it should have waited.
-// Owner: the shard. Bounded: one line of kLineBytesMax, kBufferedBytesMax of pipelined input, one message, whose bytes
-// beyond message_writer.h's limit are on disk.
+// Extensions: PIPELINING 2920, SIZE 1870, 8BITMIME 6152, ENHANCEDSTATUSCODES 2034, DSN 3461, SMTPUTF8 6531, CHUNKING
+// 3030, STARTTLS 3207, AUTH 4954, ETRN 1985. Promises: 250 after a message only when it is durable for every recipient
+// (delivery.h); a refused recipient is in no plan; what came in plaintext behind STARTTLS is forgotten; only CRLF "."
+// CRLF ends DATA (dot_reader.h). Any cut of the input gives the same dialogue, but for a client that talks out of turn,
+// which is judged by what is there when it should have waited. Owner: the shard. Bounded: one line of kLineBytesMax,
+// kBufferedBytesMax of pipelined input, one message, whose bytes beyond message_writer.h's limit are on disk.
 #pragma once
 
 #include <array>
@@ -203,21 +202,22 @@ class SmtpSession final : public Machine, public auth::VerifierClient {
   mailbox::Directory& directory_;
   auth::OwnVerifier own_verifier_;
   auth::Verifier* const verifier_;  // null: nobody can log in
-  std::variant<Greeting, Commands, StartingTls, AwaitingOffer, Exchanging, Verifying, Receiving, Committing, Closed> state_;
+  std::variant<Greeting, Commands, StartingTls, AwaitingOffer, Exchanging, Verifying, Receiving, Committing, Closed>
+      state_;
 
   // Input.
-  std::string input_;           // what was not taken yet
-  bool overlong_ = false;       // the line under way has lost its beginning
-  bool input_waiting_ = false;  // behind the command under way
-  size_t buffered_before_ = 0;  // bytes in front of the event's own, in what Consume() reads
+  std::string input_;                     // what was not taken yet
+  bool overlong_ = false;                 // the line under way has lost its beginning
+  bool input_waiting_ = false;            // behind the command under way
+  size_t buffered_before_ = 0;            // bytes in front of the event's own, in what Consume() reads
   size_t line_begin_ = 0, line_end_ = 0;  // of the line under way, there
-  bool reading_event_ = false;  // Consume() reads a Received just now: its bytes can be redacted
+  bool reading_event_ = false;            // Consume() reads a Received just now: its bytes can be redacted
   bool paused_ = false;
   std::optional<Held> held_;
-  int open_operations_ = 0;     // plans under way
+  int open_operations_ = 0;                                // plans under way
   std::vector<std::pair<uint64_t, size_t>> writer_plans_;  // plan tag, writer
   std::vector<std::pair<uint64_t, FilePlan>> aborts_;      // plan tag to wait for, what to commit then
-  uint64_t next_tag_ = 16;      // of plans and questions
+  uint64_t next_tag_ = 16;                                 // of plans and questions
 
   // The session.
   std::optional<ClientName> client_name_;
@@ -229,14 +229,14 @@ class SmtpSession final : public Machine, public auth::VerifierClient {
   bool login_is_undecided_ = false;      // whoever checks logins could not be asked: the client may be a user
   std::optional<Transaction> transaction_;
   BdatState bdat_ = BdatState::kNone;
-  bool entered_ = false;        // counted in Directory::Enter
+  bool entered_ = false;                                   // counted in Directory::Enter
   std::optional<Reply> connect_deferred_, helo_deferred_;  // of their rules: Verdict::deferred
-  std::optional<Reply> connect_refusal_;  // CONNECT was refused: so is all else
-  bool pipelined_out_of_turn_ = false;    // for reject_unauth_pipelining, as long as the session lasts
-  std::string trace_id_;        // of the session
+  std::optional<Reply> connect_refusal_;                   // CONNECT was refused: so is all else
+  bool pipelined_out_of_turn_ = false;                     // for reject_unauth_pipelining, as long as the session lasts
+  std::string trace_id_;                                   // of the session
 
   // Limits and the "disconnect" line.
-  Verb verb_ = Verb::kUnknown;  // the command under way, or the last one
+  Verb verb_ = Verb::kUnknown;     // the command under way, or the last one
   std::string where_ = "CONNECT";  // for "lost connection after ..."
   struct Count {
     uint32_t ok = 0, all = 0;
@@ -244,8 +244,8 @@ class SmtpSession final : public Machine, public auth::VerifierClient {
   std::array<Count, kVerbCount> counts_{};
   uint32_t error_count_ = 0, junk_count_ = 0;
   Instant last_activity_;
-  bool gone_ = false;           // the connection is closed; a commit is still under way
-  bool stopping_ = false;       // closes when the commit under way is answered
+  bool gone_ = false;      // the connection is closed; a commit is still under way
+  bool stopping_ = false;  // closes when the commit under way is answered
 };
 
 }  // namespace postern::smtp

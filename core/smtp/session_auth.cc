@@ -24,9 +24,9 @@ const std::vector<std::string>& SmtpSession::SecurityOptions() const {
   return tls_.active() ? service_->sasl_tls_security_options : service_->sasl_security_options;
 }
 
-// Deviation: where nobody can be asked, Postfix's smtpd ends ("fatal: no SASL authentication mechanisms"), and with it all
-// mail that comes in here. We announce no AUTH, and nobody is refused for good who may be a user (restrictions.cc): a relaying
-// client's mail waits and does not bounce.
+// Deviation: where nobody can be asked, Postfix's smtpd ends ("fatal: no SASL authentication mechanisms"), and with it
+// all mail that comes in here. We announce no AUTH, and nobody is refused for good who may be a user (restrictions.cc):
+// a relaying client's mail waits and does not bounce.
 void SmtpSession::TakeOffer(auth::Offer offer) {
   login_is_undecided_ = !offer.is_known;
   mechanisms_ = std::move(offer.mechanisms);
@@ -51,7 +51,9 @@ void SmtpSession::HandleAuth(const Command& command, Context& context) {
     std::string_view rest = command.arguments;
     const size_t mechanism_bytes = TakeWord(&rest).size();
     const size_t hidden = rest.size();
-    if (hidden > 0) Redact(line_begin_ + std::min(line_end_ - line_begin_, command.word.size() + 1 + mechanism_bytes), line_end_, context);
+    if (hidden > 0)
+      Redact(line_begin_ + std::min(line_end_ - line_begin_, command.word.size() + 1 + mechanism_bytes), line_end_,
+             context);
   }
   if (service_->helo_required && helo_.empty()) return Answer(NeedHello(), context);
   if (!AuthEnabled() || !Offers("auth")) return Answer({503, "5.5.1", "Error: authentication not enabled"}, context);
@@ -71,9 +73,12 @@ void SmtpSession::HandleAuth(const Command& command, Context& context) {
                                     .local_host_name = config_->routing.myhostname},
                                    MachineOf(conn_));
   const auto fail = [&](std::string_view why) {
-    Log(context, "warning: " + ClientForLog() + ": SASL " + EscapeForLog(name, 64) + " authentication failed: " + std::string(why) + ", sasl_username=(unavailable)",
+    Log(context,
+        "warning: " + ClientForLog() + ": SASL " + EscapeForLog(name, 64) +
+            " authentication failed: " + std::string(why) + ", sasl_username=(unavailable)",
         Severity::kWarning, {{"event.action", "auth.done"}, {"event.outcome", "failure"}});
-    AnswerAfter({535, "5.7.8", "Error: authentication failed: " + std::string(why)}, config_->auth.failure_delay, context);
+    AnswerAfter({535, "5.7.8", "Error: authentication failed: " + std::string(why)}, config_->auth.failure_delay,
+                context);
   };
   if (exchange == nullptr) return fail("Invalid authentication mechanism");
   auth::Step step;
@@ -96,15 +101,19 @@ void SmtpSession::HandleResponse(std::string_view line, Context& context) {
   const bool success_said = exchanging.success_said;
   state_ = Commands{};
   if (line == "*") {
-    Log(context, "warning: " + ClientForLog() + ": SASL " + EscapeForLog(exchange->mechanism(), 64) + " authentication aborted", Severity::kWarning);
+    Log(context,
+        "warning: " + ClientForLog() + ": SASL " + EscapeForLog(exchange->mechanism(), 64) + " authentication aborted",
+        Severity::kWarning);
     return Answer({501, "5.7.0", "Authentication aborted"}, context);
   }
   const auto decoded = line == "=" ? std::optional<std::string>("") : DecodeBase64(line);
   if (!decoded || decoded->size() > auth::kResponseBytesMax) {
-    Log(context, "warning: " + ClientForLog() + ": SASL " + EscapeForLog(exchange->mechanism(), 64) +
-                     " authentication failed: Invalid base64 data in continued response, sasl_username=(unavailable)",
+    Log(context,
+        "warning: " + ClientForLog() + ": SASL " + EscapeForLog(exchange->mechanism(), 64) +
+            " authentication failed: Invalid base64 data in continued response, sasl_username=(unavailable)",
         Severity::kWarning);
-    return AnswerAfter({535, "5.7.8", "Error: authentication failed: Invalid base64 data in continued response"}, config_->auth.failure_delay, context);
+    return AnswerAfter({535, "5.7.8", "Error: authentication failed: Invalid base64 data in continued response"},
+                       config_->auth.failure_delay, context);
   }
   if (success_said) {
     auth::Step done;
@@ -121,14 +130,19 @@ void SmtpSession::Advance(std::unique_ptr<auth::Exchange> exchange, auth::Step s
     state_ = Exchanging{.exchange = std::move(exchange), .success_said = success_said};
   };
   switch (step.kind) {
-    case auth::Step::Kind::kChallenge: return challenge(false);
+    case auth::Step::Kind::kChallenge:
+      return challenge(false);
     case auth::Step::Kind::kVerify:
       ++open_operations_;
-      context.out.Put(Ask{.op = {MachineOf(conn_), next_tag_++},
-                          .question = VerifyPassword{.stored = std::move(step.stored), .password = std::move(step.password), .user = step.verify_user}});
+      context.out.Put(
+          Ask{.op = {MachineOf(conn_), next_tag_++},
+              .question = VerifyPassword{
+                  .stored = std::move(step.stored), .password = std::move(step.password), .user = step.verify_user}});
       state_ = Verifying{std::move(exchange)};
       return;
-    case auth::Step::Kind::kWait: state_ = Verifying{std::move(exchange)}; return;
+    case auth::Step::Kind::kWait:
+      state_ = Verifying{std::move(exchange)};
+      return;
     case auth::Step::Kind::kSuccess:
       if (step.has_success_data) return challenge(true);
       state_ = Commands{};
@@ -137,7 +151,9 @@ void SmtpSession::Advance(std::unique_ptr<auth::Exchange> exchange, auth::Step s
       login_is_undecided_ = false;
       verb_ = Verb::kAuth;
       for (const auth::LogLine& line : step.log_lines) {
-        LogEvent event{.tag = "dovecot", .pid = directory_.LogPid(conn_), .text = auth::FormatAuthLine(line, peer_.remote.address, "")};
+        LogEvent event{.tag = "dovecot",
+                       .pid = directory_.LogPid(conn_),
+                       .text = auth::FormatAuthLine(line, peer_.remote.address, "")};
         context.out.Log(std::move(event));
       }
       return Answer({235, "2.7.0", "Authentication successful"}, context);
@@ -148,21 +164,26 @@ void SmtpSession::Advance(std::unique_ptr<auth::Exchange> exchange, auth::Step s
   }
 }
 
-void SmtpSession::AuthFailed(std::string_view mechanism, std::string_view user, const auth::Step& step, Context& context) {
+void SmtpSession::AuthFailed(std::string_view mechanism, std::string_view user, const auth::Step& step,
+                             Context& context) {
   for (const auth::LogLine& line : step.log_lines) {
-    LogEvent event{.tag = "dovecot", .pid = directory_.LogPid(conn_), .text = auth::FormatAuthLine(line, peer_.remote.address, "")};
+    LogEvent event{.tag = "dovecot",
+                   .pid = directory_.LogPid(conn_),
+                   .text = auth::FormatAuthLine(line, peer_.remote.address, "")};
     context.out.Log(std::move(event));
   }
   const std::string why = step.reason_text.empty() ? "(reason unavailable)" : step.reason_text;
   Log(context,
-      "warning: " + ClientForLog() + ": SASL " + EscapeForLog(mechanism, 64) + " authentication failed: " + why + ", sasl_username=" +
-          (user.empty() ? "(unavailable)" : EscapeForLog(user, 255)),
-      Severity::kWarning, {{"event.action", "auth.done"}, {"event.outcome", "failure"}, {"auth.mechanism", EscapeForLog(mechanism, 64)}});
+      "warning: " + ClientForLog() + ": SASL " + EscapeForLog(mechanism, 64) + " authentication failed: " + why +
+          ", sasl_username=" + (user.empty() ? "(unavailable)" : EscapeForLog(user, 255)),
+      Severity::kWarning,
+      {{"event.action", "auth.done"}, {"event.outcome", "failure"}, {"auth.mechanism", EscapeForLog(mechanism, 64)}});
   login_is_undecided_ = step.reason == auth::FailureReason::kTemporary;
   if (login_is_undecided_) {
     return Answer({454, "4.7.0", "Temporary authentication failure: " + why}, context);
   }
-  AnswerAfter({535, "5.7.8", "Error: authentication failed: " + why}, step.no_delay ? Duration{} : config_->auth.failure_delay, context);
+  AnswerAfter({535, "5.7.8", "Error: authentication failed: " + why},
+              step.no_delay ? Duration{} : config_->auth.failure_delay, context);
 }
 
 }  // namespace postern::smtp

@@ -19,11 +19,13 @@ std::string WithoutCr(std::string text) {
   return text;
 }
 
-message::DateTime WhenOf(const Now& now) { return {.unix_seconds = now.wall.seconds(), .zone_minutes = now.utc_offset_seconds / 60}; }
+message::DateTime WhenOf(const Now& now) {
+  return {.unix_seconds = now.wall.seconds(), .zone_minutes = now.utc_offset_seconds / 60};
+}
 
 }  // namespace
 
-// ---- commands --------------------------------------------------------------------------------------------------------------
+// ---- commands -------------------------------------------------------------------------------------------------------
 
 void SmtpSession::HandleData(const Command& command, Context& context) {
   if (bdat_ != BdatState::kNone) return Answer({503, "5.5.1", "Error: DATA after BDAT"}, context);
@@ -41,10 +43,16 @@ void SmtpSession::HandleBdat(const Command& command, std::string_view line, Cont
   if (!Offers("chunking")) return Answer({521, "5.5.1", "Error: command not implemented"}, context);
   const auto arguments = ParseBdat(command.arguments);
   if (!arguments) {
-    Log(context, "warning: " + QueueIdForLog() + ": malformed BDAT command syntax from " + ClientForLog() + ": " + EscapeForLog(line, 100), Severity::kWarning);
+    Log(context,
+        "warning: " + QueueIdForLog() + ": malformed BDAT command syntax from " + ClientForLog() + ": " +
+            EscapeForLog(line, 100),
+        Severity::kWarning);
     return Answer({521, "5.5.4", "Syntax: BDAT count [LAST]"}, context);  // nobody knows where the next command begins
   }
-  Receiving receiving{.bdat = true, .last = arguments->last, .chunk_bytes = arguments->chunk_bytes, .chunk_left_bytes = arguments->chunk_bytes};
+  Receiving receiving{.bdat = true,
+                      .last = arguments->last,
+                      .chunk_bytes = arguments->chunk_bytes,
+                      .chunk_left_bytes = arguments->chunk_bytes};
   receiving.refusal = BdatRefusal(*arguments);
   if (!receiving.refusal && bdat_ == BdatState::kNone) receiving.refusal = Judge(MakeFacts(Phase::kData), context);
   if (receiving.refusal) {
@@ -74,11 +82,12 @@ std::optional<Reply> SmtpSession::BdatRefusal(const BdatArguments& arguments) co
   return std::nullopt;
 }
 
-// ---- the message's beginning -----------------------------------------------------------------------------------------------
+// ---- the message's beginning ----------------------------------------------------------------------------------------
 
 void SmtpSession::BeginMessage(bool bdat, Context& context) {
   transaction_->incoming = std::make_unique<Incoming>(
-      DotReader(DotReader::BareLineEnd::kNormalize, {.message_bytes_max = service_->message_size_limit}, bdat ? DotReader::Framing::kChunks : DotReader::Framing::kDots),
+      DotReader(DotReader::BareLineEnd::kNormalize, {.message_bytes_max = service_->message_size_limit},
+                bdat ? DotReader::Framing::kChunks : DotReader::Framing::kDots),
       HeaderFilter(FilterOptions(context)));
   Incoming& incoming = *transaction_->incoming;
   const std::string received = ReceivedField(context);
@@ -95,7 +104,9 @@ void SmtpSession::BeginMessage(bool bdat, Context& context) {
                        .trace_id = transaction_->trace_id,
                        .body = transaction_->parameters.body == BodyKind::k8BitMime ? "8BITMIME" : "",
                        .smtputf8 = transaction_->smtputf8,
-                       .ret = transaction_->parameters.ret == Return::kFull ? "FULL" : transaction_->parameters.ret == Return::kHeaders ? "HDRS" : "",
+                       .ret = transaction_->parameters.ret == Return::kFull      ? "FULL"
+                              : transaction_->parameters.ret == Return::kHeaders ? "HDRS"
+                                                                                 : "",
                        .envelope_id = transaction_->parameters.envelope_id.value_or(""),
                        .client_name = client_name_->name.empty() ? "unknown" : client_name_->name,
                        .client_address = peer_.remote.address.ToString(),
@@ -148,7 +159,8 @@ void SmtpSession::AddTargets(Incoming* incoming, const std::string& received, Co
       owners.push_back(local.owner);
       targets.emplace_back();
     }
-    targets[index].push_back({.tmp_path = local.target.maildir + "/tmp/" + local.target.base, .prefix = local.target.prefix});
+    targets[index].push_back(
+        {.tmp_path = local.target.maildir + "/tmp/" + local.target.base, .prefix = local.target.prefix});
   }
   for (size_t i = 0; i < owners.size(); ++i) incoming->writers.emplace_back(std::move(targets[i]), owners[i]);
   std::vector<mailbox::MessageWriter::Target> queued = SpillTargets(&outgoing);
@@ -164,7 +176,8 @@ std::vector<Recipient> SmtpSession::FinalRecipients(Context& context) const {
   const auto add = [&](const std::string& address) {
     const auto mailbox = routing::ParseMailbox(address);
     if (!mailbox) return;
-    Recipient recipient{.given = *mailbox, .rewritten = routing::Rewrite(*mailbox, routing::Role::kRecipient, config_->routing)};
+    Recipient recipient{.given = *mailbox,
+                        .rewritten = routing::Rewrite(*mailbox, routing::Role::kRecipient, config_->routing)};
     if (const auto refusal = ResolveRecipient(&recipient, context)) {
       Log(context, "warning: " + QueueIdForLog() + ": " + EscapeForLog(OneLine(*refusal)), Severity::kWarning);
     } else {
@@ -182,9 +195,10 @@ std::string SmtpSession::MaildirName(Context& context) {
   const mailbox::NodeFacts& node = directory_.node();
   char time[40];
   const int64_t seconds = context.now.wall.seconds();
-  std::snprintf(time, sizeof time, "%lld.M%06lld", static_cast<long long>(seconds), static_cast<long long>(context.now.wall.us - seconds * 1'000'000));
-  return std::string(time) + "P" + std::to_string(node.pid) + "R" + std::to_string(node.start_counter) + "V" + transaction_->queue_id + "_" +
-         std::to_string(next_tag_++) + "." + node.host_name;
+  std::snprintf(time, sizeof time, "%lld.M%06lld", static_cast<long long>(seconds),
+                static_cast<long long>(context.now.wall.us - seconds * 1'000'000));
+  return std::string(time) + "P" + std::to_string(node.pid) + "R" + std::to_string(node.start_counter) + "V" +
+         transaction_->queue_id + "_" + std::to_string(next_tag_++) + "." + node.host_name;
 }
 
 std::string SmtpSession::ReceivedField(Context& context) const {
@@ -214,8 +228,8 @@ std::string SmtpSession::ReceivedField(Context& context) const {
   return WithoutCr(std::move(text));
 }
 
-// Of a client that local_header_rewrite_clients names, and with always_add_missing_headers of every one, what was left out
-// is put in, as cleanup does (RFC 6409 section 8).
+// Of a client that local_header_rewrite_clients names, and with always_add_missing_headers of every one, what was left
+// out is put in, as cleanup does (RFC 6409 section 8).
 HeaderFilter::Options SmtpSession::FilterOptions(Context& context) const {
   HeaderFilter::Options options{.field_bytes_max = service_->header_size_limit, .drop = config_->routing.headers.drop};
   if (!config_->routing.headers.always_add_missing_headers && !headers_are_completed()) return options;
@@ -233,7 +247,7 @@ bool SmtpSession::headers_are_completed() const {
          clients.addresses.Find(client.ToString()).has_value();
 }
 
-// ---- its bytes -------------------------------------------------------------------------------------------------------------
+// ---- its bytes ------------------------------------------------------------------------------------------------------
 
 size_t SmtpSession::TakeMessageBytes(std::string_view in, Context& context) {
   auto& receiving = std::get<Receiving>(state_);
@@ -355,9 +369,12 @@ void SmtpSession::FinishMessage(Context& context) {
   AnswerMessage(std::vector<Reply>(answers, *refusal), context);
 }
 
-// smtpd_forbid_bare_newline = reject. The message is read to its true end first, so that nothing in it can pass for a command.
+// smtpd_forbid_bare_newline = reject. The message is read to its true end first, so that nothing in it can pass for a
+// command.
 std::optional<Reply> SmtpSession::BareLineFeedRefusal() const {
-  if (service_->forbid_bare_newline != config::SmtpService::BareNewline::kReject || !transaction_->incoming->reader.saw_bare_lf()) return std::nullopt;
+  if (service_->forbid_bare_newline != config::SmtpService::BareNewline::kReject ||
+      !transaction_->incoming->reader.saw_bare_lf())
+    return std::nullopt;
   Reply reply = BareLineFeed();
   reply.text = config_->routing.myhostname + " " + reply.text;
   return reply;
@@ -383,15 +400,15 @@ std::optional<Reply> SmtpSession::MessageRefusal(Context& context) {
   }
   for (const auto& writer : incoming.writers) {
     if (writer.status().ok()) continue;
-    Log(context, "warning: " + QueueIdForLog() + ": message write failed: " + EscapeForLog(Message(writer.status())), Severity::kWarning,
-        {{"event.action", "fs.error"}});
+    Log(context, "warning: " + QueueIdForLog() + ": message write failed: " + EscapeForLog(Message(writer.status())),
+        Severity::kWarning, {{"event.action", "fs.error"}});
     return writer.status().code() == StatusCode::kResourceExhausted ? NoStorage() : WriteError();
   }
   return Judge(MakeFacts(Phase::kEndOfMessage), context);
 }
 
-// A name of the local class has passed this message on before (local(8): "mail forwarding loop"). Deviation: it is refused
-// here, to all its recipients, instead of being sent back for the one.
+// A name of the local class has passed this message on before (local(8): "mail forwarding loop"). Deviation: it is
+// refused here, to all its recipients, instead of being sent back for the one.
 std::optional<Reply> SmtpSession::LoopRefusal() const {
   const std::vector<std::string>& before = transaction_->incoming->filter.delivered_to();
   if (before.empty()) return std::nullopt;
@@ -410,7 +427,8 @@ void SmtpSession::DropMessage(Context& context) {
   for (size_t i = 0; i < writers.size(); ++i) {
     FilePlan plan = writers[i].AbortPlan();
     if (plan.stages.empty()) continue;
-    const auto open = std::find_if(writer_plans_.begin(), writer_plans_.end(), [i](const auto& p) { return p.second == i; });
+    const auto open =
+        std::find_if(writer_plans_.begin(), writer_plans_.end(), [i](const auto& p) { return p.second == i; });
     if (open != writer_plans_.end()) {  // after what is being written, or it would be written anew
       aborts_.emplace_back(open->first, std::move(plan));
     } else {

@@ -16,7 +16,8 @@ void SmtpSession::BeginCommit(Context& context) {
     outgoing.file_bytes = first.file_bytes();
     outgoing.crlf_bytes = first.crlf_bytes();
     if (first.spilled()) {
-      for (LocalRecipient& local : outgoing.locals) local.target.spilled_path = local.target.maildir + "/tmp/" + local.target.base;
+      for (LocalRecipient& local : outgoing.locals)
+        local.target.spilled_path = local.target.maildir + "/tmp/" + local.target.base;
       if (incoming.has_queue_writer)
         FinishSpill(incoming.writers.back().targets(), incoming.queue_checksums, outgoing.file_bytes, &outgoing);
     } else {
@@ -67,16 +68,19 @@ void SmtpSession::FinishDelivery(Context& context) {
       directory_.durable_folders().Add(locals[i].target.maildir);
       directory_.AnnounceArrival("", locals[i].target.maildir, context);
     }
-    if (delivery.anything_queued()) directory_.durable_folders().Add(queue::SpoolDir(delivery.message().queue_directory));
+    if (delivery.anything_queued())
+      directory_.durable_folders().Add(queue::SpoolDir(delivery.message().queue_directory));
     if (delivery.message().folder == queue::Folder::kIncoming) {
       for (const std::string& id : delivery.queued_ids()) directory_.AnnounceQueued(id, context);
     }
     const std::string& id = transaction_->queue_id;
-    reply = {250, "2.0.0", committing.bdat ? "Ok: " + std::to_string(committing.message_bytes) + " bytes queued as " + id : "Ok: queued as " + id};
+    reply = {250, "2.0.0",
+             committing.bdat ? "Ok: " + std::to_string(committing.message_bytes) + " bytes queued as " + id
+                             : "Ok: queued as " + id};
     error_count_ = junk_count_ = 0;
   } else {
-    Log(context, "warning: " + QueueIdForLog() + ": message write failed: " + EscapeForLog(Message(delivery.status())), Severity::kWarning,
-        {{"event.action", "fs.error"}});
+    Log(context, "warning: " + QueueIdForLog() + ": message write failed: " + EscapeForLog(Message(delivery.status())),
+        Severity::kWarning, {{"event.action", "fs.error"}});
     reply = delivery.status().code() == StatusCode::kResourceExhausted ? NoStorage() : WriteError();
   }
   const std::vector<Reply> replies = DeliveryReplies(delivery, reply);
@@ -100,21 +104,23 @@ void SmtpSession::LogDelivery(const Committing& committing, Context& context) co
   const std::string& id = transaction_->queue_id;
   const std::string from = transaction_->null_sender ? "" : EscapeForLog(transaction_->sender_rewritten.Quoted(), 255);
   const std::string message_id = EscapeForLog(transaction_->incoming->filter.message_id(), 255);
-  LogAs("cleanup", context, id + ": message-id=" + (message_id.empty() ? "<>" : message_id), {{"email.message_id", message_id}});
+  LogAs("cleanup", context, id + ": message-id=" + (message_id.empty() ? "<>" : message_id),
+        {{"email.message_id", message_id}});
   size_t count = message.locals.size() + message.remotes.size();
   for (const QueueCopy& copy : message.copies) count += copy.recipients.size();
   LogAs("qmgr", context,
-        id + ": from=<" + from + ">, size=" + std::to_string(message.received.size() + message.file_bytes) + ", nrcpt=" + std::to_string(count) +
-            " (queue active)",
+        id + ": from=<" + from + ">, size=" + std::to_string(message.received.size() + message.file_bytes) +
+            ", nrcpt=" + std::to_string(count) + " (queue active)",
         {{"event.action", "message.accepted"}, {"email.local_id", id}, {"smtp.envelope.from", from}});
   const Duration before = committing.began - transaction_->began.mono;
   const Duration commit = context.now.mono - committing.began;
-  const std::string delays = ", delay=" + DelayText(context.now.mono - transaction_->began.mono) + ", delays=" + DelayText(before) + "/0/0/" +
-                             DelayText(commit);
+  const std::string delays = ", delay=" + DelayText(context.now.mono - transaction_->began.mono) +
+                             ", delays=" + DelayText(before) + "/0/0/" + DelayText(commit);
   for (size_t i = 0; i < message.locals.size(); ++i) {
     const LocalRecipient& local = message.locals[i];
     std::string line = id + ": to=<" + EscapeForLog(local.address.Quoted(), 255) + ">";
-    if (!EqualsIgnoringCase(local.original, local.address.Key())) line += ", orig_to=<" + EscapeForLog(local.original, 255) + ">";
+    if (!EqualsIgnoringCase(local.original, local.address.Key()))
+      line += ", orig_to=<" + EscapeForLog(local.original, 255) + ">";
     line += ", relay=virtual" + delays;
     if (delivery.reached(i)) {
       LogAs("virtual", context, line + ", dsn=2.0.0, status=sent (delivered to maildir)",
@@ -128,7 +134,8 @@ void SmtpSession::LogDelivery(const Committing& committing, Context& context) co
             {{"event.action", "delivery.tried"}, {"event.outcome", "failure"}, {"email.local_id", id}});
     }
   }
-  if (!delivery.anything_queued()) LogAs("qmgr", context, id + ": removed", {{"event.action", "message.removed"}, {"email.local_id", id}});
+  if (!delivery.anything_queued())
+    LogAs("qmgr", context, id + ": removed", {{"event.action", "message.removed"}, {"email.local_id", id}});
 }
 
 }  // namespace postern::smtp

@@ -9,13 +9,16 @@
 namespace postern::smtp {
 
 bool SmtpSession::client_is_trusted() const {
-  return service_->mynetworks.MatchesClient(peer_.remote.address, client_name_ ? std::string_view(client_name_->name) : "");
+  return service_->mynetworks.MatchesClient(peer_.remote.address,
+                                            client_name_ ? std::string_view(client_name_->name) : "");
 }
 
 void SmtpSession::OnClientName(const ClientName& name, Context& context) {
   client_name_ = name;
   if (service_->peername_lookup && name.name.empty() && !name.reverse.empty()) {
-    Log(context, "warning: hostname " + EscapeForLog(name.reverse, 255) + " does not resolve to address " + peer_.remote.address.ToString(),
+    Log(context,
+        "warning: hostname " + EscapeForLog(name.reverse, 255) + " does not resolve to address " +
+            peer_.remote.address.ToString(),
         Severity::kWarning);
   }
   Log(context, "connect from " + ClientForLog(), Severity::kInfo, {{"event.action", "smtp.connect"}});
@@ -23,10 +26,14 @@ void SmtpSession::OnClientName(const ClientName& name, Context& context) {
   if (service_->client_connection_count_limit != 0 && !client_is_trusted()) {
     entered_ = directory_.Enter("smtp", "", peer_.remote.address, service_->client_connection_count_limit);
     if (!entered_) {
-      Log(context, "warning: Connection concurrency limit exceeded: " + std::to_string(service_->client_connection_count_limit + 1) + " from " +
-                       ClientForLog() + " for service " + service_->service_name,
+      Log(context,
+          "warning: Connection concurrency limit exceeded: " +
+              std::to_string(service_->client_connection_count_limit + 1) + " from " + ClientForLog() +
+              " for service " + service_->service_name,
           Severity::kWarning);
-      SendReply({421, "4.7.0", config_->routing.myhostname + " Error: too many connections from " + peer_.remote.address.ToString()}, context);
+      SendReply({421, "4.7.0",
+                 config_->routing.myhostname + " Error: too many connections from " + peer_.remote.address.ToString()},
+                context);
       return End(Ending::kOther, context);
     }
   }
@@ -49,7 +56,8 @@ bool SmtpSession::Offers(std::string_view keyword) const {
 }
 
 void SmtpSession::HandleHello(const Command& command, bool extended, Context& context) {
-  if (command.arguments.empty()) return Answer({501, "", extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname"}, context);
+  if (command.arguments.empty())
+    return Answer({501, "", extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname"}, context);
   // RFC 5321 section 4.1.4: it clears all state, as RSET does.
   ResetTransaction(context);
   std::string name(command.arguments);
@@ -116,15 +124,18 @@ bool SmtpSession::RefusedForLackOfTls(const Command& command) const {
     case Verb::kStartTls:
     case Verb::kNoop:
     case Verb::kQuit:
-    case Verb::kUnknown: return false;
+    case Verb::kUnknown:
+      return false;
     case Verb::kAuth:
     case Verb::kMail:
     case Verb::kRcpt:
     case Verb::kData:
     case Verb::kRset:
     case Verb::kVrfy:
-    case Verb::kEtrn: return true;
-    case Verb::kBdat: return false;  // refused there: its bytes are to be read
+    case Verb::kEtrn:
+      return true;
+    case Verb::kBdat:
+      return false;  // refused there: its bytes are to be read
   }
   return true;
 }
@@ -160,9 +171,9 @@ void SmtpSession::OnTlsReady(const TlsFacts& facts, Context& context) {
     last_activity_ = context.now.mono;
   }
   Log(context,
-      "Anonymous TLS connection established from " + ClientForLog() + ": " + facts.protocol + " with cipher " + facts.cipher + " (" +
-          std::to_string(facts.secret_bits) + "/" + std::to_string(facts.algorithm_bits) + " bits)" +
-          (facts.details.empty() ? "" : " " + facts.details),
+      "Anonymous TLS connection established from " + ClientForLog() + ": " + facts.protocol + " with cipher " +
+          facts.cipher + " (" + std::to_string(facts.secret_bits) + "/" + std::to_string(facts.algorithm_bits) +
+          " bits)" + (facts.details.empty() ? "" : " " + facts.details),
       Severity::kInfo, {{"event.action", "tls.done"}, {"tls.version", facts.protocol}, {"tls.cipher", facts.cipher}});
 }
 
@@ -181,7 +192,8 @@ void SmtpSession::HandleEtrn(const Command& command, Context& context) {
   if (const auto refusal = Judge(facts, context)) return Answer(*refusal, context);
   // parent_domain_matches_subdomains names fast_flush_domains by default.
   if (!config_->routing.fast_flush_domains.MatchesName(domain, true)) {
-    Log(context, "warning: reject: ETRN " + EscapeForLog(domain, 100) + "... from " + ClientForLog(), Severity::kWarning);
+    Log(context, "warning: reject: ETRN " + EscapeForLog(domain, 100) + "... from " + ClientForLog(),
+        Severity::kWarning);
     return Answer({459, "", "<" + std::string(domain) + ">: service unavailable"}, context);
   }
   directory_.FlushSite(LowerCase(domain), context);

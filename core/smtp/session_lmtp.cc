@@ -16,7 +16,8 @@ void SmtpSession::AnswerMessage(const std::vector<Reply>& replies, Context& cont
   Answer(replies.back(), context);
 }
 
-// `reply` is what an SMTP client would hear. An LMTP client: for each recipient the worst that befell an address he leads to.
+// `reply` is what an SMTP client would hear. An LMTP client: for each recipient the worst that befell an address he
+// leads to.
 std::vector<Reply> SmtpSession::DeliveryReplies(const MessageDelivery& delivery, const Reply& reply) const {
   if (!is_lmtp()) return {reply};
   std::vector<Reply> replies;
@@ -31,8 +32,9 @@ std::vector<Reply> SmtpSession::DeliveryReplies(const MessageDelivery& delivery,
         return EqualsIgnoringCase(local.address.Key(), address);
       });
       if (!his) continue;
-      replies.back() = why.code() == StatusCode::kResourceExhausted ? Reply{452, "4.2.2", name + "Mailbox is full"}
-                                                                    : Reply{451, "4.2.0", name + "Mailbox cannot be written"};
+      replies.back() = why.code() == StatusCode::kResourceExhausted
+                           ? Reply{452, "4.2.2", name + "Mailbox is full"}
+                           : Reply{451, "4.2.0", name + "Mailbox cannot be written"};
     }
   }
   return replies;

@@ -6,7 +6,10 @@
 namespace postern::smtp {
 
 void SmtpSession::Log(Context& context, std::string text, Severity severity, Fields fields) const {
-  LogEvent event{.severity = severity, .tag = service_->syslog_name + "/smtpd", .pid = directory_.LogPid(conn_), .text = std::move(text)};
+  LogEvent event{.severity = severity,
+                 .tag = service_->syslog_name + "/smtpd",
+                 .pid = directory_.LogPid(conn_),
+                 .text = std::move(text)};
   event.trace_id = transaction_ ? transaction_->trace_id : trace_id_;
   event.fields = std::move(fields);
   event.fields.emplace_back("source.ip", peer_.remote.address.ToString());
@@ -25,7 +28,8 @@ void SmtpSession::LogAs(std::string_view program, Context& context, std::string 
 }
 
 std::string SmtpSession::ClientForLog() const {
-  const std::string name = client_name_ && !client_name_->name.empty() ? EscapeForLog(client_name_->name, 255) : "unknown";
+  const std::string name =
+      client_name_ && !client_name_->name.empty() ? EscapeForLog(client_name_->name, 255) : "unknown";
   return name + "[" + peer_.remote.address.ToString() + "]";
 }
 

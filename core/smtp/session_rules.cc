@@ -22,7 +22,8 @@ Outcome Evaluation::RejectNonFqdnHelo() {
   const NameScope scope(this, std::string(helo), kHeloClass);
   const bool good = helo.front() == '[' ? routing::IsAddressLiteral(helo)
                                         : routing::IsHostName(helo) && helo.find('.') != std::string_view::npos;
-  return good ? Outcome::kDunno : RejectNamed(facts_.service->non_fqdn_reject_code, "5.5.2", "need fully-qualified hostname");
+  return good ? Outcome::kDunno
+              : RejectNamed(facts_.service->non_fqdn_reject_code, "5.5.2", "need fully-qualified hostname");
 }
 
 Outcome Evaluation::RejectUnknownClient(bool forward) {

@@ -13,7 +13,8 @@ namespace {
 
 // "FROM:<a@b>" without its keyword; nullopt where it does not begin so. White space may follow the colon (Postfix).
 std::optional<std::string_view> AfterKeyword(std::string_view arguments, std::string_view keyword) {
-  if (arguments.size() <= keyword.size() || !EqualsIgnoringCase(arguments.substr(0, keyword.size()), keyword)) return std::nullopt;
+  if (arguments.size() <= keyword.size() || !EqualsIgnoringCase(arguments.substr(0, keyword.size()), keyword))
+    return std::nullopt;
   arguments.remove_prefix(keyword.size());
   while (!arguments.empty() && (arguments.front() == ' ' || arguments.front() == '\t')) arguments.remove_prefix(1);
   if (arguments.empty()) return std::nullopt;
@@ -51,7 +52,8 @@ Facts SmtpSession::MakeFacts(Phase phase) const {
   facts.login_is_undecided = login_is_undecided_;
   facts.tls = tls_.active();
   facts.input_waiting = pipelined_out_of_turn_;
-  if (phase != Phase::kConnect) facts.deferred = phase == Phase::kHelo || helo_.empty() ? connect_deferred_ : helo_deferred_;
+  if (phase != Phase::kConnect)
+    facts.deferred = phase == Phase::kHelo || helo_.empty() ? connect_deferred_ : helo_deferred_;
   if (transaction_) {
     if (phase != Phase::kMail && phase != Phase::kHelo) facts.deferred = transaction_->deferred;
     facts.has_sender = true;
@@ -86,7 +88,8 @@ void SmtpSession::MergeActions(Actions actions) {
   all.hold |= actions.hold;
   all.discard |= actions.discard;
   for (std::string& line : actions.prepend) {
-    if (std::find(all.prepend.begin(), all.prepend.end(), line) == all.prepend.end()) all.prepend.push_back(std::move(line));
+    if (std::find(all.prepend.begin(), all.prepend.end(), line) == all.prepend.end())
+      all.prepend.push_back(std::move(line));
   }
   if (!actions.redirect.empty()) all.redirect = std::move(actions.redirect);
   for (std::string& address : actions.bcc) {
@@ -94,7 +97,7 @@ void SmtpSession::MergeActions(Actions actions) {
   }
 }
 
-// ---- MAIL ------------------------------------------------------------------------------------------------------------------
+// ---- MAIL -----------------------------------------------------------------------------------------------------------
 
 void SmtpSession::HandleMail(const Command& command, Context& context) {
   if (service_->helo_required && helo_.empty()) return Answer(NeedHello(), context);
@@ -103,9 +106,12 @@ void SmtpSession::HandleMail(const Command& command, Context& context) {
   auto text = AfterKeyword(command.arguments, "FROM:");
   if (!text) return Answer(Syntax("MAIL FROM:<address>"), context);
   const std::string_view shown = *text;
-  const auto path = routing::TakePath(&*text, service_->strict_rfc821_envelopes ? routing::PathForm::kStrict : routing::PathForm::kTolerant);
+  const auto path = routing::TakePath(
+      &*text, service_->strict_rfc821_envelopes ? routing::PathForm::kStrict : routing::PathForm::kTolerant);
   if (!path || (path->internationalized && !service_->smtputf8)) {
-    Log(context, "warning: Illegal address syntax from " + ClientForLog() + " in MAIL command: " + EscapeForLog(shown, 100), Severity::kWarning);
+    Log(context,
+        "warning: Illegal address syntax from " + ClientForLog() + " in MAIL command: " + EscapeForLog(shown, 100),
+        Severity::kWarning);
     return Answer(BadSenderSyntax(), context);
   }
   Transaction transaction;
@@ -114,7 +120,8 @@ void SmtpSession::HandleMail(const Command& command, Context& context) {
 
   transaction.null_sender = path->null;
   transaction.sender = path->mailbox;
-  if (!path->null) transaction.sender_rewritten = routing::Rewrite(path->mailbox, routing::Role::kSender, config_->routing);
+  if (!path->null)
+    transaction.sender_rewritten = routing::Rewrite(path->mailbox, routing::Role::kSender, config_->routing);
   transaction.smtputf8 = transaction.parameters.smtputf8 || path->internationalized;
   transaction.trace_id = context.entropy.Hex(32);
   transaction.began = context.now;
@@ -122,7 +129,8 @@ void SmtpSession::HandleMail(const Command& command, Context& context) {
   const Facts facts = MakeFacts(Phase::kMail);
   std::optional<Reply> refusal;
   // RFC 1870 section 6.1.
-  if (service_->message_size_limit != 0 && transaction_->parameters.size_bytes.value_or(0) > service_->message_size_limit) {
+  if (service_->message_size_limit != 0 &&
+      transaction_->parameters.size_bytes.value_or(0) > service_->message_size_limit) {
     refusal = SizeExceedsLimit();
     LogRefusal(facts, {.kind = Verdict::Kind::kReject, .reply = *refusal}, context);
   } else {
@@ -135,7 +143,7 @@ void SmtpSession::HandleMail(const Command& command, Context& context) {
   Answer({250, "2.1.0", "Ok"}, context);
 }
 
-// ---- RCPT ------------------------------------------------------------------------------------------------------------------
+// ---- RCPT -----------------------------------------------------------------------------------------------------------
 
 void SmtpSession::HandleRcpt(const Command& command, Context& context) {
   if (!transaction_) return Answer(NeedMail(), context);
@@ -143,9 +151,12 @@ void SmtpSession::HandleRcpt(const Command& command, Context& context) {
   auto text = AfterKeyword(command.arguments, "TO:");
   if (!text) return Answer(Syntax("RCPT TO:<address>"), context);
   const std::string_view shown = *text;
-  const auto path = routing::TakePath(&*text, service_->strict_rfc821_envelopes ? routing::PathForm::kStrict : routing::PathForm::kTolerant);
+  const auto path = routing::TakePath(
+      &*text, service_->strict_rfc821_envelopes ? routing::PathForm::kStrict : routing::PathForm::kTolerant);
   if (!path || path->null || (path->internationalized && !service_->smtputf8)) {
-    Log(context, "warning: Illegal address syntax from " + ClientForLog() + " in RCPT command: " + EscapeForLog(shown, 100), Severity::kWarning);
+    Log(context,
+        "warning: Illegal address syntax from " + ClientForLog() + " in RCPT command: " + EscapeForLog(shown, 100),
+        Severity::kWarning);
     return Answer(BadRecipientSyntax(), context);
   }
   Recipient recipient;
@@ -165,7 +176,8 @@ void SmtpSession::HandleRcpt(const Command& command, Context& context) {
   if (transaction_->queue_id.empty()) {
     transaction_->queue_id = directory_.NextQueueId(context);
     std::string line = transaction_->queue_id + ": client=" + ClientForLog();
-    if (!sasl_method_.empty()) line += ", sasl_method=" + sasl_method_ + ", sasl_username=" + EscapeForLog(sasl_user_, 255);
+    if (!sasl_method_.empty())
+      line += ", sasl_method=" + sasl_method_ + ", sasl_username=" + EscapeForLog(sasl_user_, 255);
     Fields fields{{"email.local_id", transaction_->queue_id}, {"event.action", "message.begun"}};
     if (!sasl_method_.empty())
       fields.insert(fields.end(), {{"user.name", sasl_user_}, {"auth.mechanism", sasl_method_}});
@@ -180,7 +192,8 @@ std::optional<Reply> SmtpSession::JudgeRecipient(Recipient* recipient, Context& 
   facts.has_recipient = true;
   facts.recipient = recipient->given;
   facts.recipient_rewritten = recipient->rewritten;
-  const bool skip = PLANTED("relay_check_skipped_after_local") && !transaction_->recipients.empty() && !transaction_->recipients.back().locals.empty();
+  const bool skip = PLANTED("relay_check_skipped_after_local") && !transaction_->recipients.empty() &&
+                    !transaction_->recipients.back().locals.empty();
   if (!skip) {
     if (auto refusal = Judge(facts, context)) return refusal;
   }
@@ -245,22 +258,25 @@ std::optional<Reply> SmtpSession::FindMailbox(const std::string& user, LocalReci
     local->owner = account->owner;
     return std::nullopt;
   }
-  if (account.status().code() == StatusCode::kNotFound) return Reply{550, "5.1.1", "User unknown in virtual mailbox table"};
+  if (account.status().code() == StatusCode::kNotFound)
+    return Reply{550, "5.1.1", "User unknown in virtual mailbox table"};
   Log(context, "warning: " + EscapeForLog(Message(account.status())), Severity::kWarning);
   return Reply{451, "4.3.0", "Temporary lookup failure"};
 }
 
-// ---- VRFY ------------------------------------------------------------------------------------------------------------------
+// ---- VRFY -----------------------------------------------------------------------------------------------------------
 
 void SmtpSession::HandleVrfy(const Command& command, Context& context) {
   if (service_->disable_vrfy) return Answer({502, "5.5.1", "VRFY command is disabled"}, context);
   std::string_view text = command.arguments;
   constexpr std::string_view kUtf8 = " SMTPUTF8";
-  if (text.size() > kUtf8.size() && EqualsIgnoringCase(text.substr(text.size() - kUtf8.size()), kUtf8)) text.remove_suffix(kUtf8.size());
+  if (text.size() > kUtf8.size() && EqualsIgnoringCase(text.substr(text.size() - kUtf8.size()), kUtf8))
+    text.remove_suffix(kUtf8.size());
   if (text.empty()) return Answer(Syntax("VRFY address [SMTPUTF8]"), context);
   const std::string shown(text);
   const auto path = routing::TakePath(&text, routing::PathForm::kTolerant);
-  if (!path || path->null || !text.empty() || (path->internationalized && !service_->smtputf8)) return Answer(BadRecipientSyntax(), context);
+  if (!path || path->null || !text.empty() || (path->internationalized && !service_->smtputf8))
+    return Answer(BadRecipientSyntax(), context);
   Facts facts = MakeFacts(Phase::kVrfy);
   facts.has_recipient = true;
   facts.recipient = path->mailbox;

@@ -24,9 +24,9 @@ struct Recipient {
   routing::Mailbox rewritten;
   RcptParameters parameters;
   // Where it leads: Maildirs of virtual(8) or of users, and the queue.
-  std::vector<LocalRecipient> locals;      // without target.base and prefix
+  std::vector<LocalRecipient> locals;  // without target.base and prefix
   std::vector<RemoteRecipient> remotes;
-  std::vector<routing::Mailbox> passed;    // names of the local class on the way: a loop where the message knows one
+  std::vector<routing::Mailbox> passed;  // names of the local class on the way: a loop where the message knows one
 };
 
 // The message under way.
@@ -39,8 +39,8 @@ struct Incoming {
   bool has_queue_writer = false;
   std::vector<queue::Checksum> queue_checksums;  // of what was spilled, a file of the queue's writer each
   OutgoingMessage outgoing;
-  std::string unfolded, edited;                 // buffers between the three, kept to spare allocations
-  bool discard = false;                         // read, but kept nowhere
+  std::string unfolded, edited;  // buffers between the three, kept to spare allocations
+  bool discard = false;          // read, but kept nowhere
 
   bool must_wait() const {
     for (const auto& writer : writers) {
@@ -69,7 +69,7 @@ struct Transaction {
   bool smtputf8 = false;  // asked for, or needed by an address
   std::vector<Recipient> recipients;
   uint32_t overshoot_count = 0;
-  std::string queue_id;   // from the first recipient on
+  std::string queue_id;  // from the first recipient on
   std::string trace_id;
   Now began;
   Actions actions;

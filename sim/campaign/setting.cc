@@ -52,7 +52,9 @@ class Users final : public config::UserTable {
   std::map<std::string, config::UserRecord, std::less<>> records_;
 };
 
-config::MatchPattern Name(std::string text) { return {.kind = config::MatchPattern::Kind::kName, .text = std::move(text)}; }
+config::MatchPattern Name(std::string text) {
+  return {.kind = config::MatchPattern::Kind::kName, .text = std::move(text)};
+}
 
 std::shared_ptr<config::SmtpService> MakeService(std::string name) {
   auto service = std::make_shared<config::SmtpService>();
@@ -68,8 +70,8 @@ std::shared_ptr<config::SmtpService> MakeService(std::string name) {
   service->client_connection_count_limit = 0;
   service->mynetworks.patterns.push_back(
       {.kind = config::MatchPattern::Kind::kNetwork, .network = *Network::Parse("127.0.0.0/8")});
-  service->relay_restrictions = {{.name = "permit_mynetworks"}, {.name = "permit_sasl_authenticated"},
-                                 {.name = "reject_unauth_destination"}};
+  service->relay_restrictions = {
+      {.name = "permit_mynetworks"}, {.name = "permit_sasl_authenticated"}, {.name = "reject_unauth_destination"}};
   return service;
 }
 
@@ -81,7 +83,9 @@ const std::vector<std::string>& UserNames() {
   return kNames;
 }
 
-std::string PasswordOf(std::string_view user) { return "canary-secret-of-" + std::string(user.substr(0, user.find('@'))); }
+std::string PasswordOf(std::string_view user) {
+  return "canary-secret-of-" + std::string(user.substr(0, user.find('@')));
+}
 
 std::string MaildirOf(std::string_view user) {
   const size_t at = user.find('@');
@@ -105,8 +109,8 @@ std::shared_ptr<const config::Config> MakeSetting(config::MailFsync fsync) {
   smtps->sasl_auth_enable = true;
   smtps->recipient_restrictions = {{.name = "permit_sasl_authenticated"}, {.name = "reject"}};
 
-  auto listen = [&](config::Protocol protocol, uint16_t port, bool implicit, std::shared_ptr<const config::SmtpService> service,
-                    std::string name) {
+  auto listen = [&](config::Protocol protocol, uint16_t port, bool implicit,
+                    std::shared_ptr<const config::SmtpService> service, std::string name) {
     setting->listeners.push_back({.protocol = protocol,
                                   .endpoint = {*IpAddress::Parse("192.0.2.1"), port},
                                   .implicit_tls = implicit,

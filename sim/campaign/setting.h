@@ -1,5 +1,5 @@
-// The configuration of a simulated host: two domains, four users, every listener, passwords in {PLAIN} so that a run spends
-// its time on the protocols. Built directly, not read from files: config/ has tests of its own.
+// The configuration of a simulated host: two domains, four users, every listener, passwords in {PLAIN} so that a run
+// spends its time on the protocols. Built directly, not read from files: config/ has tests of its own.
 #pragma once
 
 #include <functional>

@@ -20,9 +20,9 @@ struct ImapIntent {
   IpAddress from;
   std::string user;
   uint32_t commands = 8;
-  bool reads_all = false;   // the audit: selects INBOX, fetches everything, logs out
-  bool aborts = false;      // breaks off somewhere
-  bool hurries = false;     // does not wait for the answer to LOGIN
+  bool reads_all = false;  // the audit: selects INBOX, fetches everything, logs out
+  bool aborts = false;     // breaks off somewhere
+  bool hurries = false;    // does not wait for the answer to LOGIN
   bool injects_after_starttls = false;
 };
 
@@ -42,13 +42,27 @@ class ImapClient final : public Client {
 
  private:
   enum class Doing : uint8_t {
-    kGreeting, kStartTls, kLogin, kHurriedLogin, kSelect, kFetch, kStore, kExpunge, kCopy, kAppend, kNoop, kCreate, kStatus, kIdle, kLogout
+    kGreeting,
+    kStartTls,
+    kLogin,
+    kHurriedLogin,
+    kSelect,
+    kFetch,
+    kStore,
+    kExpunge,
+    kCopy,
+    kAppend,
+    kNoop,
+    kCreate,
+    kStatus,
+    kIdle,
+    kLogout
   };
   struct Row {
     uint32_t uid = 0;
     std::string canary;
-    std::string flags;     // as last told, without \Recent
-    uint64_t modseq = 0;   // as last told with them; 0: never
+    std::string flags;    // as last told, without \Recent
+    uint64_t modseq = 0;  // as last told with them; 0: never
   };
 
   void OnResponse(World& world, const imap::Response& response);
@@ -77,7 +91,7 @@ class ImapClient final : public Client {
   std::string append_body_;
   std::string append_canary_;
   std::map<uint32_t, std::string> appended_;  // UID -> canary of what was put into the mailbox that is selected
-  std::vector<uint32_t> flagging_;   // UIDs whose \Flagged is being set
+  std::vector<uint32_t> flagging_;            // UIDs whose \Flagged is being set
   std::map<uint32_t, std::string> seen_;
 };
 

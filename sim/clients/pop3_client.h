@@ -1,4 +1,5 @@
-// A simulated POP3 program: lists, fetches, deletes, and sometimes breaks off before QUIT, which must delete nothing (O10).
+// A simulated POP3 program: lists, fetches, deletes, and sometimes breaks off before QUIT, which must delete nothing
+// (O10).
 #pragma once
 
 #include <cstdint>

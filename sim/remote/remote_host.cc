@@ -60,8 +60,7 @@ RemoteBehaviour DrawBehaviour(Random& random) {
   return behaviour;
 }
 
-// ---- the host
-// ---------------------------------------------------------------------------------------------------------------
+// ---- the host -------------------------------------------------------------------------------------------------------
 
 RemoteHost::Welcome RemoteHost::welcome() const {
   if (behaviour_.kind == RemoteKind::kRefusesConnections) return Welcome::kRefuses;
@@ -94,8 +93,7 @@ bool RemoteHost::JudgesAfterTheDot(std::string_view recipient) const {
   return behaviour_.lmtp && digest.value() % 2 == 0;
 }
 
-// ---- a session
-// --------------------------------------------------------------------------------------------------------------
+// ---- a session ------------------------------------------------------------------------------------------------------
 
 RemoteSession::RemoteSession(RemoteHost& host, Instant now, uint64_t process)
     : host_(host), behaviour_(host.behaviour_), process_(process), now_(now) {

@@ -11,7 +11,8 @@ constexpr size_t kBlock = 512;
 struct Field {
   size_t at, length;
 };
-constexpr Field kName{0, 100}, kSize{124, 12}, kMtime{136, 12}, kChecksum{148, 8}, kType{156, 1}, kLink{157, 100}, kPrefix{345, 155};
+constexpr Field kName{0, 100}, kSize{124, 12}, kMtime{136, 12}, kChecksum{148, 8}, kType{156, 1}, kLink{157, 100},
+    kPrefix{345, 155};
 
 std::string_view Text(std::string_view header, Field field) {
   const std::string_view text = header.substr(field.at, field.length);
@@ -67,12 +68,14 @@ StatusOr<std::vector<ArchivedFile>> ParseTar(std::string_view bytes) {
     bytes.remove_prefix(std::min<uint64_t>((*size + kBlock - 1) / kBlock * kBlock, bytes.size()));
     const char type = header[kType.at];
     if (type == 'L' || type == 'K') {
-      (type == 'L' ? long_name : long_link) = std::string(content.substr(0, std::min(content.find('\0'), content.size())));
+      (type == 'L' ? long_name : long_link) =
+          std::string(content.substr(0, std::min(content.find('\0'), content.size())));
       continue;
     }
     std::string name = std::exchange(long_name, ""), link = std::exchange(long_link, "");
     if (name.empty()) {
-      const std::string_view prefix = header.substr(257, 5) == "ustar" && header[262] == '\0' ? Text(header, kPrefix) : "";
+      const std::string_view prefix =
+          header.substr(257, 5) == "ustar" && header[262] == '\0' ? Text(header, kPrefix) : "";
       if (!prefix.empty()) name = std::string(prefix) + "/";
       name += Text(header, kName);
     }
@@ -81,7 +84,8 @@ StatusOr<std::vector<ArchivedFile>> ParseTar(std::string_view bytes) {
     if (!path || !target) return InvalidArgument("\"" + name + "\" lies outside");
     ArchivedFile file{.path = *path, .is_dir = type == '5', .mtime_seconds = static_cast<int64_t>(*mtime)};
     if (type == '1') {
-      const auto same = std::find_if(files.begin(), files.end(), [&](const ArchivedFile& f) { return f.path == *target; });
+      const auto same =
+          std::find_if(files.begin(), files.end(), [&](const ArchivedFile& f) { return f.path == *target; });
       if (same == files.end()) return DataLoss("\"" + name + "\" is a link to nothing");
       file.bytes = same->bytes;
     } else if (type == '0' || type == '\0') {

@@ -18,8 +18,8 @@ struct ArchivedFile {
   int64_t mtime_seconds = 0;
 };
 
-// In the archive's order; a hard link is a file with the bytes of the one it names. Errors: kDataLoss for what is no whole
-// archive, kInvalidArgument for a member that is neither file nor folder or lies outside.
+// In the archive's order; a hard link is a file with the bytes of the one it names. Errors: kDataLoss for what is no
+// whole archive, kInvalidArgument for a member that is neither file nor folder or lies outside.
 StatusOr<std::vector<ArchivedFile>> ParseTar(std::string_view bytes);
 
 }  // namespace postern::sim

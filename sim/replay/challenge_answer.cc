@@ -116,7 +116,8 @@ void ChallengeAnswer::LearnFromLogin(std::string_view line) {
   for (const config::PassDb& passdb : config_.auth.passdbs) {
     if (passdb.users == nullptr) continue;
     passdb.users->ForEach([&](std::string_view name, const config::UserRecord&) {
-      if (user_.empty() && line.find(name) != std::string_view::npos && line.find("FROM") == std::string_view::npos) user_ = name;
+      if (user_.empty() && line.find(name) != std::string_view::npos && line.find("FROM") == std::string_view::npos)
+        user_ = name;
     });
   }
 }
@@ -126,11 +127,14 @@ bool ChallengeAnswer::MakeExchange() {
   for (const config::PassDb& passdb : config_.auth.passdbs) {
     const config::UserRecord* const record = passdb.users == nullptr ? nullptr : passdb.users->Find(user_);
     if (record == nullptr || !record->password.Reveal().starts_with(kPlain)) continue;
-    const char* const service = protocol_ == config::Protocol::kImap ? "imap" : protocol_ == config::Protocol::kPop3 ? "pop" : "smtp";
-    exchange_ = auth::MakeClientExchange(mechanism_, {.user = user_,
-                                                      .password = Secret(record->password.Reveal().substr(kPlain.size())),
-                                                      .service = service,
-                                                      .host_name = config_.routing.myhostname});
+    const char* const service = protocol_ == config::Protocol::kImap   ? "imap"
+                                : protocol_ == config::Protocol::kPop3 ? "pop"
+                                                                       : "smtp";
+    exchange_ =
+        auth::MakeClientExchange(mechanism_, {.user = user_,
+                                              .password = Secret(record->password.Reveal().substr(kPlain.size())),
+                                              .service = service,
+                                              .host_name = config_.routing.myhostname});
     return exchange_ != nullptr;
   }
   return false;

@@ -1,6 +1,6 @@
-// The client's side of a recorded login, made anew where the recorded answer fits only the recorded challenge (CRAM-MD5,
-// DIGEST-MD5, SCRAM): the name comes from the recording, the password from the configuration's users file, where it is plain.
-// Owner: one session's player.
+// The client's side of a recorded login, made anew where the recorded answer fits only the recorded challenge
+// (CRAM-MD5, DIGEST-MD5, SCRAM): the name comes from the recording, the password from the configuration's users file,
+// where it is plain. Owner: one session's player.
 #pragma once
 
 #include <memory>
@@ -17,8 +17,8 @@ class ChallengeAnswer {
  public:
   ChallengeAnswer(const config::Config& config, config::Protocol protocol) : config_(config), protocol_(protocol) {}
 
-  // Looks at what the client sends next. Inside an exchange, or at the start of one, gives the bytes to send instead; else
-  // `bytes` as they are. `challenge_line` is the last whole line the shard sent ("334 ...", "+ ...").
+  // Looks at what the client sends next. Inside an exchange, or at the start of one, gives the bytes to send instead;
+  // else `bytes` as they are. `challenge_line` is the last whole line the shard sent ("334 ...", "+ ...").
   std::string Translate(std::string_view bytes, std::string_view challenge_line);
   // What the recorded server said: an exchange lasts as long as it asks for more.
   void OnRecordedServer(std::string_view bytes);
@@ -43,7 +43,8 @@ class ChallengeAnswer {
   Entropy entropy_{Entropy::Key{}};
 };
 
-// `line` (without its end) with what a login tells secret replaced by "***": arguments of AUTH, AUTHENTICATE, PASS, LOGIN.
+// `line` (without its end) with what a login tells secret replaced by "***": arguments of AUTH, AUTHENTICATE, PASS,
+// LOGIN.
 std::string WithoutSecrets(std::string_view line, config::Protocol protocol);
 
 }  // namespace postern::sim

@@ -1,10 +1,9 @@
 // Compares what the recorded server said with what the shard said, at the level of the protocol. What
-// ../shared/recordings/README.md lets differ does: texts behind a code, queue and session ids, dates and timings in texts, the
-// server's name in ID, challenges, capabilities where ours are more, the order of independent untagged responses. So do
-// mod-sequences, which Dovecot keeps in indexes that the recordings leave out. Everything else is a difference: codes, enhanced
-// codes, tagged results, response codes, UIDs, UIDVALIDITY, flags, sizes, envelopes, structures, message bytes, mailbox
-// lists, UIDLs.
-// Pure.
+// ../shared/recordings/README.md lets differ does: texts behind a code, queue and session ids, dates and timings in
+// texts, the server's name in ID, challenges, capabilities where ours are more, the order of independent untagged
+// responses. So do mod-sequences, which Dovecot keeps in indexes that the recordings leave out. Everything else is a
+// difference: codes, enhanced codes, tagged results, response codes, UIDs, UIDVALIDITY, flags, sizes, envelopes,
+// structures, message bytes, mailbox lists, UIDLs. Pure.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// IMAP: every response in a canonical form (attributes, flags and lists in one order, strings by meaning, message numbers as
-// they were before the turn's expunges); the forms of a turn are compared as a set.
+// IMAP: every response in a canonical form (attributes, flags and lists in one order, strings by meaning, message
+// numbers as they were before the turn's expunges); the forms of a turn are compared as a set.
 #include <algorithm>
 #include <map>
 
@@ -123,7 +123,8 @@ Judged Judge(const Response& response, Numbers* numbers) {
     case Response::Kind::kUntagged:
       break;
   }
-  if (!response.condition.empty()) return {"code " + response.code.name, "* " + response.condition + FormOfCode(response)};
+  if (!response.condition.empty())
+    return {"code " + response.code.name, "* " + response.condition + FormOfCode(response)};
   if (response.name == "FETCH") return JudgeFetch(response, *numbers);
   if (response.name == "EXPUNGE") {
     const std::string number = std::to_string(numbers->Before(response.number.value_or(0)));
@@ -131,15 +132,18 @@ Judged Judge(const Response& response, Numbers* numbers) {
     return {number + " EXPUNGE", "* " + number + " EXPUNGE (as numbered before)"};
   }
   if (response.name == "ID" || response.name == "CAPABILITY") return {response.name, "* " + response.name};
-  std::string key = response.name, form = "* " + (response.number ? std::to_string(*response.number) + " " : "") + response.name;
+  std::string key = response.name,
+              form = "* " + (response.number ? std::to_string(*response.number) + " " : "") + response.name;
   const bool flags_first = response.name == "LIST" || response.name == "LSUB" || response.name == "FLAGS";
   for (size_t i = 0; i < response.values.size(); ++i) {
     const Value& value = response.values[i];
     // A mailbox name is an astring: INBOX and "INBOX" are one.
     const bool name = (flags_first && i == 2) || (response.name == "STATUS" && i == 0);
     if (name) key += " " + value.text;
-    form += " " + (name ? "\"" + value.text + "\"" : i == 0 && flags_first ? PrintAsSet(value)
-                          : response.name == "STATUS" && i == 1 ? PrintAsPairs(value) : Print(value));
+    form += " " + (name                                  ? "\"" + value.text + "\""
+                   : i == 0 && flags_first               ? PrintAsSet(value)
+                   : response.name == "STATUS" && i == 1 ? PrintAsPairs(value)
+                                                         : Print(value));
   }
   return {key, form};
 }
@@ -174,14 +178,17 @@ std::vector<Judged> JudgeAll(const std::vector<Response>& responses) {
 }
 
 // Takes what is equal out of both; then counterparts become differences, and what has none.
-void CompareTurn(std::vector<Judged> recorded, std::vector<Judged> ours, const Difference& like, std::vector<Difference>* out) {
+void CompareTurn(std::vector<Judged> recorded, std::vector<Judged> ours, const Difference& like,
+                 std::vector<Difference>* out) {
   const auto take = [](std::vector<Judged>* from, const auto& matches) {
     const auto found = std::find_if(from->begin(), from->end(), matches);
     std::string form = found == from->end() ? "" : found->form;
     if (found != from->end()) from->erase(found);
     return form;
   };
-  std::erase_if(recorded, [&](const Judged& r) { return !take(&ours, [&](const Judged& o) { return o.form == r.form; }).empty(); });
+  std::erase_if(recorded, [&](const Judged& r) {
+    return !take(&ours, [&](const Judged& o) { return o.form == r.form; }).empty();
+  });
   for (const Judged& r : recorded) {
     Difference difference = like;
     difference.recorded = r.form + "\r\n";

@@ -1,4 +1,5 @@
-// POP3: a response is its status, its response code, the numbers that a command's grammar gives it, and the lines below.
+// POP3: a response is its status, its response code, the numbers that a command's grammar gives it, and the lines
+// below.
 #include <algorithm>
 #include <set>
 
@@ -34,7 +35,9 @@ std::string Judge(std::string_view line, const PopCommand& command) {
   if (status != "+OK") {
     // "-ERR [IN-USE] text"; a challenge is "+ " and anything.
     const size_t open = line.find('['), close = line.find(']');
-    return open == status.size() + 1 && close != std::string_view::npos ? status + " " + std::string(line.substr(open, close + 1 - open)) : status;
+    return open == status.size() + 1 && close != std::string_view::npos
+               ? status + " " + std::string(line.substr(open, close + 1 - open))
+               : status;
   }
   return HasNumbers(command) ? std::string(line) : status;
 }
@@ -90,7 +93,8 @@ std::vector<Difference> ComparePop3(const std::vector<Turn>& turns) {
     std::vector<std::string_view> lines = LinesOf(turn.client);
     if (turn.client.empty()) lines.push_back("(greeting)");
     for (const std::string_view line : lines) {
-      commands.push_back({.verb = UpperCase(line.substr(0, line.find(' '))), .has_argument = line.find(' ') != std::string_view::npos});
+      commands.push_back({.verb = UpperCase(line.substr(0, line.find(' '))),
+                          .has_argument = line.find(' ') != std::string_view::npos});
     }
     const std::vector<PopResponse> recorded = Responses(turn.recorded, commands), ours = Responses(turn.ours, commands);
     for (size_t n = 0; n < std::max(recorded.size(), ours.size()); ++n) {

@@ -72,7 +72,8 @@ std::vector<Difference> CompareSmtp(const std::vector<Turn>& turns) {
     const Turn& turn = turns[i];
     const std::string command = UpperCase(CommandOf(turn));
     const bool ehlo = command.starts_with("EHLO"), named = turn.client.empty() || ehlo || command.starts_with("HELO");
-    const std::vector<ReplyFacts> recorded = Replies(turn.recorded, named, ehlo), ours = Replies(turn.ours, named, ehlo);
+    const std::vector<ReplyFacts> recorded = Replies(turn.recorded, named, ehlo),
+                                  ours = Replies(turn.ours, named, ehlo);
     for (size_t n = 0; n < std::max(recorded.size(), ours.size()); ++n) {
       if (n < recorded.size() && n < ours.size() && SameReply(recorded[n], ours[n])) continue;
       differences.push_back({.turn = i,

@@ -101,7 +101,9 @@ StatusOr<ShardRecord> ParseShardRecord(std::string_view text) {
       if (!line.starts_with("S") && !record.steps.empty()) record.steps.pop_back();
       break;
     }
-    const auto bad = [number](std::string_view what) { return InvalidArgument("line " + std::to_string(number) + ": " + std::string(what)); };
+    const auto bad = [number](std::string_view what) {
+      return InvalidArgument("line " + std::to_string(number) + ": " + std::string(what));
+    };
     if (line.starts_with("S ")) {
       auto step = ParseStep(line.substr(2));
       if (!step.ok()) return bad(Message(step.status()));
@@ -124,7 +126,7 @@ StatusOr<ShardRecord> ParseShardRecord(std::string_view text) {
   return record;
 }
 
-// ---- the host ---------------------------------------------------------------------------------------------------------------
+// ---- the host -------------------------------------------------------------------------------------------------------
 
 namespace {
 

@@ -1,6 +1,5 @@
-// A recording that `postern serve --record DIR` made: the file of one shard, and the host's files as they were. The formats are
-// adapters/record's; docs/replay.md describes them.
-// Pure: both come as text.
+// A recording that `postern serve --record DIR` made: the file of one shard, and the host's files as they were. The
+// formats are adapters/record's; docs/replay.md describes them. Pure: both come as text.
 #pragma once
 
 #include <cstdint>
@@ -19,15 +18,15 @@ namespace postern::sim {
 struct RecordedStep {
   size_t line = 0;  // of the file, from 1
   Now now;
-  std::string event;     // as text
+  std::string event;  // as text
   ParsedEvent parsed;
   std::string answered;  // a challenge mechanism whose answer was right; empty: none
   std::vector<std::string> effects;
 };
 
 struct ShardRecord {
-  ShardOptions shard;  // without its configuration
-  uint64_t generation = 0;     // of the first configuration
+  ShardOptions shard;       // without its configuration
+  uint64_t generation = 0;  // of the first configuration
   std::string stand_in_password;
   std::vector<RecordedStep> steps;
   bool cut_off = false;  // the last line is not whole: the process was killed

@@ -64,17 +64,23 @@ class Replay {
 
 std::optional<RecordDifference> Compare(const RecordedStep& step, const std::vector<Effect>& effects) {
   for (size_t i = 0; i < std::max(step.effects.size(), effects.size()); ++i) {
-    std::string recorded = i < step.effects.size() ? step.effects[i] : "", ours = i < effects.size() ? FormatEffect(effects[i]) : "";
+    std::string recorded = i < step.effects.size() ? step.effects[i] : "",
+                ours = i < effects.size() ? FormatEffect(effects[i]) : "";
     if (recorded == ours) continue;
-    return RecordDifference{.line = step.line, .now = step.now, .event = step.event, .recorded = std::move(recorded), .ours = std::move(ours)};
+    return RecordDifference{.line = step.line,
+                            .now = step.now,
+                            .event = step.event,
+                            .recorded = std::move(recorded),
+                            .ours = std::move(ours)};
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-StatusOr<RecordOutcome> ReplayRecord(const ShardRecord& record,
-                                     const std::function<StatusOr<std::shared_ptr<const config::Config>>(uint64_t generation)>& load) {
+StatusOr<RecordOutcome> ReplayRecord(
+    const ShardRecord& record,
+    const std::function<StatusOr<std::shared_ptr<const config::Config>>(uint64_t generation)>& load) {
   std::map<uint64_t, std::shared_ptr<const config::Config>> configs;
   const auto config_of = [&](uint64_t generation) -> StatusOr<std::shared_ptr<const config::Config>> {
     auto& config = configs[generation];

@@ -45,7 +45,10 @@ class ReplayRun {
     int worst = kEqual;
     for (const std::string& file : options_.files) worst = std::max(worst, RunFile(file));
     if (options_.json) {
-      const Json whole{{"files", files_}, {"status", worst == kEqual ? "equal" : worst == kDifferent ? "different" : "unusable"}};
+      const Json whole{{"files", files_},
+                       {"status", worst == kEqual       ? "equal"
+                                  : worst == kDifferent ? "different"
+                                                        : "unusable"}};
       *out_ = whole.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
     }
     return worst;
@@ -68,24 +71,33 @@ class ReplayRun {
   int RunSession(const std::string& file) {
     const auto session = ReadRecordedSession(file);
     if (!session.ok()) return Unusable(session.status());
-    const auto played = PlaySession(*session, {.seed = options_.seed, .shard_count = options_.shard_count, .split_reads = options_.split_reads});
-    if (!played.ok()) return Unusable(Error(played.status().code(), file + ": " + std::string(Message(played.status()))));
+    const auto played = PlaySession(
+        *session, {.seed = options_.seed, .shard_count = options_.shard_count, .split_reads = options_.split_reads});
+    if (!played.ok())
+      return Unusable(Error(played.status().code(), file + ": " + std::string(Message(played.status()))));
     size_t different = 0, reviewed = 0;
     Json list = Json::array();
     for (const Difference& difference : CompareSession(session->recording.protocol, *played)) {
       const ReviewedDifference* const known = FindReviewed(reviewed_, session->recording.name, difference);
       ++(known == nullptr ? different : reviewed);
-      list.push_back({{"turn", difference.turn}, {"command", difference.command}, {"recorded", difference.recorded},
-                      {"ours", difference.ours}, {"reviewed", known == nullptr ? Json() : Json(known->reason)}});
+      list.push_back({{"turn", difference.turn},
+                      {"command", difference.command},
+                      {"recorded", difference.recorded},
+                      {"ours", difference.ours},
+                      {"reviewed", known == nullptr ? Json() : Json(known->reason)}});
       if (options_.json || (options_.quiet && known != nullptr)) continue;
-      *out_ += session->recording.name + ", turn " + std::to_string(difference.turn) + ": " + difference.command + "\n" +
-               Indented("recorded:", difference.recorded) + Indented("ours:", difference.ours);
+      *out_ += session->recording.name + ", turn " + std::to_string(difference.turn) + ": " + difference.command +
+               "\n" + Indented("recorded:", difference.recorded) + Indented("ours:", difference.ours);
       if (known != nullptr) *out_ += "  reviewed: " + known->reason + "\n";
     }
-    files_.push_back({{"file", file}, {"kind", "session"}, {"turns", played->turns.size()}, {"equal", different == 0}, {"differences", list}});
+    files_.push_back({{"file", file},
+                      {"kind", "session"},
+                      {"turns", played->turns.size()},
+                      {"equal", different == 0},
+                      {"differences", list}});
     if (!options_.json && !(options_.quiet && different == 0)) {
-      *out_ += session->recording.name + ": " + std::to_string(played->turns.size()) + " turns, " + std::to_string(different) +
-               " different, " + std::to_string(reviewed) + " reviewed\n";
+      *out_ += session->recording.name + ": " + std::to_string(played->turns.size()) + " turns, " +
+               std::to_string(different) + " different, " + std::to_string(reviewed) + " reviewed\n";
     }
     return different == 0 ? kEqual : kDifferent;
   }
@@ -94,32 +106,45 @@ class ReplayRun {
 
   int RunRecord(const std::string& file, const std::string& text) {
     const auto record = ParseShardRecord(text);
-    if (!record.ok()) return Unusable(Error(record.status().code(), file + ": " + std::string(Message(record.status()))));
+    if (!record.ok())
+      return Unusable(Error(record.status().code(), file + ": " + std::string(Message(record.status()))));
     const std::string pem = MakeStandInCertificate(record->shard.node.host_name);
     const auto load = [&](uint64_t generation) -> StatusOr<std::shared_ptr<const config::Config>> {
       const fs::path path = fs::path(file).parent_path() / ("host-" + std::to_string(generation) + ".rec");
       const auto host = ReadWholeFile(path);
       if (!host.ok()) return host.status();
       auto config = LoadRecordedHost(*host, generation, pem);
-      return config.ok() ? config : Error(config.status().code(), path.string() + ": " + std::string(Message(config.status())));
+      return config.ok() ? config
+                         : Error(config.status().code(), path.string() + ": " + std::string(Message(config.status())));
     };
     const auto outcome = ReplayRecord(*record, load);
     if (!outcome.ok()) return Unusable(outcome.status());
     Json list = Json::array();
     if (outcome->difference) {
       const RecordDifference& d = *outcome->difference;
-      list.push_back({{"step", d.step}, {"line", d.line}, {"mono_ns", d.now.mono.ns}, {"wall_us", d.now.wall.us},
-                      {"event", d.event}, {"recorded", d.recorded}, {"ours", d.ours}});
+      list.push_back({{"step", d.step},
+                      {"line", d.line},
+                      {"mono_ns", d.now.mono.ns},
+                      {"wall_us", d.now.wall.us},
+                      {"event", d.event},
+                      {"recorded", d.recorded},
+                      {"ours", d.ours}});
       if (!options_.json) {
-        *out_ += file + ":" + std::to_string(d.line) + ": step " + std::to_string(d.step) + ": " + FirstLine(d.event).substr(0, 300) + "\n" +
-                 Indented("recorded:", d.recorded) + Indented("ours:", d.ours);
+        *out_ += file + ":" + std::to_string(d.line) + ": step " + std::to_string(d.step) + ": " +
+                 FirstLine(d.event).substr(0, 300) + "\n" + Indented("recorded:", d.recorded) +
+                 Indented("ours:", d.ours);
       }
     }
-    files_.push_back({{"file", file}, {"kind", "record"}, {"steps", record->steps.size()}, {"steps_made", outcome->steps},
-                      {"cut_off", record->cut_off}, {"equal", !outcome->difference.has_value()}, {"differences", list}});
+    files_.push_back({{"file", file},
+                      {"kind", "record"},
+                      {"steps", record->steps.size()},
+                      {"steps_made", outcome->steps},
+                      {"cut_off", record->cut_off},
+                      {"equal", !outcome->difference.has_value()},
+                      {"differences", list}});
     if (!options_.json && !(options_.quiet && !outcome->difference)) {
-      *out_ += file + ": " + std::to_string(outcome->steps) + " of " + std::to_string(record->steps.size()) + " steps equal" +
-               (record->cut_off ? ", the last one is cut off" : "") + "\n";
+      *out_ += file + ": " + std::to_string(outcome->steps) + " of " + std::to_string(record->steps.size()) +
+               " steps equal" + (record->cut_off ? ", the last one is cut off" : "") + "\n";
     }
     return outcome->difference ? kDifferent : kEqual;
   }

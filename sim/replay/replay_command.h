@@ -1,5 +1,5 @@
-// `postern replay FILE...`: what differs between what was recorded and what this program does, for people or as JSON. A FILE is
-// a session of a real client with other servers (NAME.jsonl) or what one of our shards saw (shard-N.rec).
+// `postern replay FILE...`: what differs between what was recorded and what this program does, for people or as JSON. A
+// FILE is a session of a real client with other servers (NAME.jsonl) or what one of our shards saw (shard-N.rec).
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace postern::sim {
 
 struct ReplayOptions {
   std::vector<std::string> files;
-  std::string reviewed;      // a reviewed list (reviewed.h), for sessions; empty: every difference counts
+  std::string reviewed;  // a reviewed list (reviewed.h), for sessions; empty: every difference counts
   bool json = false;
   bool quiet = false;        // nothing about what is equal or reviewed
   uint64_t seed = 1;         // of the simulated world that sessions are played in
@@ -18,8 +18,8 @@ struct ReplayOptions {
   bool split_reads = false;
 };
 
-// What is to be printed goes to `*out` and `*errors`. Returns the exit status: 0 equal but for what is reviewed; 1 different;
-// 2 a file that cannot be read, is none, or whose configuration has errors.
+// What is to be printed goes to `*out` and `*errors`. Returns the exit status: 0 equal but for what is reviewed; 1
+// different; 2 a file that cannot be read, is none, or whose configuration has errors.
 int RunReplayCommand(const ReplayOptions& options, std::string* out, std::string* errors);
 
 }  // namespace postern::sim

@@ -23,10 +23,13 @@ StatusOr<std::vector<ReviewedDifference>> ParseReviewed(std::string_view json) {
   for (const nlohmann::json& entry : entries) {
     ReviewedDifference each;
     if (!entry.is_object() || !Take(entry, "sessions", &each.sessions) || !Take(entry, "command", &each.command) ||
-        !Take(entry, "recorded", &each.recorded) || !Take(entry, "ours", &each.ours) || !Take(entry, "reason", &each.reason)) {
-      return InvalidArgument("reviewed entry " + std::to_string(reviewed.size() + 1) + ": sessions, command, recorded, ours and reason are texts");
+        !Take(entry, "recorded", &each.recorded) || !Take(entry, "ours", &each.ours) ||
+        !Take(entry, "reason", &each.reason)) {
+      return InvalidArgument("reviewed entry " + std::to_string(reviewed.size() + 1) +
+                             ": sessions, command, recorded, ours and reason are texts");
     }
-    if (each.reason.empty()) return InvalidArgument("reviewed entry " + std::to_string(reviewed.size() + 1) + " has no reason");
+    if (each.reason.empty())
+      return InvalidArgument("reviewed entry " + std::to_string(reviewed.size() + 1) + " has no reason");
     reviewed.push_back(std::move(each));
   }
   return reviewed;

@@ -1,7 +1,8 @@
-// The reviewed list: what may differ between a recorded server and ours, each with the reason. A difference that is in no entry
-// fails the replay; an entry that fits nothing is told, so that the list stays true.
+// The reviewed list: what may differ between a recorded server and ours, each with the reason. A difference that is in
+// no entry fails the replay; an entry that fits nothing is told, so that the list stays true.
 //
-//   [ { "sessions": "*", "command": "* SELECT *", "recorded": "", "ours": "* OK [HIGHESTMODSEQ]\r\n", "reason": "..." } ]
+//   [ { "sessions": "*", "command": "* SELECT *", "recorded": "", "ours": "* OK [HIGHESTMODSEQ]\r\n", "reason": "..." }
+//   ]
 //
 // `sessions` and `command` are shell patterns ('*', '?'); `recorded` and `ours` are exact.
 #pragma once

@@ -1,7 +1,6 @@
 // Puts the right answer to a challenge where a recording has zeros. The recorded client knew the password; the recorded
-// configuration has a stand-in for it, and the challenge is the same one (the shard draws from the same key), so the answer that
-// fits both is computed anew, in the same place and as long as the other.
-// Pure.
+// configuration has a stand-in for it, and the challenge is the same one (the shard draws from the same key), so the
+// answer that fits both is computed anew, in the same place and as long as the other. Pure.
 #pragma once
 
 #include <string>

@@ -35,7 +35,9 @@ class RecordedFiles final : public config::MemoryFiles {
 
  private:
   static constexpr char kHostName[] = "mail.example.test";
-  static bool IsPem(std::string_view path) { return path.ends_with(".pem") || path.ends_with(".crt") || path.ends_with(".key"); }
+  static bool IsPem(std::string_view path) {
+    return path.ends_with(".pem") || path.ends_with(".crt") || path.ends_with(".key");
+  }
   std::string certificate_;
 };
 
@@ -87,7 +89,8 @@ StatusOr<std::string> Decompress(const std::string& path) {
   }
   close(ends[0]);
   int status = 0;
-  if (failed != 0 || waitpid(pid, &status, 0) != pid || status != 0) return DataLoss(path + ": gzip cannot decompress it");
+  if (failed != 0 || waitpid(pid, &status, 0) != pid || status != 0)
+    return DataLoss(path + ": gzip cannot decompress it");
   return all;
 }
 
@@ -118,7 +121,8 @@ StatusOr<RecordedSession> ReadRecordedSession(const std::string& path) {
   auto tar = Decompress(archive.string());
   if (!tar.ok()) return tar.status();
   auto mail_root = ParseTar(*tar);
-  if (!mail_root.ok()) return Error(mail_root.status().code(), archive.string() + ": " + std::string(Message(mail_root.status())));
+  if (!mail_root.ok())
+    return Error(mail_root.status().code(), archive.string() + ": " + std::string(Message(mail_root.status())));
   session.mail_root = *std::move(mail_root);
   return session;
 }

@@ -1,5 +1,5 @@
-// Reads a recorded session from a folder of them: NAME.jsonl, NAME.maildir.tgz where mailboxes matter, and config/postfix and
-// config/dovecot, which all sessions share. The one part of replaying that touches real files.
+// Reads a recorded session from a folder of them: NAME.jsonl, NAME.maildir.tgz where mailboxes matter, and
+// config/postfix and config/dovecot, which all sessions share. The one part of replaying that touches real files.
 #pragma once
 
 #include <filesystem>

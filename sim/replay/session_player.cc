@@ -11,7 +11,8 @@
 namespace postern::sim {
 namespace {
 
-// Longer than the simulated disk's and network's stalls, shorter than any timer of a session but those of failed logins.
+// Longer than the simulated disk's and network's stalls, shorter than any timer of a session but those of failed
+// logins.
 constexpr Duration kSettle = Seconds(12);
 constexpr uint64_t kSettleStepsMax = 1'000'000;
 
@@ -26,8 +27,12 @@ std::optional<size_t> ListenerAt(const config::Config& config, uint16_t port_dig
 class Sender final : public Client {
  public:
   explicit Sender(const std::string& recipient)
-      : lines_{"EHLO elsewhere.example.org\r\n", "MAIL FROM:<>\r\n", "RCPT TO:<" + recipient + ">\r\n", "DATA\r\n",
-               "Subject: came meanwhile\r\n\r\nx\r\n.\r\n", "QUIT\r\n"} {}
+      : lines_{"EHLO elsewhere.example.org\r\n",
+               "MAIL FROM:<>\r\n",
+               "RCPT TO:<" + recipient + ">\r\n",
+               "DATA\r\n",
+               "Subject: came meanwhile\r\n\r\nx\r\n.\r\n",
+               "QUIT\r\n"} {}
   void set_conn(ConnId conn) { conn_ = conn; }
   void OnBytes(World& world, std::string_view bytes) override {
     input_ += bytes;
@@ -51,7 +56,8 @@ class Player final : public Client {
  public:
   Player(const RecordedSession& session, const PlayOptions& options)
       : session_(session),
-        world_(options.seed, session.config, options.shard_count, Faults{.split_reads = options.split_reads ? 300u : 0u}),
+        world_(options.seed, session.config, options.shard_count,
+               Faults{.split_reads = options.split_reads ? 300u : 0u}),
         answers_(*session.config, session.recording.protocol) {}
 
   StatusOr<Played> Play();

@@ -1,10 +1,10 @@
-// Plays the client's side of a recorded session to a shard in the simulated world, and keeps what the shard said beside what
-// the recorded server said. The world is a healthy one: no fault is drawn.
+// Plays the client's side of a recorded session to a shard in the simulated world, and keeps what the shard said beside
+// what the recorded server said. The world is a healthy one: no fault is drawn.
 //
 //   recorded client bytes -> [answers to challenges made anew] -> World -> Shard -> what it says
 //
-// A client's bytes are sent when the shard has nothing more to say to the ones before, unless the recorded client did not wait
-// either. Mail that came from elsewhere while the recorded client sat in IDLE comes from elsewhere here, too.
+// A client's bytes are sent when the shard has nothing more to say to the ones before, unless the recorded client did
+// not wait either. Mail that came from elsewhere while the recorded client sat in IDLE comes from elsewhere here, too.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct Turn {
 };
 
 struct PlayOptions {
-  uint64_t seed = 1;         // of the world: latencies, order of events
+  uint64_t seed = 1;  // of the world: latencies, order of events
   uint16_t shard_count = 1;
   bool split_reads = false;  // what the client says arrives in small pieces
 };

@@ -54,7 +54,8 @@ StatusOr<RecordedChunk> ParseChunk(std::string_view line, size_t number) {
 
 uint16_t SessionRecording::port_digits() const {
   // "pop3110" is POP3 at 110.
-  const std::string_view digits = std::string_view(listener).substr(listener.size() - std::min<size_t>(listener.size(), 3));
+  const std::string_view digits =
+      std::string_view(listener).substr(listener.size() - std::min<size_t>(listener.size(), 3));
   uint16_t port = 0;
   std::from_chars(digits.data(), digits.data() + digits.size(), port);
   return port;

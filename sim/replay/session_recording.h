@@ -1,6 +1,5 @@
-// A recorded session between a real client and a real server, as ../shared/recordings/README.md describes it: what each side
-// said, in order, seen between TLS and protocol.
-// Owner: whoever parses it. Pure.
+// A recorded session between a real client and a real server, as ../shared/recordings/README.md describes it: what each
+// side said, in order, seen between TLS and protocol. Owner: whoever parses it. Pure.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +13,9 @@
 namespace postern::sim {
 
 struct RecordedChunk {
-  int64_t at_ms = 0;         // since the connection
+  int64_t at_ms = 0;  // since the connection
   bool from_client = false;
-  bool tls = false;          // TLS began here; no bytes
+  bool tls = false;  // TLS began here; no bytes
   std::string bytes;
 };
 
@@ -30,7 +29,8 @@ struct SessionRecording {
   uint16_t port_digits() const;
 };
 
-// `name` is the file's without its folder and ".jsonl"; `lines` its contents. Errors: kInvalidArgument with the line's number.
+// `name` is the file's without its folder and ".jsonl"; `lines` its contents. Errors: kInvalidArgument with the line's
+// number.
 StatusOr<SessionRecording> ParseSessionRecording(std::string_view name, std::string_view lines);
 
 }  // namespace postern::sim

@@ -39,7 +39,8 @@ std::string MakeStandInCertificate(const std::string& host_name) {
                              static_cast<int>(host_name.size()), -1, 0);
   X509_set_issuer_name(certificate.get(), name);
   X509_set_pubkey(certificate.get(), key.get());
-  if (X509_sign(certificate.get(), key.get(), EVP_sha256()) == 0 || PEM_write_bio_X509(out.get(), certificate.get()) != 1 ||
+  if (X509_sign(certificate.get(), key.get(), EVP_sha256()) == 0 ||
+      PEM_write_bio_X509(out.get(), certificate.get()) != 1 ||
       PEM_write_bio_PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
     return "";
   }

@@ -1,5 +1,6 @@
-// A self-signed certificate with its key, made anew for each run: a replayed configuration names files that only the recorded
-// host has, and the core wants TLS to be there. Nobody ever sees it: the simulated network has no TLS of its own.
+// A self-signed certificate with its key, made anew for each run: a replayed configuration names files that only the
+// recorded host has, and the core wants TLS to be there. Nobody ever sees it: the simulated network has no TLS of its
+// own.
 #pragma once
 
 #include <string>

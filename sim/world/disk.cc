@@ -301,7 +301,7 @@ std::string Disk::SurvivingBytes(const Node& file) {
       return bytes;  // nothing of it
     case 1:
       return file.bytes;  // all of it
-    case 2: {  // a prefix, torn at a sector
+    case 2: {             // a prefix, torn at a sector
       const size_t added = random_.Below(file.bytes.size() - kept + 1);
       bytes.append(file.bytes, kept, random_.Chance(500) ? added : added / kSectorBytes * kSectorBytes);
       return bytes;
@@ -310,7 +310,8 @@ std::string Disk::SurvivingBytes(const Node& file) {
       bytes = file.bytes;
       for (size_t at = kept; at < bytes.size();) {
         const size_t end = std::min(bytes.size(), (at / kPageBytes + 1) * kPageBytes);
-        if (random_.Chance(500)) std::fill(bytes.begin() + static_cast<ptrdiff_t>(at), bytes.begin() + static_cast<ptrdiff_t>(end), '\0');
+        if (random_.Chance(500))
+          std::fill(bytes.begin() + static_cast<ptrdiff_t>(at), bytes.begin() + static_cast<ptrdiff_t>(end), '\0');
         at = end;
       }
       return bytes;

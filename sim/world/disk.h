@@ -1,8 +1,9 @@
-// The fake file system: what processes see, what is on stable storage, and what lies between. After a power loss it keeps
-// what POSIX promises at least (docs/simulator.md, "posix_min"), and anything between that and all, as chance draws:
+// The fake file system: what processes see, what is on stable storage, and what lies between. After a power loss it
+// keeps what POSIX promises at least (docs/simulator.md, "posix_min"), and anything between that and all, as chance
+// draws:
 //
-//   bytes of a file     durable by SyncFile of that file; otherwise a prefix of what was added, pages zeroed or torn, or none
-//   a name in a folder  durable by SyncDir of that folder; otherwise each change survives or not, independently
+//   bytes of a file     durable by SyncFile of that file; otherwise a prefix of what was added, pages zeroed or torn,
+//   or none a name in a folder  durable by SyncDir of that folder; otherwise each change survives or not, independently
 //   a new folder        absent with all below it until SyncDir of its parent
 //   a file used again   (Retire, Create) each page is the old one or the new one, under any name that survives
 //   a failed SyncFile   reports once; later ones succeed, but the bytes are gone at the next power loss
@@ -53,7 +54,7 @@ class Disk {
   using NodePtr = std::shared_ptr<Node>;
   struct NameChange {
     std::string name;
-    NodePtr node;  // null: removed
+    NodePtr node;   // null: removed
     int fate = -1;  // at power loss: 0 lost, 1 survives, -1 as chance draws
   };
   struct Node {

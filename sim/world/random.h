@@ -26,7 +26,9 @@ class Random {
   // In [0, bound); `bound` > 0.
   uint64_t Below(uint64_t bound) { return Next() % bound; }
   // In [low, high].
-  int64_t Between(int64_t low, int64_t high) { return low + static_cast<int64_t>(Below(static_cast<uint64_t>(high - low + 1))); }
+  int64_t Between(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(Below(static_cast<uint64_t>(high - low + 1)));
+  }
   // True with a chance of `parts` in a thousand.
   bool Chance(uint32_t parts) { return Below(1000) < parts; }
 

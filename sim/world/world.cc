@@ -80,10 +80,12 @@ int64_t World::InboundLatency(ConnId conn) {
 // Once a simulated minute: what goes wrong of itself.
 void World::Disturb() {
   if (disk_faults_.Chance(faults_.disk_full_spells)) {
-    disk_full_until_ns_ = now_.mono.ns + static_cast<int64_t>(disk_faults_.Below(static_cast<uint64_t>(Seconds(120).ns)));
+    disk_full_until_ns_ =
+        now_.mono.ns + static_cast<int64_t>(disk_faults_.Below(static_cast<uint64_t>(Seconds(120).ns)));
   }
   if (scheduling_.Chance(faults_.wall_clock_jumps)) {
-    const int64_t seconds = scheduling_.Chance(700) ? scheduling_.Between(-5, 5) : scheduling_.Between(-86400 * 400, 86400 * 400);
+    const int64_t seconds =
+        scheduling_.Chance(700) ? scheduling_.Between(-5, 5) : scheduling_.Between(-86400 * 400, 86400 * 400);
     wall_offset_us_ += seconds * 1'000'000;
   }
   if (!actions_.empty()) After(Seconds(60).ns, [this] { Disturb(); });
@@ -93,13 +95,14 @@ void World::Start() {
   ++process_;
   stopping_ = false;
   for (uint16_t i = 0; i < shard_count_; ++i) {
-    shards_.push_back(std::make_unique<Shard>(ShardOptions{
-        .id = ShardId{i},
-        .shard_count = shard_count_,
-        .config = config_,
-        .key = KeyOf(seed_, process_, i),
-        .node = {.host_name = "sim.example.test", .pid = static_cast<uint32_t>(4000 + process_ % 7), .start_counter = process_},
-        .delivers = delivers_ && i == 0}));
+    shards_.push_back(std::make_unique<Shard>(ShardOptions{.id = ShardId{i},
+                                                           .shard_count = shard_count_,
+                                                           .config = config_,
+                                                           .key = KeyOf(seed_, process_, i),
+                                                           .node = {.host_name = "sim.example.test",
+                                                                    .pid = static_cast<uint32_t>(4000 + process_ % 7),
+                                                                    .start_counter = process_},
+                                                           .delivers = delivers_ && i == 0}));
   }
   // A process looks at its queue by itself.
   if (delivers_) AfterForProcess(0, [this] { StepShard(0, ConfigChanged{config_}); });
@@ -259,7 +262,8 @@ void World::Perform(size_t shard, Effect& effect) {
         done.status = entries.status();
       } else {
         done.entries = *std::move(entries);
-        for (size_t i = done.entries.size(); i > 1; --i) std::swap(done.entries[i - 1], done.entries[scheduling_.Below(i)]);
+        for (size_t i = done.entries.size(); i > 1; --i)
+          std::swap(done.entries[i - 1], done.entries[scheduling_.Below(i)]);
         done.mtime_ns = disk_.StatPath(scan.dir).mtime_ns;
       }
       StepShard(shard, done);
@@ -285,16 +289,15 @@ void World::Perform(size_t shard, Effect& effect) {
       });
     }
   } else if (auto* later = std::get_if<ContinueLater>(&effect)) {
-    AfterForProcess(scheduling_.Between(0, 1000), [this, shard, machine = later->machine] {
-      StepShard(shard, Continue{machine});
-    });
+    AfterForProcess(scheduling_.Between(0, 1000),
+                    [this, shard, machine = later->machine] { StepShard(shard, Continue{machine}); });
   } else if (auto* note = std::get_if<Note>(&effect)) {
     digest_.Add(note->event.text);
     log_.push_back({std::move(note->event)});
   }
 }
 
-// ---- the network ------------------------------------------------------------------------------------------------------------
+// ---- the network ----------------------------------------------------------------------------------------------------
 
 std::optional<ConnId> World::Connect(Client* client, size_t listener, IpAddress from) {
   if (!up() || stopping_) return std::nullopt;
@@ -304,7 +307,8 @@ std::optional<ConnId> World::Connect(Client* client, size_t listener, IpAddress 
                      .local = config_->listeners[listener].endpoint,
                      .listener = ListenerId{static_cast<uint16_t>(listener)}};
   if (config_->listeners[listener].implicit_tls) {
-    connection.tls = {.protocol = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .secret_bits = 256, .algorithm_bits = 256};
+    connection.tls = {
+        .protocol = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .secret_bits = 256, .algorithm_bits = 256};
   }
   connections_[conn] = connection;
   AfterForProcess(NetworkLatency(), [this, conn] {
@@ -423,7 +427,8 @@ void World::PerformSend(Send& send) {
   Connection& connection = found->second;
   connection.out_at_ns = std::max(connection.out_at_ns, now_.mono.ns + LatencyOf(connection));
   if (connection.client_closed) return;
-  After(connection.out_at_ns - now_.mono.ns, [this, client = connection.client, bytes] { client->OnBytes(*this, bytes); });
+  After(connection.out_at_ns - now_.mono.ns,
+        [this, client = connection.client, bytes] { client->OnBytes(*this, bytes); });
 }
 
 void World::PerformClose(const Close& close) {
@@ -458,7 +463,7 @@ void World::PerformHandoff(Handoff& handoff) {
   });
 }
 
-// ---- the disk, and questions ------------------------------------------------------------------------------------------------
+// ---- the disk, and questions ----------------------------------------------------------------------------------------
 
 Status World::PerformOp(const FileOp& op) {
   const bool sync = std::holds_alternative<SyncFile>(op) || std::holds_alternative<SyncDir>(op);
@@ -478,9 +483,8 @@ Status World::PerformOp(const FileOp& op) {
 void World::RunStage(std::shared_ptr<RunningPlan> plan) {
   while (plan->stage < plan->plan.stages.size() && plan->plan.stages[plan->stage].empty()) ++plan->stage;
   if (plan->stage == plan->plan.stages.size() || !plan->result.ok()) {
-    AfterForProcess(DiskLatency(), [this, plan] {
-      StepShard(plan->shard, PlanDone{.op = plan->op, .result = plan->result});
-    });
+    AfterForProcess(DiskLatency(),
+                    [this, plan] { StepShard(plan->shard, PlanDone{.op = plan->op, .result = plan->result}); });
     return;
   }
   const Stage& stage = plan->plan.stages[plan->stage];

@@ -1,6 +1,6 @@
-// The simulated world: a clock that jumps to the next thing that happens, a network, a disk and processes that die, around
-// the same shards that the daemon runs. One seed decides everything: order of ready events, sizes of reads, latencies,
-// failures, when the power goes and what survives it.
+// The simulated world: a clock that jumps to the next thing that happens, a network, a disk and processes that die,
+// around the same shards that the daemon runs. One seed decides everything: order of ready events, sizes of reads,
+// latencies, failures, when the power goes and what survives it.
 //
 //   scheduled action -> Shard::Step(event) -> effects -> more scheduled actions        (one thread, nothing real)
 //
@@ -30,11 +30,11 @@ namespace postern::sim {
 // How bad this world is; each seed draws its own (swarm testing). Chances are parts in a thousand.
 struct Faults {
   uint32_t sync_fails = 0, write_fails = 0, read_fails = 0;  // per operation
-  uint32_t disk_full_spells = 0;                              // per simulated minute: ENOSPC for a while
-  uint32_t split_reads = 0;                                    // a Received carries one byte to a few
-  uint32_t connection_breaks = 0;                              // per Received
+  uint32_t disk_full_spells = 0;                             // per simulated minute: ENOSPC for a while
+  uint32_t split_reads = 0;                                  // a Received carries one byte to a few
+  uint32_t connection_breaks = 0;                            // per Received
   uint32_t letters_lost = 0, letters_repeated = 0;
-  uint32_t wall_clock_jumps = 0;                               // per simulated minute
+  uint32_t wall_clock_jumps = 0;  // per simulated minute
   int64_t disk_latency_ns_max = 2'000'000;
   int64_t network_latency_ns_max = 5'000'000;
 };
@@ -62,8 +62,8 @@ class World {
   ~World();
 
   // ---- for clients ----
-  // Opens a connection to the listener with this index; OnBytes and OnClosed follow. Refused (nullopt) while the server is
-  // down.
+  // Opens a connection to the listener with this index; OnBytes and OnClosed follow. Refused (nullopt) while the server
+  // is down.
   std::optional<ConnId> Connect(Client* client, size_t listener, IpAddress from);
   void SendToServer(ConnId conn, std::string_view bytes);
   // The client's handshake after STARTTLS; OnTlsReady follows when the server agreed.
@@ -89,13 +89,13 @@ class World {
   void LetMailGoOut() { delivers_ = true; }
   // A whole file, as another program leaves it (`sendmail`, `postqueue`): whoever watches its folder is told.
   void Plant(const Path& path, std::string bytes, uint32_t owner_uid = 0);
-  // For tests of the world itself, in place of a machine: performs as if the shard had put it into a step's effects; and an
-  // event that `taker` answers true to does not reach the shard.
+  // For tests of the world itself, in place of a machine: performs as if the shard had put it into a step's effects;
+  // and an event that `taker` answers true to does not reach the shard.
   void PerformFor(size_t shard, Effect effect) { Perform(shard, effect); }
   void set_taker(std::function<bool(const Event&)> taker) { taker_ = std::move(taker); }
-  void Start();                 // the first process
-  void Crash(bool power_loss);  // and a new process some time later
-  void StopCleanly();           // SIGTERM; the process is gone when all shards are quiet
+  void Start();                            // the first process
+  void Crash(bool power_loss);             // and a new process some time later
+  void StopCleanly();                      // SIGTERM; the process is gone when all shards are quiet
   void set_faults(const Faults& faults) {  // ends a spell of a full disk, too
     faults_ = faults;
     disk_full_until_ns_ = 0;
@@ -134,17 +134,17 @@ class World {
     size_t shard = 0;
     Peer peer;
     TlsFacts tls;
-    std::string inbound;        // on its way to the shard
+    std::string inbound;  // on its way to the shard
     bool inbound_scheduled = false;
     bool paused = false;
     bool server_wants_tls = false, client_wants_tls = false;
     bool server_closed = false, client_closed = false;
     bool moving = false;
-    bool told_closed = false;   // the shard got PeerClosed
-    bool outgoing = false;      // the server is the one who connected
+    bool told_closed = false;                             // the shard got PeerClosed
+    bool outgoing = false;                                // the server is the one who connected
     std::shared_ptr<const CertificateFacts> certificate;  // of an outgoing one
-    int64_t in_at_ns = 0;       // when the last bytes so far reach the server: a stream keeps its order
-    int64_t out_at_ns = 0;      // when the last bytes so far reach the client
+    int64_t in_at_ns = 0;   // when the last bytes so far reach the server: a stream keeps its order
+    int64_t out_at_ns = 0;  // when the last bytes so far reach the client
   };
   struct RunningPlan {
     size_t shard;
@@ -196,7 +196,7 @@ class World {
   uint64_t next_order_ = 0;
 
   std::vector<std::unique_ptr<Shard>> shards_;
-  uint64_t process_ = 0;        // counts starts
+  uint64_t process_ = 0;  // counts starts
   uint64_t crash_count_ = 0, power_loss_count_ = 0;
   bool stopping_ = false, delivers_ = false;
   std::map<ConnId, Connection> connections_;

@@ -30,7 +30,8 @@ class AccountFixture {
     effects_.clear();
   }
 
-  // Runs until everything asked for is answered, or `operations_max` file operations were done (a process killed there).
+  // Runs until everything asked for is answered, or `operations_max` file operations were done (a process killed
+  // there).
   void Run(size_t operations_max = SIZE_MAX) {
     size_t operations = 0;
     Collect();
@@ -100,7 +101,8 @@ class AccountFixture {
   }
 
   std::shared_ptr<mailbox::MailboxState> Select(const std::string& name = "INBOX") {
-    auto completion = Do([&](auto& account, auto ticket, auto& context) { account.Select(ticket, name, false, context); });
+    auto completion =
+        Do([&](auto& account, auto ticket, auto& context) { account.Select(ticket, name, false, context); });
     if (!completion.status.ok()) return nullptr;
     return std::get<mailbox::SelectResult>(completion.outcome).state;
   }
@@ -126,7 +128,9 @@ class AccountFixture {
   std::vector<mailbox::Completion>& completions() { return completions_; }
 
  private:
-  Now Time() { return {.mono = {++ticks_ * 1000}, .wall = {(seconds_ = 1'700'000'000 + ticks_ / 1000) * 1'000'000 + ticks_}}; }
+  Now Time() {
+    return {.mono = {++ticks_ * 1000}, .wall = {(seconds_ = 1'700'000'000 + ticks_ / 1000) * 1'000'000 + ticks_}};
+  }
   template <class E>
   void Give(const E& event) {
     Effects out;

@@ -1,6 +1,6 @@
-// Goal: what an account promises holds over restarts, power losses and a full disk. Method: the account over the simulator's
-// disk. Only APPEND is cut inside its plan (its first 24 operations, each followed by a power loss); the other operations are
-// run whole, and STORE, EXPUNGE, COPY and the folders still want the same treatment.
+// Goal: what an account promises holds over restarts, power losses and a full disk. Method: the account over the
+// simulator's disk. Only APPEND is cut inside its plan (its first 24 operations, each followed by a power loss); the
+// other operations are run whole, and STORE, EXPUNGE, COPY and the folders still want the same treatment.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -13,7 +13,8 @@ namespace {
 std::string InNew(const std::string& name) { return std::string(AccountFixture::kMaildir) + "/new/" + name; }
 
 void PlantFolders(Disk& disk) {
-  for (const char* part : {"/cur/.keep", "/new/.keep", "/tmp/.keep"}) disk.Plant(std::string(AccountFixture::kMaildir) + part, "", 1);
+  for (const char* part : {"/cur/.keep", "/new/.keep", "/tmp/.keep"})
+    disk.Plant(std::string(AccountFixture::kMaildir) + part, "", 1);
 }
 
 TEST(Account, MakesInboxAndGivesUidsInOrderOfNames) {
@@ -39,7 +40,9 @@ TEST(Account, KeepsUidsAndFlagsOverARestart) {
   ASSERT_TRUE(fixture.Append("INBOX", "one\n").status.ok());
   ASSERT_TRUE(fixture.Append("INBOX", "two\n", mailbox::kSeen).status.ok());
   const auto stored = fixture.Do([&](auto& account, auto ticket, auto& context) {
-    account.Store(ticket, *state, {.uids = {1}, .mode = mailbox::StoreMode::kAdd, .flags = mailbox::kFlagged, .keywords = {"$Work"}}, context);
+    account.Store(ticket, *state,
+                  {.uids = {1}, .mode = mailbox::StoreMode::kAdd, .flags = mailbox::kFlagged, .keywords = {"$Work"}},
+                  context);
   });
   ASSERT_TRUE(stored.status.ok()) << stored.status;
   const uint32_t uidvalidity = state->uidvalidity;
@@ -59,8 +62,11 @@ TEST(Account, ExpungesWhatIsDeletedAndNeverReusesAUid) {
   Disk disk(1);
   AccountFixture fixture(disk);
   auto state = fixture.Select();
-  for (const char* body : {"one\n", "two\n", "three\n"}) ASSERT_TRUE(fixture.Append("INBOX", body, mailbox::kDeleted).status.ok());
-  const auto gone = fixture.Do([&](auto& account, auto ticket, auto& context) { account.Expunge(ticket, *state, {1, 2, 3}, context); });
+  for (const char* body : {"one\n", "two\n", "three\n"})
+    ASSERT_TRUE(fixture.Append("INBOX", body, mailbox::kDeleted).status.ok());
+  const auto gone = fixture.Do([&](auto& account, auto ticket, auto& context) {
+    account.Expunge(ticket, *state, {1, 2, 3}, context);
+  });
   ASSERT_TRUE(gone.status.ok());
   EXPECT_EQ(std::get<mailbox::ExpungeResult>(gone.outcome).uids.size(), 3u);
   fixture.Restart();
@@ -85,9 +91,11 @@ TEST(Account, CopiesMovesAndRenames) {
   ASSERT_TRUE(moved.status.ok()) << moved.status;
   EXPECT_EQ(std::get<mailbox::CopyResult>(moved.outcome).target_uids, std::vector<uint32_t>{1});
   EXPECT_EQ(state->count(), 0u);
-  ASSERT_TRUE(fixture.Do([&](auto& account, auto ticket, auto& context) {
-    account.Rename(ticket, "Archive.2026", "Old", context);
-  }).status.ok());
+  ASSERT_TRUE(fixture
+                  .Do([&](auto& account, auto ticket, auto& context) {
+                    account.Rename(ticket, "Archive.2026", "Old", context);
+                  })
+                  .status.ok());
   const auto list = fixture.Do([&](auto& account, auto ticket, auto& context) { account.List(ticket, context); });
   std::vector<std::string> names;
   for (const auto& entry : std::get<mailbox::ListResult>(list.outcome).entries) names.push_back(entry.name);
@@ -154,7 +162,8 @@ TEST(Account, UidsAndModseqsOnlyGrowOverPowerLosses) {
         EXPECT_EQ(shown.try_emplace(uid, bytes).first->second, bytes) << "seed " << seed << " uid " << uid;
       }
       if (round % 2 == 1) {
-        fixture.Do([&](auto& account, auto ticket, auto& context) { account.Expunge(ticket, *state, state->uids, context); });
+        fixture.Do(
+            [&](auto& account, auto ticket, auto& context) { account.Expunge(ticket, *state, state->uids, context); });
       }
       highest = state->highestmodseq;
       uidnext = state->uidnext;

@@ -115,7 +115,8 @@ TEST(Disk, AFailedFlushLosesTheBytesThoughALaterOneSucceeds) {
 TEST(Disk, AppendsOnlyWhereTheCallerThinksTheEndIs) {
   Disk disk(1);
   EXPECT_TRUE(disk.Apply(Append{.path = "/log", .at_bytes = 0, .bytes = Chain("one")}, 1).ok());
-  EXPECT_EQ(disk.Apply(Append{.path = "/log", .at_bytes = 2, .bytes = Chain("two")}, 1).code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(disk.Apply(Append{.path = "/log", .at_bytes = 2, .bytes = Chain("two")}, 1).code(),
+            StatusCode::kFailedPrecondition);
   EXPECT_TRUE(disk.Apply(Append{.path = "/log", .at_bytes = 3, .bytes = Chain("two")}, 1).ok());
   EXPECT_EQ(*disk.ReadFile("/log"), "onetwo");
 }

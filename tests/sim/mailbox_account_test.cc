@@ -17,7 +17,8 @@ std::vector<std::string> ListNames(MailboxDriver& driver) {
   const auto list = driver.Do([&](auto& account, auto ticket, auto& context) { account.List(ticket, context); });
   std::vector<std::string> names;
   for (const auto& entry : std::get<mailbox::ListResult>(list.outcome).entries) {
-    names.push_back((entry.exists ? "" : "-") + entry.name + (entry.has_children ? "+" : "") + (entry.subscribed ? "*" : ""));
+    names.push_back((entry.exists ? "" : "-") + entry.name + (entry.has_children ? "+" : "") +
+                    (entry.subscribed ? "*" : ""));
   }
   return names;
 }
@@ -30,7 +31,9 @@ TEST(MailboxAccount, TakesOverAMaildirOfDovecot) {
   driver.Deliver("1700000002.V1I2M3.h:2,", "x\r\ny\n", "/cur/");
   driver.Deliver("1700000003.M1P1.h", "new\n");
   driver.Deliver("dovecot-uidlist",
-                 "3 V1234567 N9 G" + std::string(kGuid) + " Xq\n4 Pold-uidl :1700000001.M1P1.h,S=5,W=6\n6 W99 :1700000002.V1I2M3.h\n8 :gone\n", "/");
+                 "3 V1234567 N9 G" + std::string(kGuid) +
+                     " Xq\n4 Pold-uidl :1700000001.M1P1.h,S=5,W=6\n6 W99 :1700000002.V1I2M3.h\n8 :gone\n",
+                 "/");
   driver.Deliver("dovecot-keywords", "0 $Forwarded\n1 Work\n", "/");
   driver.Deliver("dovecot-uidvalidity", "00200000", "/");
   const auto state = driver.Select("INBOX");
@@ -55,7 +58,8 @@ TEST(MailboxAccount, TakesOverAMaildirOfDovecot) {
 TEST(MailboxAccount, OpensAClosedMailboxWithoutWritingAndAKilledOneWithFilesWrittenAnew) {
   MailboxDriver driver(1);
   auto state = driver.Select("INBOX");
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(driver.Append("INBOX", MailboxDriver::Text("text\n", mailbox::kDraft)).status.ok());
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(driver.Append("INBOX", MailboxDriver::Text("text\n", mailbox::kDraft)).status.ok());
   driver.Store(*state, {.uids = {2}, .flags = mailbox::kSeen});
   const auto modseqs = state->modseqs;
   const uint64_t highest = state->highestmodseq;
@@ -182,7 +186,8 @@ TEST(MailboxAccount, FindsFilesThatOthersRenamed) {
   EXPECT_EQ(driver.Body(*state, 1), "one\n");
   EXPECT_EQ(state->flags[0], mailbox::kSeen | mailbox::kFlagged);
   rename_all("RS");
-  const auto stored = driver.Store(*state, {.uids = {1, 2}, .mode = mailbox::StoreMode::kAdd, .flags = mailbox::kDeleted});
+  const auto stored =
+      driver.Store(*state, {.uids = {1, 2}, .mode = mailbox::StoreMode::kAdd, .flags = mailbox::kDeleted});
   EXPECT_TRUE(stored.status.ok());
   const auto& messages = std::get<mailbox::StoreResult>(stored.outcome).messages;
   ASSERT_EQ(messages.size(), 2u);
@@ -231,7 +236,9 @@ TEST(MailboxAccount, CountsLongMessagesInPieces) {
   driver.Deliver("1700000001.V1I2.h", text);
   driver.Deliver("1700000002.M1P1.h,W=3", "lie\n");
   const auto load = [&](MailboxState& state) {
-    return driver.Do([&](auto& account, auto ticket, auto& context) { account.LoadFacts(ticket, state, state.uids, true, true, context); });
+    return driver.Do([&](auto& account, auto ticket, auto& context) {
+      account.LoadFacts(ticket, state, state.uids, true, true, context);
+    });
   };
   driver.config.storage.maildir_broken_filename_sizes = true;
   const auto state = driver.Select("INBOX");
@@ -248,7 +255,9 @@ TEST(MailboxAccount, KeepsKeywordsBeyondTheAlphabet) {
   auto state = driver.Select("INBOX");
   ASSERT_TRUE(driver.Append("INBOX", "a\n").status.ok());
   for (int i = 0; i < mailbox::kKeywordCountMax; ++i) {
-    ASSERT_TRUE(driver.Store(*state, {.uids = {1}, .mode = mailbox::StoreMode::kAdd, .keywords = {"k" + std::to_string(i)}}).status.ok());
+    ASSERT_TRUE(
+        driver.Store(*state, {.uids = {1}, .mode = mailbox::StoreMode::kAdd, .keywords = {"k" + std::to_string(i)}})
+            .status.ok());
   }
   EXPECT_EQ(driver.Store(*state, {.uids = {1}, .mode = mailbox::StoreMode::kAdd, .keywords = {"more"}}).status.code(),
             StatusCode::kResourceExhausted);
@@ -258,7 +267,8 @@ TEST(MailboxAccount, KeepsKeywordsBeyondTheAlphabet) {
   EXPECT_EQ(state->keyword_names.size(), 64u);
   EXPECT_EQ(state->keyword_names[63], "k63");
   ASSERT_TRUE(driver.Create("Archive").status.ok());
-  driver.Do([&](auto& account, auto ticket, auto& context) { account.Copy(ticket, *state, {1}, "Archive", false, context); });
+  driver.Do(
+      [&](auto& account, auto ticket, auto& context) { account.Copy(ticket, *state, {1}, "Archive", false, context); });
   const auto archive = driver.Select("Archive", 2);
   EXPECT_EQ(archive->keywords[0], UINT64_MAX);
 }
@@ -273,7 +283,8 @@ TEST(MailboxAccount, FoldersComeGoAndMove) {
     auto state = driver.Select("A.b", 2);
     const uint32_t uidvalidity = state->uidvalidity;
     const auto rename = [&](const std::string& from, const std::string& to) {
-      return driver.Do([&](auto& account, auto ticket, auto& context) { account.Rename(ticket, from, to, context); }).status;
+      return driver.Do([&](auto& account, auto ticket, auto& context) { account.Rename(ticket, from, to, context); })
+          .status;
     };
     EXPECT_EQ(rename("A", "AB").code(), StatusCode::kAlreadyExists);
     EXPECT_EQ(rename("A", "A.b.d").code(), StatusCode::kInvalidArgument);
@@ -286,7 +297,8 @@ TEST(MailboxAccount, FoldersComeGoAndMove) {
     EXPECT_EQ(driver.Body(*state, 1), "A.b\n");
     // DELETE leaves children.
     const auto remove = [&](const std::string& name) {
-      return driver.Do([&](auto& account, auto ticket, auto& context) { account.Delete(ticket, name, context); }).status;
+      return driver.Do([&](auto& account, auto ticket, auto& context) { account.Delete(ticket, name, context); })
+          .status;
     };
     ASSERT_TRUE(remove("N.b").ok());
     EXPECT_TRUE(state->deleted);
@@ -306,7 +318,8 @@ TEST(MailboxAccount, RenamingInboxMovesItsMessages) {
   MailboxDriver driver(1);
   const auto inbox = driver.Select("INBOX");
   for (const char* text : {"1\n", "2\n"}) ASSERT_TRUE(driver.Append("INBOX", text).status.ok());
-  const auto renamed = driver.Do([&](auto& account, auto ticket, auto& context) { account.Rename(ticket, "INBOX", "Old", context); });
+  const auto renamed =
+      driver.Do([&](auto& account, auto ticket, auto& context) { account.Rename(ticket, "INBOX", "Old", context); });
   ASSERT_TRUE(renamed.status.ok());
   EXPECT_TRUE(std::holds_alternative<mailbox::Done>(renamed.outcome));
   EXPECT_EQ(inbox->count(), 0u);
@@ -318,7 +331,8 @@ TEST(MailboxAccount, KeepsSubscriptions) {
   driver.Select("INBOX");
   driver.Deliver("subscriptions", "V\t2\n\nINBOX\nx\ty\n", "/");
   const auto subscribe = [&](const std::string& name, bool on) {
-    return driver.Do([&](auto& account, auto ticket, auto& context) { account.Subscribe(ticket, name, on, context); }).status;
+    return driver.Do([&](auto& account, auto ticket, auto& context) { account.Subscribe(ticket, name, on, context); })
+        .status;
   };
   ASSERT_TRUE(subscribe("New.One", true).ok());
   ASSERT_TRUE(subscribe("INBOX", false).ok());
@@ -330,7 +344,8 @@ TEST(MailboxAccount, EndsWhenItsSessionsHave) {
   MailboxDriver driver(1);
   driver.Ask([](auto& account, auto ticket, auto& context) { account.Select(ticket, "INBOX", false, context); }, 5);
   for (int i = 0; i < 3; ++i) driver.Step();
-  driver.Ask([](auto& account, auto, auto& context) { account.Unselect(MachineId{5}, context); });  // its connection broke
+  driver.Ask(
+      [](auto& account, auto, auto& context) { account.Unselect(MachineId{5}, context); });  // its connection broke
   driver.Settle();
   EXPECT_TRUE(driver.account().ended());
   driver.Select("INBOX", 6);
@@ -344,7 +359,8 @@ TEST(MailboxAccount, StatusCountsWithoutSelecting) {
   ASSERT_TRUE(driver.Create("A").status.ok());
   ASSERT_TRUE(driver.Append("A", MailboxDriver::Text("seen\n", mailbox::kSeen)).status.ok());
   ASSERT_TRUE(driver.Append("A", "new\n").status.ok());
-  const auto status = driver.Do([](auto& account, auto ticket, auto& context) { account.GetStatus(ticket, "A", true, context); });
+  const auto status =
+      driver.Do([](auto& account, auto ticket, auto& context) { account.GetStatus(ticket, "A", true, context); });
   ASSERT_TRUE(status.status.ok());
   const auto& counts = std::get<mailbox::StatusResult>(status.outcome);
   EXPECT_EQ(counts.messages, 2u);
@@ -355,8 +371,8 @@ TEST(MailboxAccount, StatusCountsWithoutSelecting) {
   EXPECT_EQ(counts.mailbox_id.size(), 32u);
 }
 
-// Each operation of each command fails once, in each way a disk fails: the command says so or does it, nothing is lost, and
-// what the account believes is what a new process finds.
+// Each operation of each command fails once, in each way a disk fails: the command says so or does it, nothing is lost,
+// and what the account believes is what a new process finds.
 TEST(MailboxAccount, SurvivesEveryFailureOfTheDisk) {
   const std::vector<Status> faults{ResourceExhausted("full"), Unavailable("input/output error")};
   size_t failed = 0;
@@ -365,18 +381,29 @@ TEST(MailboxAccount, SurvivesEveryFailureOfTheDisk) {
       for (const Status& fault : faults) {
         MailboxDriver driver(command * 100 + nth);
         auto state = driver.Select("INBOX");
-        for (const char* text : {"1\n", "2\n", "3\n"}) ASSERT_TRUE(driver.Append("INBOX", MailboxDriver::Text(text, mailbox::kDeleted)).status.ok());
+        for (const char* text : {"1\n", "2\n", "3\n"})
+          ASSERT_TRUE(driver.Append("INBOX", MailboxDriver::Text(text, mailbox::kDeleted)).status.ok());
         ASSERT_TRUE(driver.Create("A").status.ok());
         size_t count = 0;
         driver.fail = [&](const FileOp&) { return count++ == nth ? fault : Status(); };
         const auto done = driver.Do([&](auto& account, auto ticket, auto& context) {
           switch (command) {
-            case 0: return account.AppendMessages(ticket, "INBOX", {MailboxDriver::Text("4\n"), MailboxDriver::Text("5\n", 0, {"k"})}, context);
-            case 1: return account.Store(ticket, *state, {.uids = {1, 3}, .mode = mailbox::StoreMode::kAdd, .flags = mailbox::kSeen, .keywords = {"k"}}, context);
-            case 2: return account.Expunge(ticket, *state, {1, 2}, context);
-            case 3: return account.Copy(ticket, *state, {1, 2}, "A", true, context);
-            case 4: return account.Rename(ticket, "A", "B", context);
-            default: return account.Delete(ticket, "A", context);
+            case 0:
+              return account.AppendMessages(
+                  ticket, "INBOX", {MailboxDriver::Text("4\n"), MailboxDriver::Text("5\n", 0, {"k"})}, context);
+            case 1:
+              return account.Store(
+                  ticket, *state,
+                  {.uids = {1, 3}, .mode = mailbox::StoreMode::kAdd, .flags = mailbox::kSeen, .keywords = {"k"}},
+                  context);
+            case 2:
+              return account.Expunge(ticket, *state, {1, 2}, context);
+            case 3:
+              return account.Copy(ticket, *state, {1, 2}, "A", true, context);
+            case 4:
+              return account.Rename(ticket, "A", "B", context);
+            default:
+              return account.Delete(ticket, "A", context);
           }
         });
         driver.fail = nullptr;
@@ -395,12 +422,14 @@ TEST(MailboxAccount, SurvivesEveryFailureOfTheDisk) {
           EXPECT_TRUE(bodies.contains("1\n") && bodies.contains("2\n")) << nth;
         }
         std::map<uint32_t, std::pair<Flags, std::string>> believed, found;
-        for (size_t row = 0; row < state->count(); ++row) believed[state->uids[row]] = {state->flags[row], driver.Body(*state, state->uids[row])};
+        for (size_t row = 0; row < state->count(); ++row)
+          believed[state->uids[row]] = {state->flags[row], driver.Body(*state, state->uids[row])};
         const uint64_t highest = state->highestmodseq;
         driver.Restart();
         state = driver.Select("INBOX");
         ASSERT_NE(state, nullptr);
-        for (size_t row = 0; row < state->count(); ++row) found[state->uids[row]] = {state->flags[row], driver.Body(*state, state->uids[row])};
+        for (size_t row = 0; row < state->count(); ++row)
+          found[state->uids[row]] = {state->flags[row], driver.Body(*state, state->uids[row])};
         EXPECT_EQ(believed, found) << "command " << command << " operation " << nth << " " << fault;
         EXPECT_GE(state->highestmodseq, highest);
         EXPECT_TRUE(driver.Names("/tmp").empty()) << "command " << command << " operation " << nth;

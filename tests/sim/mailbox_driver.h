@@ -1,5 +1,5 @@
-// An account over the simulator's disk with everything out of order: operations of open plans are done one at a time in any
-// order their stages allow, answers come in any order, a process may die between any two operations.
+// An account over the simulator's disk with everything out of order: operations of open plans are done one at a time in
+// any order their stages allow, answers come in any order, a process may die between any two operations.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +29,8 @@ class MailboxDriver {
   void Restart() {
     account_ = std::make_unique<mailbox::Account>(
         MachineId{7},
-        mailbox::AccountFacts{.user = "alice", .maildir = kMaildir, .control_dir = control_dir.empty() ? kMaildir : control_dir},
+        mailbox::AccountFacts{
+            .user = "alice", .maildir = kMaildir, .control_dir = control_dir.empty() ? kMaildir : control_dir},
         mailbox::NodeFacts{.host_name = "host", .pid = 1, .start_counter = ++starts_});
     pending_.clear();
     completions_.clear();
@@ -78,7 +79,8 @@ class MailboxDriver {
   }
 
   std::shared_ptr<mailbox::MailboxState> Select(const std::string& name, uint64_t session = 1, bool read_only = false) {
-    auto completion = Do([&](auto& account, auto ticket, auto& context) { account.Select(ticket, name, read_only, context); }, session);
+    auto completion = Do(
+        [&](auto& account, auto ticket, auto& context) { account.Select(ticket, name, read_only, context); }, session);
     if (!completion.status.ok()) return nullptr;
     selected = std::get<mailbox::SelectResult>(completion.outcome);
     return selected.state;
@@ -93,14 +95,17 @@ class MailboxDriver {
     });
     return completion.status.ok() ? completion.owned_bytes : "(" + std::string(Message(completion.status)) + ")";
   }
-  static mailbox::NewMessage Text(const std::string& bytes, mailbox::Flags flags = 0, std::vector<std::string> keywords = {}) {
-    mailbox::NewMessage message{.bytes = std::make_shared<const std::string>(bytes), .flags = flags, .keywords = std::move(keywords)};
+  static mailbox::NewMessage Text(const std::string& bytes, mailbox::Flags flags = 0,
+                                  std::vector<std::string> keywords = {}) {
+    mailbox::NewMessage message{
+        .bytes = std::make_shared<const std::string>(bytes), .flags = flags, .keywords = std::move(keywords)};
     message.file_bytes = bytes.size();
     message.crlf_bytes = bytes.size() + static_cast<uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
     return message;
   }
   mailbox::Completion Append(const std::string& name, mailbox::NewMessage message) {
-    return Do([&](auto& account, auto ticket, auto& context) { account.AppendMessages(ticket, name, {message}, context); });
+    return Do(
+        [&](auto& account, auto ticket, auto& context) { account.AppendMessages(ticket, name, {message}, context); });
   }
   mailbox::Completion Append(const std::string& name, const std::string& bytes) { return Append(name, Text(bytes)); }
   mailbox::Completion Store(mailbox::MailboxState& state, mailbox::StoreRequest request) {
@@ -134,7 +139,8 @@ class MailboxDriver {
     return names;
   }
   std::string File(const std::string& path) const {
-    const auto bytes = disk_.ReadFile(path[0] == '/' && path.starts_with("/home") ? path : std::string(kMaildir) + path);
+    const auto bytes =
+        disk_.ReadFile(path[0] == '/' && path.starts_with("/home") ? path : std::string(kMaildir) + path);
     return bytes.ok() ? *bytes : "";
   }
 
@@ -150,10 +156,10 @@ class MailboxDriver {
   config::Config config;
   std::string control_dir;
   bool in_order = false;
-  int64_t jump_seconds = 0;                    // of the wall clock
-  std::function<Status(const FileOp&)> fail;   // what the disk says to an operation; empty: it works
-  mailbox::SelectResult selected;              // of the last Select
-  size_t read_bytes_max = 0;                   // the longest answer to a Read so far
+  int64_t jump_seconds = 0;                   // of the wall clock
+  std::function<Status(const FileOp&)> fail;  // what the disk says to an operation; empty: it works
+  mailbox::SelectResult selected;             // of the last Select
+  size_t read_bytes_max = 0;                  // the longest answer to a Read so far
 
  private:
   struct Pending {
@@ -220,7 +226,8 @@ class MailboxDriver {
       auto entries = disk_.List(scan->dir);
       ScanDone done{.op = scan->op, .status = entries.status()};
       if (entries.ok()) done.entries = *std::move(entries);
-      for (size_t i = done.entries.size(); i > 1 && !in_order; --i) std::swap(done.entries[i - 1], done.entries[random_.Below(i)]);
+      for (size_t i = done.entries.size(); i > 1 && !in_order; --i)
+        std::swap(done.entries[i - 1], done.entries[random_.Below(i)]);
       done.mtime_ns = disk_.StatPath(scan->dir).mtime_ns;
       Give(done);
     } else if (const auto* stat = std::get_if<Stat>(&effect)) {
@@ -252,7 +259,8 @@ class MailboxDriver {
     }
     if (!pending.left.empty() || NextStage(pending, commit.plan)) return;
     PlanDone done{.op = commit.op, .result = std::move(pending.result)};
-    std::sort(done.result.failures.begin(), done.result.failures.end(), [](const auto& a, const auto& b) { return a.op < b.op; });
+    std::sort(done.result.failures.begin(), done.result.failures.end(),
+              [](const auto& a, const auto& b) { return a.op < b.op; });
     pending_.erase(pending_.begin() + static_cast<ptrdiff_t>(index));
     Give(done);
   }

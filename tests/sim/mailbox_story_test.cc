@@ -1,6 +1,6 @@
-// Goal: whatever sessions, delivery agents, other Maildir programs, kills and power losses do in whatever order, mail stays,
-// a UID keeps naming the same bytes, and a client that syncs by MODSEQ knows what one knows that reads everything anew.
-// Method: random stories over a disk that forgets, against a model of what was promised.
+// Goal: whatever sessions, delivery agents, other Maildir programs, kills and power losses do in whatever order, mail
+// stays, a UID keeps naming the same bytes, and a client that syncs by MODSEQ knows what one knows that reads
+// everything anew. Method: random stories over a disk that forgets, against a model of what was promised.
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -135,7 +135,8 @@ class Story {
     MailboxState& state = clients_[random_.Below(2)].state();
     switch (random_.Below(9)) {
       case 0: {
-        const std::string text = "message " + std::to_string(++texts_) + std::string(random_.Below(3) * 3000, 'x') + "\n";
+        const std::string text =
+            "message " + std::to_string(++texts_) + std::string(random_.Below(3) * 3000, 'x') + "\n";
         written_.insert(text);
         const bool flagged = random_.Chance(500);
         appends_[driver_.Ask([&](auto& account, auto ticket, auto& context) {
@@ -154,7 +155,8 @@ class Story {
       }
       case 2:
       case 3: {
-        mailbox::StoreRequest request{.uids = Some(state.uids), .mode = static_cast<mailbox::StoreMode>(random_.Below(3))};
+        mailbox::StoreRequest request{.uids = Some(state.uids),
+                                      .mode = static_cast<mailbox::StoreMode>(random_.Below(3))};
         request.flags = static_cast<Flags>(random_.Below(32)) & static_cast<Flags>(~mailbox::kDeleted);
         if (random_.Chance(300)) request.keywords = {"k" + std::to_string(random_.Below(40))};
         driver_.Ask([&](auto& account, auto ticket, auto& context) { account.Store(ticket, state, request, context); });
@@ -244,14 +246,17 @@ class Story {
       for (const uint32_t uid : state->uids) {
         const std::string body = driver_.Body(*state, uid);
         found.insert(body);
-        EXPECT_TRUE(written_.contains(body)) << "seed " << seed_ << ": neither whole nor absent: " << body.substr(0, 40);
+        EXPECT_TRUE(written_.contains(body))
+            << "seed " << seed_ << ": neither whole nor absent: " << body.substr(0, 40);
         const auto key = std::make_pair(name + std::to_string(state->uidvalidity), uid);
-        ASSERT_EQ(shown_.try_emplace(key, body).first->second, body) << "seed " << seed_ << " " << name << " uid " << uid;
+        ASSERT_EQ(shown_.try_emplace(key, body).first->second, body)
+            << "seed " << seed_ << " " << name << " uid " << uid;
         EXPECT_TRUE(bases.insert(state->BaseNameOf(uid)).second) << "seed " << seed_ << ": one file twice";
       }
       driver_.Unselect(3);
     }
-    for (const std::string& text : kept_) EXPECT_TRUE(found.contains(text)) << "seed " << seed_ << ": lost: " << text.substr(0, 40);
+    for (const std::string& text : kept_)
+      EXPECT_TRUE(found.contains(text)) << "seed " << seed_ << ": lost: " << text.substr(0, 40);
   }
 
   uint64_t seed_;

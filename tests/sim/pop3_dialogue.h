@@ -1,5 +1,5 @@
-// A POP3 session over a real account on the simulator's disk, with a directory that owns every user: a client says something,
-// everything that follows is done at once, and the server's answer is text.
+// A POP3 session over a real account on the simulator's disk, with a directory that owns every user: a client says
+// something, everything that follows is done at once, and the server's answer is text.
 #pragma once
 
 #include <deque>
@@ -19,8 +19,11 @@ inline const std::string kUser = "alice@example.test";
 
 class OneAccount final : public mailbox::Directory {
  public:
-  OneAccount() : account_(MachineId{7}, {.user = kUser, .maildir = MaildirOf(kUser), .control_dir = MaildirOf(kUser)}, node_) {}
-  StatusOr<mailbox::Account*> Open(std::string_view, MachineId, std::string_view, Context&) override { return &account_; }
+  OneAccount()
+      : account_(MachineId{7}, {.user = kUser, .maildir = MaildirOf(kUser), .control_dir = MaildirOf(kUser)}, node_) {}
+  StatusOr<mailbox::Account*> Open(std::string_view, MachineId, std::string_view, Context&) override {
+    return &account_;
+  }
   void Release(std::string_view, MachineId session, Context& context) override { account_.Unselect(session, context); }
   ShardId OwnerOf(std::string_view) const override { return ShardId{0}; }
   ShardId self() const override { return ShardId{0}; }
@@ -116,7 +119,8 @@ class Dialogue {
       }
       Effects out;
       Context context{.now = Time(), .entropy = entropy_, .config = *setting_, .out = out};
-      for (mailbox::Completion& completion : directory_.account_.TakeCompletions()) session_->OnCompletion(completion, context);
+      for (mailbox::Completion& completion : directory_.account_.TakeCompletions())
+        session_->OnCompletion(completion, context);
       directory_.account_.TakeChanged();
       Take(out);
     } while (!effects_.empty());
@@ -135,7 +139,8 @@ class Dialogue {
     } else if (auto* ask = std::get_if<Ask>(&effect)) {
       const auto& verify = std::get<VerifyPassword>(ask->question);
       const auto matches = auth::VerifyStoredPassword(verify.stored.Reveal(), verify.password.Reveal(), verify.user);
-      Step(Answer{.op = ask->op, .reply = PasswordChecked{.matches = matches.ok() && *matches, .status = matches.status()}});
+      Step(Answer{.op = ask->op,
+                  .reply = PasswordChecked{.matches = matches.ok() && *matches, .status = matches.status()}});
     } else if (auto* timer = std::get_if<SetTimer>(&effect)) {
       if (timer->op.tag == 2) Step(TimerFired{timer->op});  // the delay of a failed login
     } else if (auto* commit = std::get_if<Commit>(&effect)) {
@@ -143,7 +148,8 @@ class Dialogue {
       for (size_t stage = 0; stage < commit->plan.stages.size() && done.result.ok(); ++stage) {
         for (size_t op = 0; op < commit->plan.stages[stage].size(); ++op) {
           const Status status = disk_.Apply(commit->plan.stages[stage][op], 1'700'000'000);
-          if (!status.ok()) done.result.failures.push_back({static_cast<uint32_t>(stage), static_cast<uint32_t>(op), status});
+          if (!status.ok())
+            done.result.failures.push_back({static_cast<uint32_t>(stage), static_cast<uint32_t>(op), status});
         }
       }
       GiveAccount(done);

@@ -1,9 +1,8 @@
 // Goal: a POP3 session says what Dovecot says, and deletes only at QUIT. Method: the session over a real account on the
 // simulator's disk, with a directory that owns every user; dialogues as text.
-#include "core/pop3/session.h"
-
 #include <gtest/gtest.h>
 
+#include "core/pop3/session.h"
 #include "tests/sim/pop3_dialogue.h"
 
 namespace postern::sim {
@@ -198,17 +197,21 @@ TEST(Pop3Session, RenamedUidlsStayWhatTheyAre) {
     config.pop3.uidl_duplicates = "rename";
   });
   dialogue.Say(kLogin);
-  EXPECT_EQ(dialogue.Say("UIDL 2\r\nDELE 1\r\nUIDL\r\n"), "+OK 2 170-2\r\n+OK Marked to be deleted.\r\n+OK\r\n2 170-2\r\n.\r\n");
+  EXPECT_EQ(dialogue.Say("UIDL 2\r\nDELE 1\r\nUIDL\r\n"),
+            "+OK 2 170-2\r\n+OK Marked to be deleted.\r\n+OK\r\n2 170-2\r\n.\r\n");
 }
 
 TEST(Pop3Session, Workarounds) {
   Disk disk(1);
   PlantMail(disk);
   disk.Plant(MaildirOf(kUser) + "/new/1700000003.M1P1.host", std::string("Subject: x\nX: a\0b", 17), 1);
-  Dialogue dialogue(disk, kPop3s,
-                    [](config::Config& config) { config.pop3.client_workarounds = {"outlook-no-nuls", "oe-ns-eoh"}; });
+  Dialogue dialogue(disk, kPop3s, [](config::Config& config) {
+    config.pop3.client_workarounds = {"outlook-no-nuls", "oe-ns-eoh"};
+  });
   dialogue.Say(kLogin);
-  EXPECT_EQ(dialogue.Say("TOP 3 0\r\n"), "+OK\r\nSubject: x\r\nX: a\x80" "b\r\n\r\n.\r\n");
+  EXPECT_EQ(dialogue.Say("TOP 3 0\r\n"),
+            "+OK\r\nSubject: x\r\nX: a\x80"
+            "b\r\n\r\n.\r\n");
   EXPECT_EQ(dialogue.Say("TOP 2 0\r\n"), "+OK\r\nSubject: two\r\n\r\n.\r\n");
 }
 

@@ -1,11 +1,11 @@
-// Goal: real clients are told by us what Postfix and Dovecot told them. Method: every recorded session is played to a shard in
-// the simulated world over the mailboxes it began with; what differs beyond what the recordings' README allows must stand in
-// the reviewed list with a reason.
+// Goal: real clients are told by us what Postfix and Dovecot told them. Method: every recorded session is played to a
+// shard in the simulated world over the mailboxes it began with; what differs beyond what the recordings' README allows
+// must stand in the reviewed list with a reason.
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cctype>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -86,13 +86,15 @@ TEST(ReviewedList, HasNoEntryThatFitsNothing) {
     for (const Difference& difference : Differences(name, {})) used.insert(FindReviewed(Reviewed(), name, difference));
   }
   for (const ReviewedDifference& each : Reviewed()) {
-    EXPECT_TRUE(used.contains(&each)) << "delete from tests/replay/reviewed.json: " << each.recorded << each.ours << each.reason;
+    EXPECT_TRUE(used.contains(&each)) << "delete from tests/replay/reviewed.json: " << each.recorded << each.ours
+                                      << each.reason;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ReplaySessions, testing::ValuesIn(Names()), [](const auto& info) {
   std::string name = info.param;
-  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
   return name;
 });
 

@@ -19,11 +19,15 @@ class FileReaderTest : public ::testing::Test {
   void Put(const std::string& path, const std::string& bytes) { std::ofstream(dir_.path() + path) << bytes; }
   std::string ReadAll(const Path& path, uint64_t offset = 0, uint64_t length = UINT64_MAX) {
     std::string text = "no answer";
-    reader_.DoRead({.op = {.tag = 1}, .path = path, .offset_bytes = offset, .length_bytes = length}, [&](const Event& e) {
-      const auto& done = std::get<ReadDone>(e);
-      last_ = {.status = done.status, .file_bytes = done.file_bytes, .mtime_seconds = done.mtime_seconds, .inode = done.inode};
-      text = done.bytes;
-    });
+    reader_.DoRead({.op = {.tag = 1}, .path = path, .offset_bytes = offset, .length_bytes = length},
+                   [&](const Event& e) {
+                     const auto& done = std::get<ReadDone>(e);
+                     last_ = {.status = done.status,
+                              .file_bytes = done.file_bytes,
+                              .mtime_seconds = done.mtime_seconds,
+                              .inode = done.inode};
+                     text = done.bytes;
+                   });
     WaitForPool();
     return text;
   }

@@ -1,5 +1,5 @@
-// Differential test: random plans on a real folder and on a model in memory must give the same answers and the same tree.
-// Paths are few, so that the operations meet each other.
+// Differential test: random plans on a real folder and on a model in memory must give the same answers and the same
+// tree. Paths are few, so that the operations meet each other.
 #include <dirent.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -145,7 +145,8 @@ std::string TreeOf(const Model& model) {
   return text;
 }
 
-void Walk(const std::string& folder, const std::string& below, const Model& model, std::map<std::string, std::string>* out) {
+void Walk(const std::string& folder, const std::string& below, const Model& model,
+          std::map<std::string, std::string>* out) {
   DIR* const dir = opendir((folder + below).c_str());
   if (dir == nullptr) return;
   while (const dirent* entry = readdir(dir)) {

@@ -84,7 +84,8 @@ TEST_P(PlanExecutorTest, RetiresAsItUnlinksWhereNothingIsKept) {
   ASSERT_EQ(CodeOf(Create{.path = "/a", .bytes = Chain("x")}), StatusCode::kOk);
   EXPECT_EQ(CodeOf(Retire{.path = "/a", .spares = "/no-such-folder", .size_bytes = 1}), StatusCode::kOk);
   EXPECT_FALSE(Exists(At("/a")));
-  EXPECT_EQ(CodeOf(Retire{.path = "/a", .spares = "/no-such-folder", .size_bytes = 1}), StatusCode::kOk);  // nothing there
+  EXPECT_EQ(CodeOf(Retire{.path = "/a", .spares = "/no-such-folder", .size_bytes = 1}),
+            StatusCode::kOk);  // nothing there
   ASSERT_EQ(CodeOf(MakeDir{"/spare"}), StatusCode::kOk);
   ASSERT_EQ(CodeOf(Create{.path = "/large", .bytes = Chain("x")}), StatusCode::kOk);
   const uint64_t large = SpareFiles::kFileBytesMax + 1;
@@ -256,7 +257,8 @@ TEST_P(PlanExecutorTest, AFullDiskLeavesNoHalfFile) {
 }
 
 TEST_P(PlanExecutorTest, CopiesAcrossFileSystems) {
-  struct stat here {}, there {};
+  struct stat here {
+  }, there{};
   if (stat("/dev/shm", &there) != 0 || stat(files_.folder().c_str(), &here) != 0 || here.st_dev == there.st_dev) {
     GTEST_SKIP() << "no second file system";
   }

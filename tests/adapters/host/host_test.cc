@@ -55,7 +55,8 @@ TEST_F(HostTest, ReadsAndStatsFiles) {
 
 TEST_F(HostTest, Globs) {
   MakeFolder("/conf.d");
-  for (const char* name : {"/conf.d/20-b.conf", "/conf.d/10-a.conf", "/conf.d/notes.txt", "/conf.d/.hidden.conf"}) Put(name, "");
+  for (const char* name : {"/conf.d/20-b.conf", "/conf.d/10-a.conf", "/conf.d/notes.txt", "/conf.d/.hidden.conf"})
+    Put(name, "");
   EXPECT_EQ(files_.Glob("/conf.d/*.conf"), (std::vector<std::string>{"/conf.d/10-a.conf", "/conf.d/20-b.conf"}));
   EXPECT_TRUE(files_.Glob("/none/*").empty());
   EXPECT_EQ(files_.globbed(), (std::vector<std::string>{"/conf.d/*.conf", "/none/*"}));
@@ -169,12 +170,15 @@ TEST_F(HostTest, NoticesFilesThatChangedBetweenReadingAndWatching) {
 }
 
 TEST(ErrnoStatusTest, CodesAreAsPromised) {
-  const std::pair<int, StatusCode> all[] = {
-      {ENOENT, StatusCode::kNotFound},           {EEXIST, StatusCode::kAlreadyExists},
-      {ENOSPC, StatusCode::kResourceExhausted},  {EDQUOT, StatusCode::kResourceExhausted},
-      {EACCES, StatusCode::kPermissionDenied},   {EROFS, StatusCode::kPermissionDenied},
-      {EIO, StatusCode::kUnavailable},           {EMFILE, StatusCode::kUnavailable},
-      {ENAMETOOLONG, StatusCode::kInvalidArgument}};
+  const std::pair<int, StatusCode> all[] = {{ENOENT, StatusCode::kNotFound},
+                                            {EEXIST, StatusCode::kAlreadyExists},
+                                            {ENOSPC, StatusCode::kResourceExhausted},
+                                            {EDQUOT, StatusCode::kResourceExhausted},
+                                            {EACCES, StatusCode::kPermissionDenied},
+                                            {EROFS, StatusCode::kPermissionDenied},
+                                            {EIO, StatusCode::kUnavailable},
+                                            {EMFILE, StatusCode::kUnavailable},
+                                            {ENAMETOOLONG, StatusCode::kInvalidArgument}};
   for (const auto& [error, code] : all) EXPECT_EQ(StatusFromErrno(error, "x").code(), code) << error;
   EXPECT_EQ(std::string(Message(StatusFromErrno(ENOENT, "read /a"))), "read /a: No such file or directory");
 }

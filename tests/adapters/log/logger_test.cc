@@ -76,7 +76,8 @@ TEST(LineFormatTest, KnowsFacilities) {
 
 TEST(LoggerTest, PostfixAndDovecotGoTheirWaysAndFilesAreReopened) {
   testing::TempDir dir;
-  const std::string postfix = dir.path() + "/maillog", dovecot = dir.path() + "/dovecot.log", json = dir.path() + "/json";
+  const std::string postfix = dir.path() + "/maillog", dovecot = dir.path() + "/dovecot.log",
+                    json = dir.path() + "/json";
   auto logger = Logger::Open({.host_name = "h",
                               .postfix = {Place::Kind::kFile, postfix},
                               .dovecot = {Place::Kind::kFile, dovecot},
@@ -103,7 +104,8 @@ TEST(LoggerTest, PostfixAndDovecotGoTheirWaysAndFilesAreReopened) {
 }
 
 TEST(LoggerTest, AFileThatCantBeIsAnError) {
-  EXPECT_EQ(Logger::Open({.postfix = {Place::Kind::kFile, "/nonexistent/dir/log"}}).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(Logger::Open({.postfix = {Place::Kind::kFile, "/nonexistent/dir/log"}}).status().code(),
+            StatusCode::kNotFound);
 }
 
 class SyslogTest : public ::testing::Test {

@@ -65,7 +65,10 @@ class Client {
   bool StartTls() { return StartTls(TlsOptions{}); }
   SSL* ssl() { return ssl_; }
   // After bytes were read, so that a ticket has come.
-  SSL_SESSION* Session() { return session_ = SSL_get1_session(ssl_); }
+  SSL_SESSION* Session() {
+    if (session_ != nullptr) SSL_SESSION_free(session_);
+    return session_ = SSL_get1_session(ssl_);
+  }
   std::string PeerName() {
     X509* const certificate = SSL_get1_peer_certificate(ssl_);
     char name[256] = "";
@@ -76,8 +79,9 @@ class Client {
 
   bool Send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t sent = ssl_ != nullptr ? Retry([&] { return SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())); })
-                                           : send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t sent = ssl_ != nullptr
+                               ? Retry([&] { return SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())); })
+                               : send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (sent < 0 && errno == EINTR) continue;
       if (sent <= 0) return false;
       bytes.remove_prefix(static_cast<size_t>(sent));
@@ -131,7 +135,8 @@ class Client {
     }
   }
   ssize_t ReadOnce(char* to, size_t count) {
-    return Retry([&] { return ssl_ != nullptr ? SSL_read(ssl_, to, static_cast<int>(count)) : recv(fd_.get(), to, count, 0); });
+    return Retry(
+        [&] { return ssl_ != nullptr ? SSL_read(ssl_, to, static_cast<int>(count)) : recv(fd_.get(), to, count, 0); });
   }
 
   host::UniqueFd fd_;
@@ -220,7 +225,8 @@ class Harness {
   std::vector<net::ListenSocket> listeners_;
   std::vector<std::unique_ptr<loop::ShardLoop>> loops_;
   workers::ThreadPool files_{"files", {.threads_max = 8, .waiting_max = 10'000}};
-  workers::Inquiries inquiries_{&Harness::Verify, [](const IpAddress&) { return ClientName{.name = "client.example"}; }, {}};
+  workers::Inquiries inquiries_{
+      &Harness::Verify, [](const IpAddress&) { return ClientName{.name = "client.example"}; }, {}};
   std::vector<std::thread> threads_;
   std::atomic<bool> clean_{true};
 };

@@ -36,14 +36,16 @@ std::string Pattern(size_t bytes) {
 
 TEST(ShardLoopTest, EchoesManyConnectionsOverTwoLoops) {
   std::vector<Echo> echoes(2);
-  Harness harness([&](ShardId id, Now now, const Event& e, Effects& out) { echoes[static_cast<size_t>(id)](id, now, e, out); }, 2);
+  Harness harness(
+      [&](ShardId id, Now now, const Event& e, Effects& out) { echoes[static_cast<size_t>(id)](id, now, e, out); }, 2);
   const Endpoint at = harness.AddListener();
   harness.Start();
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 100; ++i) clients.push_back(std::make_unique<Client>(at));
   for (int round = 0; round < 3; ++round) {
     for (size_t i = 0; i < clients.size(); ++i) ASSERT_TRUE(clients[i]->Send("hello " + std::to_string(i) + "\n"));
-    for (size_t i = 0; i < clients.size(); ++i) EXPECT_EQ(clients[i]->ReceiveLine(), "hello " + std::to_string(i) + "\n");
+    for (size_t i = 0; i < clients.size(); ++i)
+      EXPECT_EQ(clients[i]->ReceiveLine(), "hello " + std::to_string(i) + "\n");
   }
   ASSERT_TRUE(harness.StopAndJoin());
   // New connections go to the loop that has fewer.
@@ -189,7 +191,8 @@ TEST(ShardLoopTest, DoesFilePlansAndReads) {
   Harness harness([&](ShardId, Now, const Event& e, Effects& out) {
     if (std::holds_alternative<Accepted>(e)) {
       FilePlan plan;
-      plan.stages = {{MakeDir{"/m"}}, {Create{.path = "/m/f", .bytes = Chain("hello")}}, {SyncFile{"/m/f"}}, {SyncDir{"/m"}}};
+      plan.stages = {
+          {MakeDir{"/m"}}, {Create{.path = "/m/f", .bytes = Chain("hello")}}, {SyncFile{"/m/f"}}, {SyncDir{"/m"}}};
       out.Put(Commit{.op = commit, .plan = plan});
     } else if (const auto* done = std::get_if<PlanDone>(&e)) {
       if (done->op == watch) return;
@@ -214,20 +217,25 @@ TEST(ShardLoopTest, DoesFilePlansAndReads) {
   const Endpoint at = harness.AddListener();
   harness.Start();
   Client client(at);
-  for (const char* expected : {"planned", "read ello", "scanned f", "size 5", "changed"}) EXPECT_EQ(log.Take(), expected);
+  for (const char* expected : {"planned", "read ello", "scanned f", "size 5", "changed"})
+    EXPECT_EQ(log.Take(), expected);
 }
 
 TEST(ShardLoopTest, AnswersQuestions) {
   Mailbox<std::string> log;
   Harness harness([&](ShardId, Now, const Event& e, Effects& out) {
     const auto ask = [&](const char* stored, uint64_t tag) {
-      out.Put(Ask{.op = {.tag = tag}, .question = VerifyPassword{.stored = Secret(std::string(stored)), .password = Secret(std::string("pw"))}});
+      out.Put(Ask{
+          .op = {.tag = tag},
+          .question = VerifyPassword{.stored = Secret(std::string(stored)), .password = Secret(std::string("pw"))}});
     };
     if (std::holds_alternative<Accepted>(e)) ask("{PLAIN}pw", 1);
     const auto* answer = std::get_if<Answer>(&e);
     if (answer == nullptr) return;
     if (const auto* checked = std::get_if<PasswordChecked>(&answer->reply)) {
-      log.Put(std::to_string(answer->op.tag) + (checked->matches ? " right" : checked->status.ok() ? " wrong" : " failed"));
+      log.Put(std::to_string(answer->op.tag) + (checked->matches       ? " right"
+                                                : checked->status.ok() ? " wrong"
+                                                                       : " failed"));
       if (answer->op.tag == 1) ask("{PLAIN}other", 2);
       if (answer->op.tag == 2) ask("{WHAT}pw", 3);
       if (answer->op.tag == 3) out.Put(Ask{.op = {.tag = 4}, .question = LookupClientName{}});

@@ -39,7 +39,8 @@ TEST(ListenerTest, ATakenPortIsNamed) {
   ASSERT_TRUE(first.ok());
   EXPECT_NE(first->endpoint.port, 0);
   const auto second = Listen(ListenerId{1}, first->endpoint, false);
-  EXPECT_EQ(std::string(Message(second.status())), "listen on " + ToString(first->endpoint) + ": Address already in use");
+  EXPECT_EQ(std::string(Message(second.status())),
+            "listen on " + ToString(first->endpoint) + ": Address already in use");
 }
 
 class UnixListenerTest : public testing::Test {
@@ -64,7 +65,7 @@ TEST_F(UnixListenerTest, HasItsModeAndFoldersAndLeavesNoName) {
   const std::string path = folder_ + "/run/deep/auth";
   auto socket = ListenUnix(ListenerId{3}, {.path = path, .mode = 0620, .uid = getuid(), .gid = getgid()});
   ASSERT_TRUE(socket.ok()) << Message(socket.status());
-  struct stat facts{};
+  struct stat facts {};
   ASSERT_EQ(lstat(path.c_str(), &facts), 0);
   EXPECT_TRUE(S_ISSOCK(facts.st_mode));
   EXPECT_EQ(facts.st_mode & 07777, 0620u);

@@ -1,5 +1,5 @@
-// TLS through the loop with a real OpenSSL client: implicit TLS and STARTTLS, resumption on any loop, what is refused, what
-// happens to certificates that change and clients that cheat.
+// TLS through the loop with a real OpenSSL client: implicit TLS and STARTTLS, resumption on any loop, what is refused,
+// what happens to certificates that change and clients that cheat.
 #include <gtest/gtest.h>
 
 #include "tests/adapters/loop/harness.h"
@@ -144,8 +144,8 @@ TEST_F(TlsTest, StartTlsFailsOnPlaintextAndTellsTheCore) {
   EXPECT_EQ(echo_.received.Take(), "starttls\n");
 }
 
-// RFC 3207 section 4.2: bytes that came in plaintext behind the command never reach the core, also where they came later
-// than the command but before the answer to it.
+// RFC 3207 section 4.2: bytes that came in plaintext behind the command never reach the core, also where they came
+// later than the command but before the answer to it.
 TEST_F(TlsTest, InjectedPlaintextIsThrownAway) {
   Begin(false);
   std::string injected(200'000, 'x');  // more than one read
@@ -269,7 +269,8 @@ TEST(TlsServerTest, SaysWhatIsWrongWithACertificate) {
   const auto message = [&](const config::TlsContext& settings) {
     return std::string(Message(TlsServer::Make(settings, &keys).status()));
   };
-  const config::TlsContext good = testing::MakeTlsSettings("one.example"), other = testing::MakeTlsSettings("two.example");
+  const config::TlsContext good = testing::MakeTlsSettings("one.example"),
+                           other = testing::MakeTlsSettings("two.example");
   EXPECT_EQ(message(good), "");
   config::TlsContext bad = good;
   bad.key_pem = other.key_pem;

@@ -1,5 +1,5 @@
-// Goal: no secret reaches a recording, and what decides the core's way does. Method: each shape of a login by example, as the
-// core marks it; then every mark on every cut of a response keeps its length and never shows the password.
+// Goal: no secret reaches a recording, and what decides the core's way does. Method: each shape of a login by example,
+// as the core marks it; then every mark on every cut of a response keeps its length and never shows the password.
 #include "adapters/record/redaction.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +22,8 @@ TEST(Redaction, PlainKeepsWhoItWas) {
   const std::string message = std::string("\0alice\0", 7) + std::string(kPassword);
   const std::string hidden = std::string("\0alice\0", 7) + "xxxxxxxxx";
   EXPECT_EQ(Hide("AUTH PLAIN " + Answer(message), 11).bytes, "AUTH PLAIN " + Answer(hidden));
-  EXPECT_EQ(Hide("AUTH PLAIN " + Answer(message), 10).bytes, "AUTH PLAIN " + Answer(hidden));  // the space is marked, too
+  EXPECT_EQ(Hide("AUTH PLAIN " + Answer(message), 10).bytes,
+            "AUTH PLAIN " + Answer(hidden));  // the space is marked, too
   EXPECT_EQ(Hide("a AUTHENTICATE PLAIN " + Answer(message), 21).bytes, "a AUTHENTICATE PLAIN " + Answer(hidden));
   EXPECT_EQ(Hide(Answer(message), 0, "334 ").bytes, Answer(hidden));
   EXPECT_EQ(Hide(Answer(message), 0, "+ ").bytes, Answer(hidden));
@@ -41,16 +42,20 @@ TEST(Redaction, LoginKeepsTheNameOnly) {
   EXPECT_EQ(Hide("AUTH LOGIN " + Answer("alice"), 11).bytes, "AUTH LOGIN " + Answer("alice"));
   EXPECT_EQ(Hide(Answer(kPassword), 0, Prompt("Password:")).bytes, "xxxxxxxxxxxx\r\n");
   // What is a PLAIN response is no name.
-  EXPECT_EQ(Hide("AHUAcHc=\r\n", 0, Prompt("Username:")).bytes, "xxxxxxx" "x\r\n");
+  EXPECT_EQ(Hide("AHUAcHc=\r\n", 0, Prompt("Username:")).bytes,
+            "xxxxxxx"
+            "x\r\n");
   // The second line behind a prompt does not answer it.
-  EXPECT_EQ(Hide(Answer("alice") + Answer(kPassword), 0, Prompt("Username:")).bytes, Answer("alice") + "xxxxxxxxxxxx\r\n");
+  EXPECT_EQ(Hide(Answer("alice") + Answer(kPassword), 0, Prompt("Username:")).bytes,
+            Answer("alice") + "xxxxxxxxxxxx\r\n");
 }
 
 TEST(Redaction, ChallengesKeepTheirShape) {
   const Redacted cram = Hide(Answer("al ice 0123456789abcdef0123456789abcdef"), 0, Prompt("<1.2@host>"));
   EXPECT_EQ(cram.bytes, Answer("al ice 00000000000000000000000000000000"));
   EXPECT_EQ(cram.answered, "CRAM-MD5");
-  const Redacted digest = Hide(Answer("username=\"alice\",response=0123456789abcdef0123456789abcdef,nc=1"), 0, Prompt("nonce=\"x\""));
+  const Redacted digest =
+      Hide(Answer("username=\"alice\",response=0123456789abcdef0123456789abcdef,nc=1"), 0, Prompt("nonce=\"x\""));
   EXPECT_EQ(digest.bytes, Answer("username=\"alice\",response=00000000000000000000000000000000,nc=1"));
   EXPECT_EQ(digest.answered, "DIGEST-MD5");
   const Redacted first = Hide("AUTH SCRAM-SHA-256 " + Answer("n,,n=alice,r=abc"), 19);
@@ -65,7 +70,8 @@ TEST(Redaction, ChallengesKeepTheirShape) {
 TEST(Redaction, AnotherServersProofsAreHidden) {
   const auto hidden = [](const std::string& challenge) {
     const std::string line = "OK\t3\tuser=a\nCONT\t7\t" + EncodeBase64(challenge) + "\n";
-    const std::string bytes = RedactReceived(line, {Redact{.offset_bytes = 19, .length_bytes = line.size() - 20}}, "").bytes;
+    const std::string bytes =
+        RedactReceived(line, {Redact{.offset_bytes = 19, .length_bytes = line.size() - 20}}, "").bytes;
     return DecodeBase64(bytes.substr(19, bytes.size() - 20)).value_or("no base64");
   };
   EXPECT_EQ(hidden("v=rmF9pqV8S7suAoZWja4dJRkFsKQ="), "v=AAAAAAAAAAAAAAAAAAAAAAAAAAAA");
@@ -78,18 +84,33 @@ TEST(Redaction, AnotherServersProofsAreHidden) {
 }
 
 TEST(Redaction, CommandsKeepTheirGrammar) {
-  EXPECT_EQ(RedactReceived("PASS canary-pw\r\n", {Redact{.offset_bytes = 5, .length_bytes = 9}}, "+OK").bytes, "PASS xxxxxxxxx\r\n");
-  EXPECT_EQ(RedactReceived("a LOGIN u \"cana\\\"ry\"\r\n", {Redact{.offset_bytes = 11, .length_bytes = 8}}, "").bytes, "a LOGIN u \"xxxx\\\"xx\"\r\n");
+  EXPECT_EQ(RedactReceived("PASS canary-pw\r\n", {Redact{.offset_bytes = 5, .length_bytes = 9}}, "+OK").bytes,
+            "PASS xxxxxxxxx\r\n");
+  EXPECT_EQ(RedactReceived("a LOGIN u \"cana\\\"ry\"\r\n", {Redact{.offset_bytes = 11, .length_bytes = 8}}, "").bytes,
+            "a LOGIN u \"xxxx\\\"xx\"\r\n");
   EXPECT_EQ(Hide("*\r\n", 0, Prompt("Password:")).bytes, "*\r\n");
   EXPECT_EQ(Hide("\r\n", 0, Prompt("rspauth=x")).bytes, "\r\n");
   // A mark beyond the bytes is cut.
-  EXPECT_EQ(RedactReceived("abc", {Redact{.offset_bytes = 1, .length_bytes = 99}, Redact{.offset_bytes = 9, .length_bytes = 1}}, "").bytes, "axx");
+  EXPECT_EQ(
+      RedactReceived("abc",
+                     {Redact{.offset_bytes = 1, .length_bytes = 99}, Redact{.offset_bytes = 9, .length_bytes = 1}}, "")
+          .bytes,
+      "axx");
 }
 
 // Whatever is marked, wherever the bytes were cut: as long as before, and no piece of base64 that shows the password.
 TEST(Redaction, NoCutShowsThePassword) {
   const std::string plain = Answer(std::string("\0alice\0", 7) + std::string(kPassword)), login = Answer(kPassword);
-  const std::vector<std::string> prompts{"", "334 ", "+ ", Prompt("Username:"), Prompt("Password:"), Prompt("<1.2@host>"), Prompt("nonce=\"x\""), Prompt("r=x,s=y,i=1"), "+OK", "250 ok"};
+  const std::vector<std::string> prompts{"",
+                                         "334 ",
+                                         "+ ",
+                                         Prompt("Username:"),
+                                         Prompt("Password:"),
+                                         Prompt("<1.2@host>"),
+                                         Prompt("nonce=\"x\""),
+                                         Prompt("r=x,s=y,i=1"),
+                                         "+OK",
+                                         "250 ok"};
   for (const std::string& prompt : prompts) {
     for (const std::string& whole : {plain, login}) {
       if (&prompt == &prompts[3]) continue;  // a password where the name was asked for looks like a name
@@ -98,9 +119,11 @@ TEST(Redaction, NoCutShowsThePassword) {
           const std::string hidden = Hide(piece, 0, prompt).bytes;
           ASSERT_EQ(hidden.size(), piece.size());
           for (size_t skip = 0; skip < 4 && skip < hidden.size(); ++skip) {
-            const std::string_view word = std::string_view(hidden).substr(skip, (hidden.find_first_of("\r\n") - skip) / 4 * 4);
+            const std::string_view word =
+                std::string_view(hidden).substr(skip, (hidden.find_first_of("\r\n") - skip) / 4 * 4);
             const auto message = DecodeBase64(word.substr(0, word.size() / 4 * 4));
-            if (message) EXPECT_EQ(message->find(kPassword.substr(2, 5)), std::string::npos) << prompt << " | " << piece;
+            if (message)
+              EXPECT_EQ(message->find(kPassword.substr(2, 5)), std::string::npos) << prompt << " | " << piece;
           }
         }
       }
@@ -109,7 +132,8 @@ TEST(Redaction, NoCutShowsThePassword) {
 }
 
 TEST(Redaction, UsersFileFitsTheStandIn) {
-  EXPECT_EQ(RedactUsersFile("# users\nalice:{PLAIN}canary:1:2::/home::userdb_mail=maildir:~/M pass=canary\nbob:canary\n", "PLAIN"),
+  EXPECT_EQ(RedactUsersFile(
+                "# users\nalice:{PLAIN}canary:1:2::/home::userdb_mail=maildir:~/M pass=canary\nbob:canary\n", "PLAIN"),
             "# users\nalice:{PLAIN}stand-in:1:2::/home::userdb_mail=maildir:~/M pass=stand-in\nbob:{PLAIN}stand-in\n");
   EXPECT_EQ(RedactUsersFile("u:{SHA512-CRYPT}$6$salt$abc/D.1:\n", "CRYPT"), "u:{SHA512-CRYPT}$6$salt$aaaaaaa:\n");
   EXPECT_EQ(RedactUsersFile("u:x:1:1\n", "CRYPT"), "u:x:1:1\n");
@@ -119,7 +143,8 @@ TEST(Redaction, UsersFileFitsTheStandIn) {
 TEST(Redaction, SettingsLoseTheirPasswords) {
   EXPECT_EQ(RedactSettings("doveadm_password = canary\n"), "doveadm_password = stand-in\n");
   EXPECT_EQ(RedactSettings("  args = password=canary user=%u\n"), "  args = password=stand-in user=%u\n");
-  EXPECT_EQ(RedactSettings("smtp_sasl_password_maps = hash:/etc/postfix/sasl\n"), "smtp_sasl_password_maps = hash:/etc/postfix/sasl\n");
+  EXPECT_EQ(RedactSettings("smtp_sasl_password_maps = hash:/etc/postfix/sasl\n"),
+            "smtp_sasl_password_maps = hash:/etc/postfix/sasl\n");
   EXPECT_EQ(RedactSettings("default_pass_scheme = CRYPT"), "default_pass_scheme = CRYPT");
 }
 

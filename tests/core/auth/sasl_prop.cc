@@ -44,7 +44,7 @@ rc::Gen<std::string> Passwords() {
 
 rc::Gen<std::string> Garbage() {
   return rc::gen::oneOf(rc::gen::arbitrary<std::string>(),
-                        rc::gen::container<std::string>(rc::gen::elementOf(std::string("n,=arpcy\"\\: \0\xFFi0A", 20))),
+                        rc::gen::container<std::string>(rc::gen::elementOf(std::string("n,=arpcy\"\\: \0\xFFi0A", 17))),
                         rc::gen::element<std::string>("n,,n=u,r=a", "c=biws,r=", std::string("\0u\0p", 4),
                                                       "username=\"u\",nonce=", "u 0"));
 }

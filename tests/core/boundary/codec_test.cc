@@ -1,5 +1,5 @@
-// Goal: what a recording holds is what happened. Method: every kind of event there and back, field by field through its text;
-// effects show what they do and no password.
+// Goal: what a recording holds is what happened. Method: every kind of event there and back, field by field through its
+// text; effects show what they do and no password.
 #include "core/boundary/codec.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +12,13 @@ Endpoint At(const char* address, uint16_t port) { return {*IpAddress::Parse(addr
 // One of each kind, with bytes that need escapes.
 std::vector<Event> AllKinds(std::string_view bytes) {
   const Peer peer{.remote = At("2001:db8::1", 40000), .local = At("192.0.2.1", 993), .listener = ListenerId{3}};
-  const TlsFacts tls{.protocol = "TLSv1.3", .cipher = "X", .secret_bits = 256, .algorithm_bits = 128, .details = "key-exchange", .server_name = "a b", .resumed = true};
+  const TlsFacts tls{.protocol = "TLSv1.3",
+                     .cipher = "X",
+                     .secret_bits = 256,
+                     .algorithm_bits = 128,
+                     .details = "key-exchange",
+                     .server_name = "a b",
+                     .resumed = true};
   const OpId op{MachineId{UINT64_MAX - 1}, 7};
   return {Accepted{.conn = ConnId{9}, .peer = peer, .tls = tls},
           Received{.conn = ConnId{9}, .bytes = bytes},
@@ -113,10 +119,14 @@ TEST(Codec, BrokenLinesAreErrors) {
 TEST(Codec, EffectsShowWhatTheyDoAndNoPassword) {
   EXPECT_EQ(FormatEffect(Send{.conn = ConnId{1}, .bytes = Chain("* OK\r\n")}), "Send 1 *%20OK%0D%0A");
   EXPECT_EQ(FormatEffect(Send{.conn = ConnId{1}, .bytes = Chain("x"), .secret = true}), "Send 1 ***");
-  const std::string asked = FormatEffect(Ask{.op = {MachineId{1}, 2}, .question = VerifyPassword{.stored = Secret(std::string("{PLAIN}canary")), .password = Secret(std::string("canary")), .user = "u"}});
+  const std::string asked = FormatEffect(
+      Ask{.op = {MachineId{1}, 2},
+          .question = VerifyPassword{
+              .stored = Secret(std::string("{PLAIN}canary")), .password = Secret(std::string("canary")), .user = "u"}});
   EXPECT_EQ(asked, "Ask 1/2 VerifyPassword u ***");
   FilePlan plan{.stages = {{Create{.path = "/a b", .bytes = Chain("x")}}, {SyncFile{"/a b"}}}};
-  EXPECT_EQ(FormatEffect(Commit{.op = {MachineId{1}, 2}, .plan = plan}), "Commit 1/2 owner -1:-1 | 0 create /a%20b 0600 -1 x | 1 sync-file /a%20b");
+  EXPECT_EQ(FormatEffect(Commit{.op = {MachineId{1}, 2}, .plan = plan}),
+            "Commit 1/2 owner -1:-1 | 0 create /a%20b 0600 -1 x | 1 sync-file /a%20b");
 }
 
 TEST(Codec, LongBytesDifferByTheirHash) {

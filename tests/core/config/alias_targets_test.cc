@@ -1,5 +1,5 @@
-// Goal: an alias's right-hand side means what it means to Postfix's local(8). Method: the rows of an aliases file that a
-// running Postfix 3.7.11 was given, with the recipients that its log showed.
+// Goal: an alias's right-hand side means what it means to Postfix's local(8). Method: the rows of an aliases file that
+// a running Postfix 3.7.11 was given, with the recipients that its log showed.
 #include "core/config/alias_targets.h"
 
 #include <gtest/gtest.h>
@@ -19,7 +19,8 @@ std::string Targets(std::string_view value) { return Show(ParseAliasTargets(valu
 
 TEST(AliasTargets, AreWhatPostfixFindsInARow) {
   EXPECT_EQ(Targets("root"), "root");
-  EXPECT_EQ(Targets("u1@example.test, far@far.example,u3@far.example"), "u1@example.test + far@far.example + u3@far.example");
+  EXPECT_EQ(Targets("u1@example.test, far@far.example,u3@far.example"),
+            "u1@example.test + far@far.example + u3@far.example");
   EXPECT_EQ(Targets("u1@example.test u2@example.test"), "u1@example.test + u2@example.test");
   EXPECT_EQ(Targets("John Doe <u1@example.test>, \"x, y\" <u2@example.test>"), "u1@example.test + u2@example.test");
   EXPECT_EQ(Targets("people: u1@example.test, u2@example.test;"), "u1@example.test + u2@example.test");
@@ -40,7 +41,8 @@ TEST(AliasTargets, TellCommandsFilesAndLists) {
 }
 
 TEST(AliasTargets, SurviveWhatIsBroken) {
-  for (const std::string_view text : {"", ",", "\"", "<", "(", "\\", "a:", ":include:", "\"|", "((a)", "<a", "a\"", "@a:"}) {
+  for (const std::string_view text :
+       {"", ",", "\"", "<", "(", "\\", "a:", ":include:", "\"|", "((a)", "<a", "a\"", "@a:"}) {
     ParseAliasTargets(text);
   }
   EXPECT_EQ(Targets("\"never closed, a"), "\"never closed, a\"");
@@ -48,7 +50,8 @@ TEST(AliasTargets, SurviveWhatIsBroken) {
 }
 
 TEST(AliasList, HasCommentsAndContinuationLines) {
-  EXPECT_EQ(Show(ParseAliasList("# the members\nu1@example.test\n\nu2@example.test,\n   far@far.example\n  # no more\r\nx@y.test\r\n")),
+  EXPECT_EQ(Show(ParseAliasList(
+                "# the members\nu1@example.test\n\nu2@example.test,\n   far@far.example\n  # no more\r\nx@y.test\r\n")),
             "u1@example.test + u2@example.test + far@far.example + x@y.test");
   EXPECT_EQ(Show(ParseAliasList("\"|/bin/cat\", u1@example.test\n")), "command /bin/cat + u1@example.test");
   EXPECT_EQ(Show(ParseAliasList("")), "");

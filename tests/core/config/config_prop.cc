@@ -20,10 +20,48 @@ namespace {
 
 // Text made of the pieces that the grammars turn on.
 rc::Gen<std::string> ConfigurationText() {
-  const auto piece = rc::gen::elementOf(std::vector<std::string>{
-      "\n", "\n", "\n ", "=", " = ", "a", "smtpd_banner", "mynetworks", "#", " # ", "$", "${", "}", "{", " {\n", "}\n", "?", ":",
-      "$mydomain", "-o ", "smtp inet n - n - - smtpd", "service imap-login", "inet_listener imap", "passdb", "port", "\\\n", "\"",
-      "'", "!include ", "<", "hash:/t", "/x/", "if ", "endif", "1", "yes", "127.0.0.1/8", "%u", "%{", "\xff", "\r\n", "\t"});
+  const auto piece = rc::gen::elementOf(std::vector<std::string>{"\n",
+                                                                 "\n",
+                                                                 "\n ",
+                                                                 "=",
+                                                                 " = ",
+                                                                 "a",
+                                                                 "smtpd_banner",
+                                                                 "mynetworks",
+                                                                 "#",
+                                                                 " # ",
+                                                                 "$",
+                                                                 "${",
+                                                                 "}",
+                                                                 "{",
+                                                                 " {\n",
+                                                                 "}\n",
+                                                                 "?",
+                                                                 ":",
+                                                                 "$mydomain",
+                                                                 "-o ",
+                                                                 "smtp inet n - n - - smtpd",
+                                                                 "service imap-login",
+                                                                 "inet_listener imap",
+                                                                 "passdb",
+                                                                 "port",
+                                                                 "\\\n",
+                                                                 "\"",
+                                                                 "'",
+                                                                 "!include ",
+                                                                 "<",
+                                                                 "hash:/t",
+                                                                 "/x/",
+                                                                 "if ",
+                                                                 "endif",
+                                                                 "1",
+                                                                 "yes",
+                                                                 "127.0.0.1/8",
+                                                                 "%u",
+                                                                 "%{",
+                                                                 "\xff",
+                                                                 "\r\n",
+                                                                 "\t"});
   return rc::gen::map(rc::gen::container<std::vector<std::string>>(piece), [](const std::vector<std::string>& pieces) {
     std::string text;
     for (const std::string& each : pieces) text += each;
@@ -32,7 +70,8 @@ rc::Gen<std::string> ConfigurationText() {
 }
 
 rc::Gen<std::string> Name() {
-  return rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::elementOf(std::string("abcdefghijklmnop_0123456789"))));
+  return rc::gen::nonEmpty(
+      rc::gen::container<std::string>(rc::gen::elementOf(std::string("abcdefghijklmnop_0123456789"))));
 }
 // Text without line ends and without white space at its ends.
 rc::Gen<std::string> Value() {
@@ -63,8 +102,8 @@ RC_GTEST_PROP(Laws, LoadReadsAnythingAndStartsOnlyWithoutErrors, ()) {
 
 RC_GTEST_PROP(Laws, MainCfIsReadBack, ()) {
   MainCf main;
-  for (const auto& [name, value] : *rc::gen::container<std::vector<std::pair<std::string, std::string>>>(
-           rc::gen::pair(Name(), Value()))) {
+  for (const auto& [name, value] :
+       *rc::gen::container<std::vector<std::pair<std::string, std::string>>>(rc::gen::pair(Name(), Value()))) {
     main.assignments.push_back({.name = name, .value = value, .place = {}});
   }
   FindingList findings;
@@ -126,7 +165,8 @@ RC_GTEST_PROP(Laws, AUsersFileHasWhatItLists, ()) {
   MemoryFiles files;
   FindingList findings;
   const UserTablePtr users = ParseUsersFile(*ConfigurationText() + "x:y::::/h\n", "/u", files, &findings);
-  users->ForEach([&users](std::string_view name, const UserRecord& record) { RC_ASSERT(users->Find(name) == &record); });
+  users->ForEach(
+      [&users](std::string_view name, const UserRecord& record) { RC_ASSERT(users->Find(name) == &record); });
 }
 
 RC_GTEST_PROP(Laws, PathsAreNormalOnce, ()) {

@@ -76,15 +76,17 @@ TEST_F(DovecotSyntax, IncludesInACircleEnd) {
 }
 
 TEST_F(DovecotSyntax, AnUnclosedSectionIsMendedWhereTheNextOneShowsIt) {
-  EXPECT_EQ(Parse("service imap-login {\n inet_listener imap {\n  port = 0\n }\nservice pop3-login {\n inet_listener pop3 {\n"
-                  "  port = 0\n }\n}\n"),
-            "service/imap-login/inet_listener/imap/port = 0\nservice/pop3-login/inet_listener/pop3/port = 0\n");
+  EXPECT_EQ(
+      Parse("service imap-login {\n inet_listener imap {\n  port = 0\n }\nservice pop3-login {\n inet_listener pop3 {\n"
+            "  port = 0\n }\n}\n"),
+      "service/imap-login/inet_listener/imap/port = 0\nservice/pop3-login/inet_listener/pop3/port = 0\n");
   EXPECT_EQ(Ids(), std::vector<std::string>{"1 dovecot-syntax-unclosed-section"});
 }
 
 TEST_F(DovecotSyntax, AnUnclosedListenerBeforeAnotherIsFound) {
-  EXPECT_EQ(Parse("service imap-login {\n inet_listener imap {\n  port = 0\n inet_listener imaps {\n  port = 1\n }\n}\n"),
-            "service/imap-login/inet_listener/imap/port = 0\nservice/imap-login/inet_listener/imaps/port = 1\n");
+  EXPECT_EQ(
+      Parse("service imap-login {\n inet_listener imap {\n  port = 0\n inet_listener imaps {\n  port = 1\n }\n}\n"),
+      "service/imap-login/inet_listener/imap/port = 0\nservice/imap-login/inet_listener/imaps/port = 1\n");
   EXPECT_EQ(Ids(), std::vector<std::string>{"2 dovecot-syntax-unclosed-section"});
 }
 
@@ -96,9 +98,10 @@ TEST_F(DovecotSyntax, AListenerOutsideItsServiceTakesTheStrayBraceWithIt) {
 
 TEST_F(DovecotSyntax, MistakesAreAllReported) {
   Parse("}\nservice auth{\n}\nimap_capability\nservice x { y\nservice imap {\n mailbox a {\n }\n");
-  EXPECT_EQ(Ids(), (std::vector<std::string>{"1 dovecot-syntax-unexpected-close", "2 dovecot-syntax",
-                                            "3 dovecot-syntax-unexpected-close", "4 dovecot-syntax", "5 dovecot-syntax",
-                                            "6 dovecot-syntax-unclosed-section", "7 dovecot-syntax-unknown-section"}));
+  EXPECT_EQ(Ids(),
+            (std::vector<std::string>{"1 dovecot-syntax-unexpected-close", "2 dovecot-syntax",
+                                      "3 dovecot-syntax-unexpected-close", "4 dovecot-syntax", "5 dovecot-syntax",
+                                      "6 dovecot-syntax-unclosed-section", "7 dovecot-syntax-unknown-section"}));
 }
 
 TEST_F(DovecotSyntax, ValuesThatDoubleAreBounded) {

@@ -1,6 +1,6 @@
 // What every setting is worth, against the real programs: effective/*.postconf is what `postconf -x -c` of Postfix 3.7
-// printed for the reference configurations on Debian 12, effective/*.doveconf the settings of the root that `doveconf -c` of
-// Dovecot 2.3.19 printed. They are kept as text since neither program is installed where the tests run.
+// printed for the reference configurations on Debian 12, effective/*.doveconf the settings of the root that `doveconf
+// -c` of Dovecot 2.3.19 printed. They are kept as text since neither program is installed where the tests run.
 #include <gtest/gtest.h>
 
 #include <map>

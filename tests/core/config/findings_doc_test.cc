@@ -32,7 +32,8 @@ TEST(FindingsDocument, ListsExactlyWhatTheCodeSays) {
   }
   // The one that another room says, for it knows what a template may hold.
   said.merge(AllMatches(ReadWhole(root / "core/notice/settings_from_config.cc"), R"re(\.id = "([a-z-]+)")re"));
-  const std::set<std::string> listed = AllMatches(ReadWhole(root / "docs/findings.md"), "`([a-z][a-z0-9]*(?:-[a-z0-9.]+)+)`");
+  const std::set<std::string> listed =
+      AllMatches(ReadWhole(root / "docs/findings.md"), "`([a-z][a-z0-9]*(?:-[a-z0-9.]+)+)`");
   std::vector<std::string> unlisted, unsaid;
   std::set_difference(said.begin(), said.end(), listed.begin(), listed.end(), std::back_inserter(unlisted));
   std::set_difference(listed.begin(), listed.end(), said.begin(), said.end(), std::back_inserter(unsaid));

@@ -45,8 +45,11 @@ TEST(Load, WorkingListeners) {
   std::vector<std::string> all;
   for (const Listener& listener : loaded.config->listeners) {
     if (listener.is_unix()) continue;
-    all.push_back(listener.name + " " + listener.endpoint.address.ToString() + ":" + std::to_string(listener.endpoint.port) +
-                  (listener.implicit_tls ? " implicit" : listener.tls ? " starttls" : " clear"));
+    all.push_back(listener.name + " " + listener.endpoint.address.ToString() + ":" +
+                  std::to_string(listener.endpoint.port) +
+                  (listener.implicit_tls ? " implicit"
+                   : listener.tls        ? " starttls"
+                                         : " clear"));
   }
   EXPECT_EQ(all, (std::vector<std::string>{"smtp 0.0.0.0:10025 starttls", "submission 0.0.0.0:10587 starttls",
                                            "smtps 0.0.0.0:10465 implicit", "imaps 0.0.0.0:10993 implicit",
@@ -183,8 +186,8 @@ TEST(Load, MatchListsNegateReadFilesAndAskTables) {
   MemoryFiles files = ReferenceHost("working");
   files.Add("/etc/postfix/nets", "# ours\n198.51.100.0/24\n .partner.test [2001:db8::]/32\n");
   files.Add("/etc/postfix/trusted", "203.0.113.5 ok\nhost.test ok\n");
-  const Loaded loaded =
-      LoadWorking("mynetworks = !198.51.100.7, /etc/postfix/nets, hash:/etc/postfix/trusted, friend.test\n", "", &files);
+  const Loaded loaded = LoadWorking(
+      "mynetworks = !198.51.100.7, /etc/postfix/nets, hash:/etc/postfix/trusted, friend.test\n", "", &files);
   ASSERT_NE(loaded.config, nullptr);
   const MatchList& networks = Find(*loaded.config, "smtp")->smtp->mynetworks;
   const auto trusts = [&](std::string_view address, std::string_view name) {
@@ -224,10 +227,11 @@ TEST(Load, RestrictionsWithTablesClassesAndWarnings) {
 }
 
 TEST(Load, WhatProtectsAndCannotBeDoneStopsTheStart) {
-  for (const std::string line : {"smtpd_milters = inet:localhost:8891\n", "content_filter = smtp-amavis:[127.0.0.1]:10024\n",
-                                 "header_checks = regexp:/etc/postfix/header_checks\n", "smtpd_tls_req_ccert = yes\n",
-                                 "smtpd_client_message_rate_limit = 10\n", "smtp_tls_per_site = hash:/etc/postfix/policy\n",
-                                 "sender_bcc_maps = hash:/etc/postfix/bcc\n", "smtpd_sasl_mechanism_filter = plain\n"}) {
+  for (const std::string line :
+       {"smtpd_milters = inet:localhost:8891\n", "content_filter = smtp-amavis:[127.0.0.1]:10024\n",
+        "header_checks = regexp:/etc/postfix/header_checks\n", "smtpd_tls_req_ccert = yes\n",
+        "smtpd_client_message_rate_limit = 10\n", "smtp_tls_per_site = hash:/etc/postfix/policy\n",
+        "sender_bcc_maps = hash:/etc/postfix/bcc\n", "smtpd_sasl_mechanism_filter = plain\n"}) {
     const Loaded loaded = LoadWorking(line);
     EXPECT_EQ(loaded.config, nullptr) << line;
     EXPECT_TRUE(Has(loaded, "setting-unsupported")) << line;
@@ -239,14 +243,16 @@ TEST(Load, WhatProtectsAndCannotBeDoneStopsTheStart) {
 }
 
 TEST(Load, DefaultsOfWhatIsUnsupportedAreNoTrouble) {
-  const Loaded loaded = LoadWorking("smtpd_milters =\nsmtpd_client_message_rate_limit = 0\nsoft_bounce = no\n"
-                                    "smtpd_tls_req_ccert = no\nsmtp_sasl_auth_enable = no\n");
+  const Loaded loaded = LoadWorking(
+      "smtpd_milters =\nsmtpd_client_message_rate_limit = 0\nsoft_bounce = no\n"
+      "smtpd_tls_req_ccert = no\nsmtp_sasl_auth_enable = no\n");
   EXPECT_NE(loaded.config, nullptr);
 }
 
 TEST(Load, NamesNobodyKnows) {
-  const Loaded loaded = LoadWorking("smtpd_helo_requierd = yes\nmua_rules = permit\nsmtpd_helo_restrictions = $mua_rules\n"
-                                    "smtp_destination_recipient_limit = 5\n");
+  const Loaded loaded = LoadWorking(
+      "smtpd_helo_requierd = yes\nmua_rules = permit\nsmtpd_helo_restrictions = $mua_rules\n"
+      "smtp_destination_recipient_limit = 5\n");
   ASSERT_NE(loaded.config, nullptr);
   std::vector<std::string> mends;
   for (const Finding& finding : loaded.findings) {
@@ -260,7 +266,8 @@ TEST(Load, NamesNobodyKnows) {
 }
 
 TEST(Load, BadValuesAreErrorsOnTheirLine) {
-  const Loaded loaded = LoadWorking("smtpd_recipient_limit = many\nsmtpd_timeout = 5 minutes\ndisable_vrfy_command = maybe\n");
+  const Loaded loaded =
+      LoadWorking("smtpd_recipient_limit = many\nsmtpd_timeout = 5 minutes\ndisable_vrfy_command = maybe\n");
   EXPECT_EQ(loaded.config, nullptr);
   size_t count = 0;
   for (const Finding& finding : loaded.findings) count += finding.id == "postfix-bad-value" && finding.line > 60;
@@ -297,9 +304,10 @@ TEST(Load, DovecotsSocketsForPostfix) {
   ASSERT_NE(loaded.config, nullptr);
   const auto sockets = Sockets(*loaded.config);
   ASSERT_EQ(sockets.size(), 4u);
-  EXPECT_EQ(std::vector<std::string>(sockets.begin() + 1, sockets.end()),
-            (std::vector<std::string>{"auth /run/dv/auth-client 0640 12:13",
-                                      "lmtp /var/spool/postfix/private/lmtp 0600 -1:-1", "lmtp /run/dv/lmtp 0666 -1:-1"}));
+  EXPECT_EQ(
+      std::vector<std::string>(sockets.begin() + 1, sockets.end()),
+      (std::vector<std::string>{"auth /run/dv/auth-client 0640 12:13",
+                                "lmtp /var/spool/postfix/private/lmtp 0600 -1:-1", "lmtp /run/dv/lmtp 0666 -1:-1"}));
   const auto& own = loaded.config->routing.own_lmtp;
   EXPECT_EQ(own, (std::set<std::string, std::less<>>{"unix:/run/dv/lmtp", "unix:/var/spool/postfix/private/lmtp",
                                                      "unix:private/lmtp"}));
@@ -324,21 +332,22 @@ TEST(Load, WhatIsWrongWithASocket) {
 }
 
 TEST(Load, DovecotServicesAddressesAndProtocols) {
-  const Loaded loaded = LoadWorking("",
-                                    "protocols = imap lmtp\nlisten = 127.0.0.1 [::1]\n"
-                                    "service imap-login {\n inet_listener imap {\n address = 192.0.2.1\n port = 1143\n }\n"
-                                    " inet_listener extra {\n port = 2143\n ssl = yes\n }\n}\n"
-                                    "service lmtp {\n inet_listener lmtp {\n port = 24\n address = 127.0.0.1\n }\n}\n");
+  const Loaded loaded =
+      LoadWorking("",
+                  "protocols = imap lmtp\nlisten = 127.0.0.1 [::1]\n"
+                  "service imap-login {\n inet_listener imap {\n address = 192.0.2.1\n port = 1143\n }\n"
+                  " inet_listener extra {\n port = 2143\n ssl = yes\n }\n}\n"
+                  "service lmtp {\n inet_listener lmtp {\n port = 24\n address = 127.0.0.1\n }\n}\n");
   ASSERT_NE(loaded.config, nullptr);
   std::vector<std::string> all;
   for (const Listener& listener : loaded.config->listeners) {
     if (listener.protocol == Protocol::kSmtp || listener.is_unix()) continue;
-    all.push_back(listener.name + " " + listener.endpoint.address.ToString() + ":" + std::to_string(listener.endpoint.port) +
-                  (listener.implicit_tls ? " implicit" : ""));
+    all.push_back(listener.name + " " + listener.endpoint.address.ToString() + ":" +
+                  std::to_string(listener.endpoint.port) + (listener.implicit_tls ? " implicit" : ""));
   }
-  EXPECT_EQ(all, (std::vector<std::string>{"imap 192.0.2.1:1143", "imaps 127.0.0.1:993 implicit", "imaps ::1:993 implicit",
-                                           "extra 127.0.0.1:2143 implicit", "extra ::1:2143 implicit",
-                                           "lmtp 127.0.0.1:24"}));
+  EXPECT_EQ(
+      all, (std::vector<std::string>{"imap 192.0.2.1:1143", "imaps 127.0.0.1:993 implicit", "imaps ::1:993 implicit",
+                                     "extra 127.0.0.1:2143 implicit", "extra ::1:2143 implicit", "lmtp 127.0.0.1:24"}));
   const Listener* lmtp = Find(*loaded.config, "lmtp");
   EXPECT_EQ(lmtp->protocol, Protocol::kLmtp);
   ASSERT_NE(lmtp->smtp, nullptr);
@@ -352,7 +361,8 @@ TEST(Load, DovecotServicesAddressesAndProtocols) {
 TEST(Load, MailboxesOfAnLmtpServer) {
   MemoryFiles files = ReferenceHost("working");
   files.Add("/etc/postfix/master.cf", *files.Read("/etc/postfix/master.cf") + "dovecot unix - - n - - lmtp\n");
-  for (const char* transport : {"lmtp:unix:private/other", "lmtp:inet:[lmtp.example]:24", "dovecot:unix:private/other"}) {
+  for (const char* transport :
+       {"lmtp:unix:private/other", "lmtp:inet:[lmtp.example]:24", "dovecot:unix:private/other"}) {
     const Loaded loaded = LoadWorking(std::string("virtual_transport = ") + transport + "\n", "", &files);
     ASSERT_NE(loaded.config, nullptr) << transport;
     EXPECT_EQ(loaded.config->routing.virtual_transport, transport);
@@ -360,8 +370,10 @@ TEST(Load, MailboxesOfAnLmtpServer) {
 }
 
 TEST(Load, ProtocolSectionsOverrideForTheirProtocol) {
-  const Loaded loaded = LoadWorking("", "mail_max_userip_connections = 7\nprotocol imap {\n mail_max_userip_connections = 20\n"
-                                        " imap_idle_notify_interval = 29 mins\n}\n");
+  const Loaded loaded =
+      LoadWorking("",
+                  "mail_max_userip_connections = 7\nprotocol imap {\n mail_max_userip_connections = 20\n"
+                  " imap_idle_notify_interval = 29 mins\n}\n");
   ASSERT_NE(loaded.config, nullptr);
   EXPECT_EQ(loaded.config->imap.max_userip_connections, 20u);
   EXPECT_EQ(loaded.config->pop3.max_userip_connections, 7u);
@@ -369,9 +381,10 @@ TEST(Load, ProtocolSectionsOverrideForTheirProtocol) {
 }
 
 TEST(Load, TlsVersionsAndCiphers) {
-  const Loaded loaded = LoadWorking("smtpd_tls_protocols = >=TLSv1.2\nsmtpd_tls_mandatory_protocols = !SSLv2, !SSLv3, !TLSv1, "
-                                    "!TLSv1.1, !TLSv1.2\nsmtpd_tls_ciphers = high\nsmtpd_tls_exclude_ciphers = aNULL, 3DES\n",
-                                    "ssl_min_protocol = TLSv1.3\n");
+  const Loaded loaded = LoadWorking(
+      "smtpd_tls_protocols = >=TLSv1.2\nsmtpd_tls_mandatory_protocols = !SSLv2, !SSLv3, !TLSv1, "
+      "!TLSv1.1, !TLSv1.2\nsmtpd_tls_ciphers = high\nsmtpd_tls_exclude_ciphers = aNULL, 3DES\n",
+      "ssl_min_protocol = TLSv1.3\n");
   ASSERT_NE(loaded.config, nullptr);
   EXPECT_EQ(Find(*loaded.config, "smtp")->tls->min_protocol, "TLSv1.2");
   EXPECT_EQ(Find(*loaded.config, "submission")->tls->min_protocol, "TLSv1.3");

@@ -25,7 +25,8 @@ MemoryFiles HostWith(const std::string& main_lines, const std::string& aliases) 
 std::vector<std::string> Ids(const Loaded& loaded) {
   std::vector<std::string> ids;
   for (const Finding& finding : loaded.findings) {
-    if (finding.id.starts_with("alias-") || finding.id.starts_with("local-") || finding.id == "postmaster-unreachable") {
+    if (finding.id.starts_with("alias-") || finding.id.starts_with("local-") ||
+        finding.id == "postmaster-unreachable") {
       ids.push_back(finding.id + " " + finding.file + ":" + std::to_string(finding.line));
     }
   }
@@ -50,7 +51,9 @@ TEST(LocalSettings, ReadTheListsThatAliasesInclude) {
 }
 
 TEST(LocalSettings, SayWhatNothingDeliversTo) {
-  MemoryFiles files = HostWith("", "root: u1@example.test\ncmd: \"|/bin/cat\"\nfile: /var/mail/x\nlist: :include:/l/a, :include:gone, :include:/l/none\n");
+  MemoryFiles files = HostWith("",
+                               "root: u1@example.test\ncmd: \"|/bin/cat\"\nfile: /var/mail/x\nlist: :include:/l/a, "
+                               ":include:gone, :include:/l/none\n");
   files.Add("/l/a", "/dev/null\n");
   const Loaded loaded = Load(files, {});
   ASSERT_NE(loaded.config, nullptr) << "these are warnings";
@@ -59,8 +62,10 @@ TEST(LocalSettings, SayWhatNothingDeliversTo) {
   EXPECT_TRUE(Has(ids, "alias-file-refused /etc/aliases:3"));
   EXPECT_TRUE(Has(ids, "alias-file-refused /l/a:0"));
   EXPECT_EQ(std::count(ids.begin(), ids.end(), "alias-list-unreadable /etc/aliases:4"), 2);
-  EXPECT_TRUE(std::any_of(ids.begin(), ids.end(), [](const std::string& id) { return id.starts_with("postmaster-unreachable"); }));
-  EXPECT_TRUE(std::any_of(ids.begin(), ids.end(), [](const std::string& id) { return id.starts_with("local-users-without-mailbox"); }));
+  EXPECT_TRUE(std::any_of(ids.begin(), ids.end(),
+                          [](const std::string& id) { return id.starts_with("postmaster-unreachable"); }));
+  EXPECT_TRUE(std::any_of(ids.begin(), ids.end(),
+                          [](const std::string& id) { return id.starts_with("local-users-without-mailbox"); }));
 }
 
 // Why the command of /etc/aliases:2 is refused, and what would let it; "" where it is not.

@@ -9,9 +9,13 @@ namespace postern::config {
 namespace {
 
 Expansion Expand(std::string_view text) {
-  static const std::map<std::string, std::string, std::less<>> kParameters = {
-      {"mydomain", "localdomain"}, {"myhostname", "mail.$mydomain"}, {"empty", ""}, {"level", "3.10"},
-      {"loop", "a $loop"},         {"one", "$two"},                  {"two", "$one"}};
+  static const std::map<std::string, std::string, std::less<>> kParameters = {{"mydomain", "localdomain"},
+                                                                              {"myhostname", "mail.$mydomain"},
+                                                                              {"empty", ""},
+                                                                              {"level", "3.10"},
+                                                                              {"loop", "a $loop"},
+                                                                              {"one", "$two"},
+                                                                              {"two", "$one"}};
   return ExpandParameters(text, [](std::string_view name) -> std::optional<std::string> {
     const auto at = kParameters.find(name);
     return at == kParameters.end() ? std::nullopt : std::optional(at->second);
@@ -26,8 +30,7 @@ TEST(Expand, NamesInAllThreeWritings) {
 }
 
 TEST(Expand, Conditions) {
-  EXPECT_EQ(Expand("${mydomain?yes $mydomain}|${empty?no}|${empty:dflt}|${mydomain:x}").text,
-            "yes localdomain||dflt|");
+  EXPECT_EQ(Expand("${mydomain?yes $mydomain}|${empty?no}|${empty:dflt}|${mydomain:x}").text, "yes localdomain||dflt|");
   EXPECT_EQ(Expand("${mydomain?{a}:{b}}${empty?{a}:{b}}").text, "ab");
   EXPECT_EQ(Expand("${mydomain ? {a} : {b}}${mydomain? {a} }|${mydomain?  a }|").text, "aa|  a |");
 }

@@ -14,7 +14,8 @@ std::vector<std::string> Ids(const FindingList& findings) {
 
 TEST(MainCf, ContinuationSkipsCommentsAndBlankLines) {
   FindingList findings;
-  const MainCf main = ParseMainCf("myhostname = a.b.c\n  more\n# comment\n\n  again # no comment\nnext=1\n", "main.cf", &findings);
+  const MainCf main =
+      ParseMainCf("myhostname = a.b.c\n  more\n# comment\n\n  again # no comment\nnext=1\n", "main.cf", &findings);
   ASSERT_EQ(main.assignments.size(), 2u);
   EXPECT_EQ(main.assignments[0].value, "a.b.c  more  again # no comment");
   EXPECT_EQ(main.assignments[0].place.line, 1u);
@@ -32,7 +33,8 @@ TEST(MainCf, TheLastAssignmentCountsAndOnlyAChangeIsAWarning) {
 TEST(MainCf, MistakesAreAllReported) {
   FindingList findings;
   const MainCf main = ParseMainCf("  lost = 1\nfoo\n= 2\ngood = 3\n", "main.cf", &findings);
-  EXPECT_EQ(Ids(findings), (std::vector<std::string>{"1 main-cf-leading-space", "2 main-cf-syntax", "3 main-cf-syntax"}));
+  EXPECT_EQ(Ids(findings),
+            (std::vector<std::string>{"1 main-cf-leading-space", "2 main-cf-syntax", "3 main-cf-syntax"}));
   EXPECT_EQ(main.Find("good")->value, "3");
 }
 
@@ -83,8 +85,8 @@ TEST(MasterCf, TextBehindABraceIsAMistake) {
 TEST(MasterCf, AServiceHiddenByABlankIsFoundAndReadOn) {
   FindingList findings;
   const MasterCf master = ParseMasterCf(
-      "smtp inet n - y - - smtpd\n submission inet n - y - - smtpd\n  -o a=b\nsmtps inet n - y - - smtpd\n", "master.cf",
-      &findings);
+      "smtp inet n - y - - smtpd\n submission inet n - y - - smtpd\n  -o a=b\nsmtps inet n - y - - smtpd\n",
+      "master.cf", &findings);
   EXPECT_EQ(Ids(findings), (std::vector<std::string>{"2 master-cf-hidden-service"}));
   ASSERT_EQ(master.services.size(), 3u);
   EXPECT_EQ(master.services[0].overrides.size(), 0u);
@@ -94,24 +96,25 @@ TEST(MasterCf, AServiceHiddenByABlankIsFoundAndReadOn) {
 TEST(MasterCf, APipeServicesArgumentsAreNotTakenForAHiddenService) {
   FindingList findings;
   const MasterCf master = ParseMasterCf(
-      "maildrop unix - n n - - pipe\n  flags=DRhu user=vmail argv=/usr/bin/maildrop -d ${recipient} -o x y z\n", "master.cf",
-      &findings);
+      "maildrop unix - n n - - pipe\n  flags=DRhu user=vmail argv=/usr/bin/maildrop -d ${recipient} -o x y z\n",
+      "master.cf", &findings);
   EXPECT_TRUE(findings.all().empty());
   EXPECT_TRUE(master.services[0].overrides.empty());
 }
 
 TEST(MasterCf, MistakesAreAllReported) {
   FindingList findings;
-  ParseMasterCf("smtp inet n - y - smtpd\nx unixx n - y - - smtpd\ny inet n - y - - smtpd -o a = b\nz inet n - y - - smtpd -o\n",
-                "master.cf", &findings);
+  ParseMasterCf(
+      "smtp inet n - y - smtpd\nx unixx n - y - - smtpd\ny inet n - y - - smtpd -o a = b\nz inet n - y - - smtpd -o\n",
+      "master.cf", &findings);
   EXPECT_EQ(Ids(findings), (std::vector<std::string>{"1 master-cf-field-count", "2 master-cf-service-type",
-                                                    "3 master-cf-option-syntax", "4 master-cf-option-incomplete"}));
+                                                     "3 master-cf-option-syntax", "4 master-cf-option-incomplete"}));
 }
 
 TEST(MasterCf, TheLastDefinitionOfAServiceCounts) {
   FindingList findings;
-  const MasterCf master = ParseMasterCf("a unix - - n - - smtp\na inet n - n - - smtpd\na unix - - n - 7 lmtp\n", "master.cf",
-                                        &findings);
+  const MasterCf master =
+      ParseMasterCf("a unix - - n - - smtp\na inet n - n - - smtpd\na unix - - n - 7 lmtp\n", "master.cf", &findings);
   ASSERT_EQ(master.services.size(), 2u);
   EXPECT_EQ(master.services[0].command, "lmtp");
   EXPECT_EQ(Ids(findings), (std::vector<std::string>{"3 master-cf-duplicate-service"}));

@@ -56,7 +56,8 @@ TEST(QueueSettings, HavePostfixsDefaults) {
 TEST(QueueSettings, OfATransportComeFromTheGeneralOnes) {
   const auto config = With(
       "default_destination_recipient_limit = 7\nslow_destination_recipient_limit = 2\n"
-      "slow_destination_rate_delay = 1m\ninitial_destination_concurrency = 2\nsmtp_initial_destination_concurrency = 9\n"
+      "slow_destination_rate_delay = 1m\ninitial_destination_concurrency = 2\nsmtp_initial_destination_concurrency = "
+      "9\n"
       "default_destination_concurrency_positive_feedback = 1/concurrency\nslow_delivery_slot_discount = 20\n"
       "relay_destination_concurrency_negative_feedback = 1/4\nsmtp_destination_concurrency_failed_cohort_limit = 0\n"
       "default_process_limit = 12\nslow_delivery_slot_cost = 11\ndefault_minimum_delivery_slots = 4\n"
@@ -84,12 +85,11 @@ TEST(QueueSettings, OfATransportComeFromTheGeneralOnes) {
 }
 
 TEST(QueueSettings, RefuseWhatPostfixWouldNotStartWith) {
-  for (const char* line :
-       {"minimal_backoff_time = 0", "queue_run_delay = 0s", "qmgr_message_active_limit = 0",
-        "slow_initial_destination_concurrency = 0", "slow_destination_concurrency_limit = many",
-        "default_destination_concurrency_negative_feedback = 2", "smtp_delivery_slot_discount = 101",
-        "notify_classes = bounces", "bounce_size_limit = 0", "default_process_limit = 0",
-        "slow_destination_rate_delay = 5 parsecs"}) {
+  for (const char* line : {"minimal_backoff_time = 0", "queue_run_delay = 0s", "qmgr_message_active_limit = 0",
+                           "slow_initial_destination_concurrency = 0", "slow_destination_concurrency_limit = many",
+                           "default_destination_concurrency_negative_feedback = 2", "smtp_delivery_slot_discount = 101",
+                           "notify_classes = bounces", "bounce_size_limit = 0", "default_process_limit = 0",
+                           "slow_destination_rate_delay = 5 parsecs"}) {
     EXPECT_EQ(With(std::string(line) + "\n"), nullptr) << line;
     ASSERT_EQ(errors.size(), 1u) << line;
     EXPECT_TRUE(errors[0].starts_with("postfix-bad-value: ")) << errors[0];

@@ -1,5 +1,5 @@
-// The hosts of the reference configuration, in memory: what the folders of reference-config/ hold, where an installed host
-// has it, with a self-signed certificate as Debian makes one.
+// The hosts of the reference configuration, in memory: what the folders of reference-config/ hold, where an installed
+// host has it, with a self-signed certificate as Debian makes one.
 #pragma once
 
 #include <cstdlib>

@@ -88,7 +88,8 @@ userdb {
 )";
 
 inline constexpr char kBareUsers[] = "alice:{SHA512-CRYPT}$6$x$y\nbob:{SHA512-CRYPT}$6$x$y\n";
-inline constexpr char kWholeUsers[] = "alice@example.test:{SHA512-CRYPT}$6$x$y\nbob@example.test:{SHA512-CRYPT}$6$x$y\n";
+inline constexpr char kWholeUsers[] =
+    "alice@example.test:{SHA512-CRYPT}$6$x$y\nbob@example.test:{SHA512-CRYPT}$6$x$y\n";
 inline constexpr char kBareMailboxes[] = "alice@example.test alice/Maildir/\nbob@example.test bob/Maildir/\n";
 inline constexpr char kWholeMailboxes[] =
     "alice@example.test example.test/alice/Maildir/\nbob@example.test example.test/bob/Maildir/\n";
@@ -112,7 +113,8 @@ inline MemoryFiles SoundHost() {
   return files;
 }
 
-// Puts `to` in the place of the first `from` of a file; without `from`, the whole file is `to`. A `mode` is given to the file.
+// Puts `to` in the place of the first `from` of a file; without `from`, the whole file is `to`. A `mode` is given to
+// the file.
 struct Edit {
   std::string file, from, to;
   uint32_t mode = 0;

@@ -11,7 +11,8 @@ namespace {
 class Tables : public testing::Test {
  protected:
   TablePtr Open(std::string_view specification, TableFormat format = TableFormat::kMap) {
-    return OpenTable(specification, {.format = format, .place = {"main.cf", 7}, .wanted_by = "some_maps"}, files_, &findings_);
+    return OpenTable(specification, {.format = format, .place = {"main.cf", 7}, .wanted_by = "some_maps"}, files_,
+                     &findings_);
   }
   std::string Ask(std::string_view specification, std::string_view key) {
     const TablePtr table = Open(specification);
@@ -28,7 +29,9 @@ class Tables : public testing::Test {
 };
 
 TEST_F(Tables, TextTablesFoldKeysAndKeepTheFirstRow) {
-  files_.Add("/t", "# c\nAlice@Example.test  alice/Maildir/ \nbob one\n  two\nalice@example.test other\nempty\n\"a b\" quoted\n");
+  files_.Add(
+      "/t",
+      "# c\nAlice@Example.test  alice/Maildir/ \nbob one\n  two\nalice@example.test other\nempty\n\"a b\" quoted\n");
   EXPECT_EQ(Ask("texthash:/t", "ALICE@example.TEST"), "alice/Maildir/");
   EXPECT_EQ(Ask("texthash:/t", "bob"), "one  two");
   EXPECT_EQ(Ask("texthash:/t", "\"a b\""), "quoted") << "the quotes are part of the key";
@@ -81,7 +84,9 @@ TEST_F(Tables, StaticAndInline) {
 }
 
 TEST_F(Tables, RegularExpressions) {
-  files_.Add("/r", "if /@example/\n/^(.*)\\+([^@]*)@(.*)$/ $1@$3 tag=${2}\n!/^a/ not-a $$\nendif\n/^UPPER$/i exact\n/$/ rest\n");
+  files_.Add(
+      "/r",
+      "if /@example/\n/^(.*)\\+([^@]*)@(.*)$/ $1@$3 tag=${2}\n!/^a/ not-a $$\nendif\n/^UPPER$/i exact\n/$/ rest\n");
   EXPECT_EQ(Ask("pcre:/r", "joe+x@example.test"), "joe@example.test tag=x");
   EXPECT_EQ(Ask("pcre:/r", "bob@example.test"), "not-a $");
   EXPECT_EQ(Ask("pcre:/r", "al@example.test"), "rest");
@@ -105,7 +110,9 @@ TEST_F(Tables, BrokenPatternRowsAreErrors) {
 }
 
 TEST_F(Tables, Cidr) {
-  files_.Add("/c", "192.0.2.1 one\nif 192.0.2.0/24\n!192.0.2.0/25 upper half\nendif\n192.0.2.0/24 net\n2001:db8::/32 six\n10.0.0.1/8 bad\n");
+  files_.Add("/c",
+             "192.0.2.1 one\nif 192.0.2.0/24\n!192.0.2.0/25 upper half\nendif\n192.0.2.0/24 net\n2001:db8::/32 "
+             "six\n10.0.0.1/8 bad\n");
   EXPECT_EQ(Ask("cidr:/c", "192.0.2.1"), "one");
   EXPECT_EQ(Ask("cidr:/c", "192.0.2.2"), "net");
   EXPECT_EQ(Ask("cidr:/c", "192.0.2.200"), "upper half");
@@ -122,7 +129,8 @@ TEST_F(Tables, SeveralTogether) {
 }
 
 TEST_F(Tables, WhatIsNotSupportedIsRefused) {
-  for (const std::string_view type : {"mysql:/x", "ldap:/x", "socketmap:unix:/x:y", "fail:x", "nosuch:/x", "randmap:{a}"}) {
+  for (const std::string_view type :
+       {"mysql:/x", "ldap:/x", "socketmap:unix:/x:y", "fail:x", "nosuch:/x", "randmap:{a}"}) {
     FindingList findings;
     EXPECT_EQ(OpenTable(type, {.place = {"main.cf", 1}, .wanted_by = "some_maps"}, files_, &findings), nullptr) << type;
     ASSERT_EQ(findings.all().size(), 1u) << type;

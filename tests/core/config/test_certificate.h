@@ -1,5 +1,5 @@
-// Certificates with their keys, made for tests only: one for the host "vm" signed by itself, and one for mail.example.test
-// that an authority signed.
+// Certificates with their keys, made for tests only: one for the host "vm" signed by itself, and one for
+// mail.example.test that an authority signed.
 #pragma once
 
 namespace postern::config {

@@ -14,7 +14,8 @@ TEST(UsersFile, AllFieldsAndNoneOfThem) {
   files.groups["mail"] = 8;
   FindingList findings;
   const UserTablePtr users = ParseUsersFile(
-      "# comment\n\nalice:{PLAIN}a:vmail:mail:Alice A:/home/alice:/bin/sh:userdb_mail=maildir:~/Maildir nodelay allow_nets=::1\n"
+      "# comment\n\nalice:{PLAIN}a:vmail:mail:Alice A:/home/alice:/bin/sh:userdb_mail=maildir:~/Maildir nodelay "
+      "allow_nets=::1\n"
       "bob:secret\r\ncarol:x[13]:5000:5001::/home/carol\n",
       "/u", files, &findings);
   EXPECT_TRUE(findings.all().empty());

@@ -12,7 +12,8 @@ using Words = std::vector<std::string>;
 
 TEST(Value, PostfixLists) {
   EXPECT_EQ(SplitPostfixList(" a, b\tc,,\n d "), (Words{"a", "b", "c", "d"}));
-  EXPECT_EQ(SplitPostfixList("a { b, c {d} } inline:{ {x = y z} } {}"), (Words{"a", "b, c {d}", "inline:{ {x = y z} }"}));
+  EXPECT_EQ(SplitPostfixList("a { b, c {d} } inline:{ {x = y z} } {}"),
+            (Words{"a", "b, c {d}", "inline:{ {x = y z} }"}));
   EXPECT_EQ(SplitPostfixList("{ never closed"), (Words{"never closed"}));
   EXPECT_EQ(SplitWords("*, ::", true), (Words{"*", "::"}));
 }
@@ -21,7 +22,8 @@ TEST(Value, PostfixTimes) {
   EXPECT_EQ(ParsePostfixTime("300s", 's')->ns, Seconds(300).ns);
   EXPECT_EQ(ParsePostfixTime("5", 'd')->ns, Seconds(5 * 86400).ns);
   EXPECT_EQ(ParsePostfixTime("2W", 's')->ns, Seconds(14 * 86400).ns);
-  for (const std::string_view bad : {"", "s", "5 s", "5x", "-1", "99999999999d"}) EXPECT_FALSE(ParsePostfixTime(bad, 's')) << bad;
+  for (const std::string_view bad : {"", "s", "5 s", "5x", "-1", "99999999999d"})
+    EXPECT_FALSE(ParsePostfixTime(bad, 's')) << bad;
 }
 
 TEST(Value, DovecotTimesAndSizes) {

@@ -57,13 +57,15 @@ TEST(Response, Lines) {
             "* OK [UIDNEXT 4] Predicted next UID\r\n");
   EXPECT_EQ(Made(AppendStatusLine, "a1", Condition::kNo, "", "x\r\na2 OK\xc3\xa9"), "a1 NO x??a2 OK\xc3\xa9\r\n");
   // Whole characters only: no line that a reader of UTF-8 could not read.
-  EXPECT_EQ(Made(AppendStatusLine, "a1", Condition::kNo, "", "\xa9 \xc3 \xed\xa0\x80 \xc0\x80 \xf5\x80\x80\x80 \xe5\x8f\xb0\x7f\xe5\x8f"),
+  EXPECT_EQ(Made(AppendStatusLine, "a1", Condition::kNo, "",
+                 "\xa9 \xc3 \xed\xa0\x80 \xc0\x80 \xf5\x80\x80\x80 \xe5\x8f\xb0\x7f\xe5\x8f"),
             "a1 NO ? ? ??? ?? ???? \xe5\x8f\xb0???\r\n");
   EXPECT_EQ(Made(AppendContinuation, ""), "+ \r\n");
   EXPECT_EQ(Made(AppendContinuation, "idling"), "+ idling\r\n");
   EXPECT_EQ(Made(AppendNumberLine, 23, "EXISTS"), "* 23 EXISTS\r\n");
   const std::string_view capabilities[] = {"IMAP4rev1", "IDLE"};
-  EXPECT_EQ(Made(AppendCapabilityLine, std::span<const std::string_view>(capabilities)), "* CAPABILITY IMAP4rev1 IDLE\r\n");
+  EXPECT_EQ(Made(AppendCapabilityLine, std::span<const std::string_view>(capabilities)),
+            "* CAPABILITY IMAP4rev1 IDLE\r\n");
   for (const std::string& text : {std::string(), std::string("[x"), std::string("[x] y"), std::string("\0", 1)}) {
     const std::string line = Made(AppendStatusLine, "*", Condition::kBye, "", text);
     const ResponseParse parsed = ParseResponse(line, false);

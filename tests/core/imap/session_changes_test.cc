@@ -167,9 +167,11 @@ TEST_F(SessionChanges, ShutdownSaysGoodbye) {
 }
 
 TEST_F(SessionChanges, PipelinedCommandsAreAnsweredInOrder) {
-  EXPECT_EQ(WithoutTimes(world_.Say(*mine_, "a FETCH 1 UID\r\nb STORE 1 +FLAGS.SILENT (\\Seen)\r\nc FETCH 1 FLAGS\r\nd NOOP\r\n")),
-            "* 1 FETCH (UID 1)\r\na OK Fetch completed.\r\nb OK Store completed.\r\n* 1 FETCH (FLAGS (\\Seen \\Recent))\r\n"
-            "c OK Fetch completed.\r\nd OK NOOP completed.\r\n");
+  EXPECT_EQ(
+      WithoutTimes(
+          world_.Say(*mine_, "a FETCH 1 UID\r\nb STORE 1 +FLAGS.SILENT (\\Seen)\r\nc FETCH 1 FLAGS\r\nd NOOP\r\n")),
+      "* 1 FETCH (UID 1)\r\na OK Fetch completed.\r\nb OK Store completed.\r\n* 1 FETCH (FLAGS (\\Seen \\Recent))\r\n"
+      "c OK Fetch completed.\r\nd OK NOOP completed.\r\n");
 }
 
 TEST_F(SessionChanges, PipelinedInputIsBounded) {

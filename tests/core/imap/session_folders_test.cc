@@ -1,5 +1,5 @@
-// Goal: mailbox names and lists as Dovecot 2.3.19 shows them. Method: dialogues in a world of memory; the expected answers
-// were observed on Dovecot, but for the order of lines, which is by name here.
+// Goal: mailbox names and lists as Dovecot 2.3.19 shows them. Method: dialogues in a world of memory; the expected
+// answers were observed on Dovecot, but for the order of lines, which is by name here.
 #include <gtest/gtest.h>
 
 #include "tests/core/imap/session_world.h"
@@ -39,7 +39,8 @@ TEST_F(SessionFolders, PlainList) {
             "* LIST (\\HasNoChildren) \".\" INBOX\r\n* LIST (\\HasNoChildren \\Sent) \".\" Sent\r\n"
             "* LIST (\\HasChildren) \".\" foo\r\n* LIST (\\HasNoChildren) \".\" \"foo*\"\r\n"
             "* LIST (\\HasNoChildren) \".\" foo.bar\r\n* LIST (\\Noselect \\HasChildren) \".\" x\r\n"
-            "* LIST (\\Noselect \\HasChildren) \".\" x.y\r\n* LIST (\\HasNoChildren) \".\" x.y.z\r\na OK List completed.\r\n");
+            "* LIST (\\Noselect \\HasChildren) \".\" x.y\r\n* LIST (\\HasNoChildren) \".\" x.y.z\r\na OK List "
+            "completed.\r\n");
   EXPECT_EQ(Do("b LIST \"\" x.%"), "* LIST (\\Noselect \\HasChildren) \".\" x.y\r\nb OK List completed.\r\n");
   EXPECT_EQ(Do("c LIST \"\" InBox*"), "* LIST (\\HasNoChildren) \".\" INBOX\r\nc OK List completed.\r\n");
   EXPECT_EQ(Do("d LIST \"\" a&b"), "d OK List completed.\r\n");
@@ -50,10 +51,12 @@ TEST_F(SessionFolders, ExtendedList) {
   for (const char* name : {"foo.bar", "x.y.z", "inbox"}) {
     EXPECT_EQ(Do("s SUBSCRIBE " + std::string(name)), "s OK Subscribe completed.\r\n");
   }
-  EXPECT_EQ(Do("a LIST \"\" (foo x.*)"),
-            "* LIST () \".\" foo\r\n* LIST (\\NonExistent) \".\" x.y\r\n* LIST () \".\" x.y.z\r\na OK List completed.\r\n");
+  EXPECT_EQ(
+      Do("a LIST \"\" (foo x.*)"),
+      "* LIST () \".\" foo\r\n* LIST (\\NonExistent) \".\" x.y\r\n* LIST () \".\" x.y.z\r\na OK List completed.\r\n");
   EXPECT_EQ(Do("b LIST (SUBSCRIBED) \"\" *"),
-            "* LIST (\\Subscribed) \".\" INBOX\r\n* LIST (\\Subscribed) \".\" foo.bar\r\n* LIST (\\Subscribed) \".\" x.y.z\r\n"
+            "* LIST (\\Subscribed) \".\" INBOX\r\n* LIST (\\Subscribed) \".\" foo.bar\r\n* LIST (\\Subscribed) \".\" "
+            "x.y.z\r\n"
             "b OK List completed.\r\n");
   EXPECT_EQ(Do("c LIST (SUBSCRIBED RECURSIVEMATCH) \"\" %"),
             "* LIST (\\Subscribed) \".\" INBOX\r\n* LIST () \".\" foo (CHILDINFO (\"SUBSCRIBED\"))\r\n"
@@ -75,7 +78,8 @@ TEST_F(SessionFolders, Subscriptions) {
   Do("s SUBSCRIBE x.y.z");
   EXPECT_EQ(Do("a SUBSCRIBE nope"), "a NO Mailbox doesn't exist: nope.\r\n");
   EXPECT_EQ(Do("b LSUB \"\" *"), "* LSUB () \".\" foo.bar\r\n* LSUB () \".\" x.y.z\r\nb OK Lsub completed.\r\n");
-  EXPECT_EQ(Do("c LSUB \"\" %"), "* LSUB (\\Noselect) \".\" foo\r\n* LSUB (\\Noselect) \".\" x\r\nc OK Lsub completed.\r\n");
+  EXPECT_EQ(Do("c LSUB \"\" %"),
+            "* LSUB (\\Noselect) \".\" foo\r\n* LSUB (\\Noselect) \".\" x\r\nc OK Lsub completed.\r\n");
   EXPECT_EQ(Do("d UNSUBSCRIBE nope"), "d OK Unsubscribe completed.\r\n");
   EXPECT_EQ(Do("e DELETE foo.bar"), "e OK Delete completed.\r\n");
   // What is gone stays subscribed (RFC 3501 section 6.3.6).

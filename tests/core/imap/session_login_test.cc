@@ -1,5 +1,5 @@
-// Goal: what an IMAP client without a password can do and is told: greeting, capabilities, TLS, logins, limits, hand-over.
-// Method: whole sessions in a world of memory, compared with what Dovecot 2.3.19 says.
+// Goal: what an IMAP client without a password can do and is told: greeting, capabilities, TLS, logins, limits,
+// hand-over. Method: whole sessions in a world of memory, compared with what Dovecot 2.3.19 says.
 #include <gtest/gtest.h>
 
 #include "core/base/base64.h"
@@ -23,9 +23,11 @@ TEST(SessionLogin, GreetsWithCapabilities) {
 TEST(SessionLogin, PlaintextFromAfarIsRefused) {
   ImapWorld world;
   auto& client = world.Connect({.tls = false});
-  EXPECT_EQ(world.Take(client), "* OK [CAPABILITY " + std::string(kBefore) + " STARTTLS LOGINDISABLED AUTH=CRAM-MD5] Dovecot ready.\r\n");
+  EXPECT_EQ(world.Take(client),
+            "* OK [CAPABILITY " + std::string(kBefore) + " STARTTLS LOGINDISABLED AUTH=CRAM-MD5] Dovecot ready.\r\n");
   EXPECT_EQ(world.Command(client, "a LOGIN u1 pw"),
-            "* BAD [ALERT] Plaintext authentication not allowed without SSL/TLS, but your client did it anyway. If anyone was "
+            "* BAD [ALERT] Plaintext authentication not allowed without SSL/TLS, but your client did it anyway. If "
+            "anyone was "
             "listening, the password was exposed.\r\n"
             "a NO [PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.\r\n");
   EXPECT_EQ(world.Command(client, "b AUTHENTICATE PLAIN"),
@@ -48,7 +50,8 @@ TEST(SessionLogin, LoginAnswersWithCapabilities) {
   const std::string answer = world.Command(client, "a LOGIN u1 pw");
   EXPECT_TRUE(answer.starts_with("a OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT ")) << answer;
   EXPECT_TRUE(answer.ends_with("] Logged in\r\n")) << answer;
-  EXPECT_TRUE(world.HasLog("imap-login: Login: user=<u1>, method=PLAIN, rip=192.0.2.1, lip=192.0.2.25, mpid=100, TLS, session=<"));
+  EXPECT_TRUE(world.HasLog(
+      "imap-login: Login: user=<u1>, method=PLAIN, rip=192.0.2.1, lip=192.0.2.25, mpid=100, TLS, session=<"));
 }
 
 TEST(SessionLogin, WhoAskedForCapabilitiesGetsThemInALine) {
@@ -56,8 +59,9 @@ TEST(SessionLogin, WhoAskedForCapabilitiesGetsThemInALine) {
   auto& client = world.Connect();
   world.Take(client);
   EXPECT_EQ(world.Command(client, "a CAPABILITY"),
-            "* CAPABILITY " + std::string(kBefore) + " AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5\r\n"
-            "a OK Pre-login capabilities listed, post-login capabilities have more.\r\n");
+            "* CAPABILITY " + std::string(kBefore) +
+                " AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5\r\n"
+                "a OK Pre-login capabilities listed, post-login capabilities have more.\r\n");
   const std::string answer = world.Command(client, "b LOGIN u1 pw");
   EXPECT_TRUE(answer.starts_with("* CAPABILITY IMAP4rev1 ")) << answer;
   EXPECT_TRUE(answer.ends_with("\r\nb OK Logged in\r\n")) << answer;
@@ -107,8 +111,9 @@ TEST(SessionLogin, WrongPasswordIsAnsweredLate) {
   EXPECT_EQ(world.Take(client), "a NO [AUTHENTICATIONFAILED] Authentication failed.\r\nb OK NOOP completed.\r\n");
   EXPECT_TRUE(world.HasLog("auth: passwd-file(u1,192.0.2.1,<"));
   world.Disconnect(client);
-  EXPECT_TRUE(world.HasLog("imap-login: Disconnected: Connection closed (auth failed, 1 attempts in 2 secs): user=<u1>, "
-                           "method=PLAIN, rip=192.0.2.1, lip=192.0.2.25, TLS, session=<"));
+  EXPECT_TRUE(
+      world.HasLog("imap-login: Disconnected: Connection closed (auth failed, 1 attempts in 2 secs): user=<u1>, "
+                   "method=PLAIN, rip=192.0.2.1, lip=192.0.2.25, TLS, session=<"));
 }
 
 TEST(SessionLogin, ThirdBadCommandEndsIt) {
@@ -131,8 +136,9 @@ TEST(SessionLogin, StartTlsForgetsWhatCameInPlaintext) {
   EXPECT_EQ(world.Say(client, "a STARTTLS\r\nb LOGIN u1 pw\r\n"), "a OK Begin TLS negotiation now.\r\n");
   EXPECT_TRUE(client.starting_tls);
   EXPECT_EQ(world.Command(client, "c CAPABILITY"),
-            "* CAPABILITY " + std::string(kBefore) + " AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5\r\n"
-            "c OK Pre-login capabilities listed, post-login capabilities have more.\r\n");
+            "* CAPABILITY " + std::string(kBefore) +
+                " AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5\r\n"
+                "c OK Pre-login capabilities listed, post-login capabilities have more.\r\n");
   EXPECT_EQ(world.Command(client, "d STARTTLS"), "d BAD TLS is already active.\r\n");
   // As Dovecot answers mbsync: a CAPABILITY that STARTTLS made necessary does not count as asking for lines.
   EXPECT_TRUE(world.Command(client, "e LOGIN u1 pw").starts_with("e OK [CAPABILITY IMAP4rev1 "));

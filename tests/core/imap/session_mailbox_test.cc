@@ -1,5 +1,6 @@
-// Goal: a selected mailbox looks to clients as Dovecot 2.3.19 shows it: SELECT, FETCH, STORE, COPY, MOVE, EXPUNGE, APPEND.
-// Method: dialogues in a world of memory; expected answers were observed on Dovecot, but for the times in tagged lines.
+// Goal: a selected mailbox looks to clients as Dovecot 2.3.19 shows it: SELECT, FETCH, STORE, COPY, MOVE, EXPUNGE,
+// APPEND. Method: dialogues in a world of memory; expected answers were observed on Dovecot, but for the times in
+// tagged lines.
 #include <gtest/gtest.h>
 
 #include "tests/core/imap/session_world.h"
@@ -8,7 +9,8 @@ namespace postern::imap {
 namespace {
 
 constexpr std::string_view kOne =
-    "From: a@x\r\nTo: b@y\r\nSubject: one\r\nDate: Mon, 01 Jan 2024 12:00:00 +0000\r\nMessage-ID: <1@x>\r\n\r\nhello\r\n";
+    "From: a@x\r\nTo: b@y\r\nSubject: one\r\nDate: Mon, 01 Jan 2024 12:00:00 +0000\r\nMessage-ID: "
+    "<1@x>\r\n\r\nhello\r\n";
 constexpr std::string_view kTwo =
     "From: a@x\r\nSubject: two\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n\r\n"
     "part1\r\n--bb\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--bb--\r\n";
@@ -37,7 +39,8 @@ class SessionMailbox : public testing::Test {
     EXPECT_EQ(Do(Append("q", "INBOX", "(\\Seen $Kw) \"01-Feb-2020 00:00:00 +0000\" ", kTwo)),
               "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Kw)\r\n"
               "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Kw \\*)] Flags permitted.\r\n"
-              "* 2 EXISTS\r\n* 2 RECENT\r\nq OK [APPENDUID " + validity_ + " 2] Append completed.\r\n");
+              "* 2 EXISTS\r\n* 2 RECENT\r\nq OK [APPENDUID " +
+                  validity_ + " 2] Append completed.\r\n");
   }
 
   std::string Do(std::string_view line) { return world_.Command(*client_, line); }
@@ -55,8 +58,11 @@ TEST_F(SessionMailbox, SelectSaysWhatThereIs) {
             "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Kw)\r\n"
             "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Kw \\*)] Flags permitted.\r\n"
             "* 2 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 1] First unseen.\r\n"
-            "* OK [UIDVALIDITY " + validity_ + "] UIDs valid\r\n* OK [UIDNEXT 3] Predicted next UID\r\n"
-            "* OK [HIGHESTMODSEQ " + modseq + "] Highest\r\na OK [READ-WRITE] Select completed.\r\n");
+            "* OK [UIDVALIDITY " +
+                validity_ +
+                "] UIDs valid\r\n* OK [UIDNEXT 3] Predicted next UID\r\n"
+                "* OK [HIGHESTMODSEQ " +
+                modseq + "] Highest\r\na OK [READ-WRITE] Select completed.\r\n");
   EXPECT_EQ(Do("b SELECT nope"), "* OK [CLOSED] Previous mailbox closed.\r\nb NO Mailbox doesn't exist: nope.\r\n");
   EXPECT_EQ(Do("c FETCH 1 UID"), "c BAD No mailbox selected.\r\n");
   EXPECT_EQ(Do("d SELECT a&b"), "d NO Mailbox name is not valid mUTF-7.\r\n");
@@ -85,7 +91,8 @@ TEST_F(SessionMailbox, FetchOfSets) {
 TEST_F(SessionMailbox, FetchOrdersItemsAsDovecot) {
   EXPECT_EQ(Do("a FETCH 2 (BODY.PEEK[1] ENVELOPE INTERNALDATE UID BODY RFC822.SIZE)"),
             "* 2 FETCH (INTERNALDATE \"01-Feb-2020 00:00:00 +0000\" UID 2 RFC822.SIZE 191 BODY[1] {5}\r\npart1 "
-            "ENVELOPE (NIL \"two\" ((NIL NIL \"a\" \"x\")) ((NIL NIL \"a\" \"x\")) ((NIL NIL \"a\" \"x\")) NIL NIL NIL NIL NIL) "
+            "ENVELOPE (NIL \"two\" ((NIL NIL \"a\" \"x\")) ((NIL NIL \"a\" \"x\")) ((NIL NIL \"a\" \"x\")) NIL NIL NIL "
+            "NIL NIL) "
             "BODY ((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 5 0)(\"text\" \"html\" (\"charset\" "
             "\"us-ascii\") NIL NIL \"base64\" 8 0) \"mixed\"))\r\na OK Fetch completed.\r\n");
 }
@@ -94,9 +101,10 @@ TEST_F(SessionMailbox, FetchOfSections) {
   EXPECT_EQ(Do("a FETCH 2 (BODY.PEEK[2] BODY.PEEK[3] BODY.PEEK[2.MIME])"),
             "* 2 FETCH (BODY[2] {8}\r\naGVsbG8= BODY[3] {0}\r\n BODY[2.MIME] {62}\r\nContent-Type: text/html\r\n"
             "Content-Transfer-Encoding: base64\r\n\r\n)\r\na OK Fetch completed.\r\n");
-  EXPECT_EQ(Do("b FETCH 1 (BODY.PEEK[HEADER.FIELDS (SUBJECT from)] BODY.PEEK[TEXT]<2.2> BODY.PEEK[]<5000.10>)"),
-            "* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT FROM)] {27}\r\nFrom: a@x\r\nSubject: one\r\n\r\n BODY[TEXT]<2> {2}\r\nll "
-            "BODY[]<5000> {0}\r\n)\r\nb OK Fetch completed.\r\n");
+  EXPECT_EQ(
+      Do("b FETCH 1 (BODY.PEEK[HEADER.FIELDS (SUBJECT from)] BODY.PEEK[TEXT]<2.2> BODY.PEEK[]<5000.10>)"),
+      "* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT FROM)] {27}\r\nFrom: a@x\r\nSubject: one\r\n\r\n BODY[TEXT]<2> {2}\r\nll "
+      "BODY[]<5000> {0}\r\n)\r\nb OK Fetch completed.\r\n");
   EXPECT_EQ(Do("c FETCH 1 RFC822.HEADER"),
             "* 1 FETCH (RFC822.HEADER {94}\r\n" + std::string(kOne.substr(0, 94)) + ")\r\nc OK Fetch completed.\r\n");
   EXPECT_EQ(Do("d FETCH 2 (BINARY.PEEK[2] BINARY.SIZE[2])"),
@@ -110,7 +118,9 @@ TEST_F(SessionMailbox, LiteralsHoldNoNul) {
   world_.Deliver("u1", "", "Subject: d\r\n\r\n" + std::string(1'200'000, 'z') + nul);
   Do("a NOOP");
   EXPECT_EQ(Do("b FETCH 3 (BODY.PEEK[] BODY.PEEK[HEADER] BODY.PEEK[TEXT] BODY.PEEK[1])"),
-            "* 3 FETCH (BODY[] {21}\r\nSubject: a\x80" "b\r\n\r\nx\x80y\r\n BODY[HEADER] {16}\r\nSubject: a\x80" "b\r\n\r\n "
+            "* 3 FETCH (BODY[] {21}\r\nSubject: a\x80"
+            "b\r\n\r\nx\x80y\r\n BODY[HEADER] {16}\r\nSubject: a\x80"
+            "b\r\n\r\n "
             "BODY[TEXT] {5}\r\nx\x80y\r\n BODY[1] {5}\r\nx\x80y\r\n)\r\nb OK Fetch completed.\r\n");
   EXPECT_TRUE(Do("c FETCH 4 BODY.PEEK[]").ends_with("zz\x80)\r\nc OK Fetch completed.\r\n"));
   EXPECT_TRUE(Do("d FETCH 5 BODY.PEEK[]").ends_with("zz\x80)\r\nd OK Fetch completed.\r\n"));
@@ -187,8 +197,8 @@ TEST_F(SessionMailbox, CopyMoveExpunge) {
   const std::string copied = Do("d COPY 1:2 other");
   const std::string other_validity = CodeNumber(copied, "COPYUID");
   EXPECT_EQ(copied, "d OK [COPYUID " + other_validity + " 1:2 1:2] Copy completed.\r\n");
-  EXPECT_EQ(Do("e MOVE 1 other"),
-            "* OK [COPYUID " + other_validity + " 1 3] Moved UIDs.\r\n* 1 EXPUNGE\r\n* 1 RECENT\r\ne OK Move completed.\r\n");
+  EXPECT_EQ(Do("e MOVE 1 other"), "* OK [COPYUID " + other_validity +
+                                      " 1 3] Moved UIDs.\r\n* 1 EXPUNGE\r\n* 1 RECENT\r\ne OK Move completed.\r\n");
   EXPECT_EQ(Do("f STORE 1 +FLAGS.SILENT (\\Deleted)"), "f OK Store completed.\r\n");
   EXPECT_EQ(Do("g UID EXPUNGE 99"), "g OK Expunge completed.\r\n");
   EXPECT_EQ(Do("h UID EXPUNGE 1:*"), "* 1 EXPUNGE\r\n* 0 RECENT\r\nh OK Expunge completed.\r\n");
@@ -228,7 +238,8 @@ TEST_F(SessionMailbox, QresyncTellsVanished) {
 
 TEST_F(SessionMailbox, AppendRefusals) {
   EXPECT_EQ(Do(Append("a", "nope", "", kOne)), "a NO [TRYCREATE] Mailbox doesn't exist: nope.\r\n");
-  EXPECT_EQ(Do("b APPEND nope {5}"), "b NO [TRYCREATE] Mailbox doesn't exist: nope.\r\n");  // before the literal is sent
+  EXPECT_EQ(Do("b APPEND nope {5}"),
+            "b NO [TRYCREATE] Mailbox doesn't exist: nope.\r\n");  // before the literal is sent
   EXPECT_EQ(Do("c APPEND INBOX {0}"), "c NO Can't save a zero byte message.\r\n");
   EXPECT_EQ(Do("d NOOP"), "d OK NOOP completed.\r\n");
   EXPECT_EQ(Do("e APPEND INBOX"), "e BAD Error in IMAP command APPEND: Missing message size.\r\n");
@@ -260,7 +271,8 @@ TEST_F(SessionMailbox, LongAppendGoesThroughTmpAndComesBack) {
             "* 3 FETCH (BODY[] {" + size + "}\r\n" + message + ")\r\nb OK Fetch completed.\r\n");
   EXPECT_EQ(Do("c FETCH 3 (RFC822.SIZE BODY.PEEK[]<2000000.30> BODY.PEEK[TEXT]<10.20> BODY.PEEK[HEADER])"),
             "* 3 FETCH (RFC822.SIZE " + size + " BODY[]<2000000> {30}\r\n" + message.substr(2'000'000, 30) +
-                " BODY[TEXT]<10> {20}\r\n" + message.substr(17 + 10, 20) + " BODY[HEADER] {17}\r\nSubject: long\r\n\r\n)\r\n"
+                " BODY[TEXT]<10> {20}\r\n" + message.substr(17 + 10, 20) +
+                " BODY[HEADER] {17}\r\nSubject: long\r\n\r\n)\r\n"
                 "c OK Fetch completed.\r\n");
   EXPECT_EQ(Do("d FETCH 3 BODY.PEEK[1]<0.4>"), "* 3 FETCH (BODY[1]<0> {4}\r\nline)\r\nd OK Fetch completed.\r\n");
 }
@@ -322,8 +334,9 @@ TEST_F(SessionMailbox, WhatIsTooLongIsNotTakenApart) {
   message += "last\n";
   world_.Deliver("u1", "", std::move(message));
   Do("a NOOP");
-  EXPECT_EQ(Do("b FETCH 3 (UID BODYSTRUCTURE)"),
-            "* 3 FETCH (UID 3)\r\nb NO [LIMIT] A message is too long to be taken apart: BODY[] gives the whole of it.\r\n");
+  EXPECT_EQ(
+      Do("b FETCH 3 (UID BODYSTRUCTURE)"),
+      "* 3 FETCH (UID 3)\r\nb NO [LIMIT] A message is too long to be taken apart: BODY[] gives the whole of it.\r\n");
   EXPECT_EQ(Do("c FETCH 3 BODY.PEEK[HEADER.FIELDS (SUBJECT)]"),
             "* 3 FETCH (BODY[HEADER.FIELDS (SUBJECT)] {17}\r\nSubject: long\r\n\r\n)\r\nc OK Fetch completed.\r\n");
   EXPECT_EQ(Do("d FETCH 3 BODY.PEEK[]<15.7>"), "* 3 FETCH (BODY[]<15> {7}\r\n\r\nfirst)\r\nd OK Fetch completed.\r\n");

@@ -11,16 +11,49 @@
 namespace postern::imap {
 namespace {
 
-const std::vector<std::string> kCommands = {
-    "NOOP", "CHECK", "SELECT INBOX", "EXAMINE INBOX", "SELECT other", "UNSELECT", "CLOSE", "CREATE other", "DELETE other",
-    "RENAME other new", "LIST \"\" *", "LIST (SUBSCRIBED) \"\" % RETURN (STATUS (MESSAGES))", "LSUB \"\" %",
-    "SUBSCRIBE other", "STATUS INBOX (MESSAGES UNSEEN SIZE)", "FETCH 1:* (FLAGS UID)", "FETCH 1:* (BODY[] ENVELOPE)",
-    "FETCH 1 (BODYSTRUCTURE BODY.PEEK[1]<0.5> RFC822.SIZE INTERNALDATE)", "UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (From)])",
-    "STORE 1:* +FLAGS (\\Seen kw)", "STORE 1 FLAGS.SILENT (\\Deleted)", "UID STORE 1:2 -FLAGS (\\Seen)", "EXPUNGE",
-    "UID EXPUNGE 1:*", "COPY 1:* other", "UID MOVE 1 other", "SEARCH OR SUBJECT a BODY b", "UID SEARCH RETURN (ALL SAVE) ALL",
-    "SORT (SUBJECT) UTF-8 ALL", "THREAD REFERENCES UTF-8 ALL", "APPEND INBOX {7+}\r\nabc\r\n\r\n",
-    "APPEND other (\\Seen) {3+}\r\nabc", "ENABLE QRESYNC", "ENABLE CONDSTORE", "CAPABILITY", "ID NIL", "NAMESPACE", "IDLE\r\nDONE",
-    "FOO", "FETCH", "FETCH 1 (FLAGS", "SELECT {5+}\r\nINBOX", "SELECT {3+}\r\nfoo"};
+const std::vector<std::string> kCommands = {"NOOP",
+                                            "CHECK",
+                                            "SELECT INBOX",
+                                            "EXAMINE INBOX",
+                                            "SELECT other",
+                                            "UNSELECT",
+                                            "CLOSE",
+                                            "CREATE other",
+                                            "DELETE other",
+                                            "RENAME other new",
+                                            "LIST \"\" *",
+                                            "LIST (SUBSCRIBED) \"\" % RETURN (STATUS (MESSAGES))",
+                                            "LSUB \"\" %",
+                                            "SUBSCRIBE other",
+                                            "STATUS INBOX (MESSAGES UNSEEN SIZE)",
+                                            "FETCH 1:* (FLAGS UID)",
+                                            "FETCH 1:* (BODY[] ENVELOPE)",
+                                            "FETCH 1 (BODYSTRUCTURE BODY.PEEK[1]<0.5> RFC822.SIZE INTERNALDATE)",
+                                            "UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (From)])",
+                                            "STORE 1:* +FLAGS (\\Seen kw)",
+                                            "STORE 1 FLAGS.SILENT (\\Deleted)",
+                                            "UID STORE 1:2 -FLAGS (\\Seen)",
+                                            "EXPUNGE",
+                                            "UID EXPUNGE 1:*",
+                                            "COPY 1:* other",
+                                            "UID MOVE 1 other",
+                                            "SEARCH OR SUBJECT a BODY b",
+                                            "UID SEARCH RETURN (ALL SAVE) ALL",
+                                            "SORT (SUBJECT) UTF-8 ALL",
+                                            "THREAD REFERENCES UTF-8 ALL",
+                                            "APPEND INBOX {7+}\r\nabc\r\n\r\n",
+                                            "APPEND other (\\Seen) {3+}\r\nabc",
+                                            "ENABLE QRESYNC",
+                                            "ENABLE CONDSTORE",
+                                            "CAPABILITY",
+                                            "ID NIL",
+                                            "NAMESPACE",
+                                            "IDLE\r\nDONE",
+                                            "FOO",
+                                            "FETCH",
+                                            "FETCH 1 (FLAGS",
+                                            "SELECT {5+}\r\nINBOX",
+                                            "SELECT {3+}\r\nfoo"};
 
 std::string Dialogue(const std::vector<std::string>& commands) {
   std::string input = "l LOGIN u1 pw\r\n";
@@ -78,9 +111,10 @@ RC_GTEST_PROP(SessionLaws, EveryCommandHasOneTaggedAnswerAndEveryAnswerParses, (
 RC_GTEST_PROP(SessionLaws, GarbageIsAnsweredInTheGrammar, ()) {
   // Pieces of commands, broken in any way.
   std::string input = "l LOGIN u1 pw\r\ns SELECT INBOX\r\n";
-  const auto pieces = *rc::gen::container<std::vector<std::string>>(rc::gen::oneOf(
-      rc::gen::elementOf(kCommands), rc::gen::arbitrary<std::string>(),
-      rc::gen::elementOf<std::vector<std::string>>({"a ", "\r\n", "{5}", "{3+}\r\n", "(", "\"", "*", "\\", "UID ", "[", "<0.1>"})));
+  const auto pieces = *rc::gen::container<std::vector<std::string>>(
+      rc::gen::oneOf(rc::gen::elementOf(kCommands), rc::gen::arbitrary<std::string>(),
+                     rc::gen::elementOf<std::vector<std::string>>(
+                         {"a ", "\r\n", "{5}", "{3+}\r\n", "(", "\"", "*", "\\", "UID ", "[", "<0.1>"})));
   for (const std::string& piece : pieces) input += piece;
   input += "\r\nz NOOP\r\n";
   const std::string output = Play(input, {});

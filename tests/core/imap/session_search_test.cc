@@ -1,5 +1,5 @@
-// Goal: SEARCH, SORT and THREAD find what they should, in every form of answer. Method: a mailbox of memory; threads also
-// by themselves, with the examples of RFC 5256.
+// Goal: SEARCH, SORT and THREAD find what they should, in every form of answer. Method: a mailbox of memory; threads
+// also by themselves, with the examples of RFC 5256.
 #include <gtest/gtest.h>
 
 #include "core/imap/thread_tree.h"
@@ -18,10 +18,12 @@ class SessionSearch : public testing::Test {
     Do("s SELECT INBOX");
     Do("t STORE 2 +FLAGS.SILENT (\\Seen kw)");
   }
-  void Put(std::string from, std::string subject, std::string date, std::string id, std::string reply, std::string body) {
-    world_.Deliver("u1", "", "From: " + from + "@x\nSubject: " + subject + "\nDate: " + date + "\nMessage-ID: " + id +
-                                 (reply.empty() ? "" : "\nIn-Reply-To: " + reply) +
-                                 "\nContent-Type: text/plain; charset=utf-8\n\n" + body + "\n");
+  void Put(std::string from, std::string subject, std::string date, std::string id, std::string reply,
+           std::string body) {
+    world_.Deliver("u1", "",
+                   "From: " + from + "@x\nSubject: " + subject + "\nDate: " + date + "\nMessage-ID: " + id +
+                       (reply.empty() ? "" : "\nIn-Reply-To: " + reply) +
+                       "\nContent-Type: text/plain; charset=utf-8\n\n" + body + "\n");
   }
   std::string Do(std::string_view line) { return world_.Command(*client_, line); }
   // The numbers of a plain SEARCH.
@@ -112,8 +114,9 @@ TEST_F(SessionSearch, Sort) {
 TEST_F(SessionSearch, SortsByAFieldBehindALongTrace) {
   std::string trace;
   for (int i = 0; i < 400; ++i) trace += "Received: from a.example by b.example; Mon, 01 Jan 2024 12:00:00 +0000\n";
-  world_.Deliver("u1", "", trace + "Subject: Middle\nDate: Sun, 31 Dec 2023 12:00:00 +0000\n\nbody\n" +
-                               std::string(100'000, 'x') + "\n");
+  world_.Deliver(
+      "u1", "",
+      trace + "Subject: Middle\nDate: Sun, 31 Dec 2023 12:00:00 +0000\n\nbody\n" + std::string(100'000, 'x') + "\n");
   Do("n NOOP");
   EXPECT_EQ(Do("a SORT (SUBJECT) UTF-8 ALL"), "* SORT 2 3 4 1\r\na OK Sort completed.\r\n");
   EXPECT_EQ(Do("b SORT (DATE) UTF-8 ALL"), "* SORT 4 1 3 2\r\nb OK Sort completed.\r\n");
@@ -155,8 +158,8 @@ std::string Threads(const std::vector<ThreadMessage>& messages,
 
 TEST(ThreadTree, BranchesAndChains) {
   // RFC 5256 section 4: (3 6 (4 23)(44 7 96))
-  EXPECT_EQ(Threads({Node(3, "3", {}), Node(4, "4", {"6"}), Node(6, "6", {"3"}), Node(7, "7", {"44"}), Node(23, "23", {"4"}),
-                     Node(44, "44", {"6"}), Node(96, "96", {"7"})}),
+  EXPECT_EQ(Threads({Node(3, "3", {}), Node(4, "4", {"6"}), Node(6, "6", {"3"}), Node(7, "7", {"44"}),
+                     Node(23, "23", {"4"}), Node(44, "44", {"6"}), Node(96, "96", {"7"})}),
             "(3 6 (4 23)(44 7 96))");
 }
 

@@ -1,5 +1,5 @@
-// A small world for IMAP sessions: files in memory, one shard's directory with accounts, and clients that are strings. It
-// performs effects at once, in order; completions go to their sessions as the shard hands them out.
+// A small world for IMAP sessions: files in memory, one shard's directory with accounts, and clients that are strings.
+// It performs effects at once, in order; completions go to their sessions as the shard hands them out.
 #pragma once
 
 #include <algorithm>
@@ -48,11 +48,11 @@ class ImapWorld final : public mailbox::Directory {
   struct Client {
     ConnId conn{};
     std::unique_ptr<ImapSession> session;
-    std::string output;        // not taken yet
-    bool closed = false;       // by the server
+    std::string output;   // not taken yet
+    bool closed = false;  // by the server
     bool starting_tls = false;
     bool paused = false;
-    bool hold_drain = false;   // the client does not read: Drained only when let go
+    bool hold_drain = false;  // the client does not read: Drained only when let go
     bool drain_waits = false;
     uint64_t received_bytes = 0;
     std::vector<std::pair<uint64_t, uint64_t>> redacted;  // of the last Received
@@ -94,10 +94,10 @@ class ImapWorld final : public mailbox::Directory {
   std::string MaildirOf(std::string_view user) const { return "/mail/" + std::string(user); }
 
   // ---- faults ----
-  std::set<std::string> failing_paths;   // operations on these fail with kResourceExhausted
+  std::set<std::string> failing_paths;  // operations on these fail with kResourceExhausted
   size_t reads_done = 0;
   uint64_t bytes_read = 0;
-  bool hold_plans = false;               // plans wait until it is false again
+  bool hold_plans = false;  // plans wait until it is false again
 
   std::vector<LogEvent> logs;
   bool HasLog(std::string_view part) const;
@@ -252,9 +252,7 @@ inline ImapWorld::Client& ImapWorld::Adopt(const Handoff& handoff) {
   Adopted adopted{.conn = client.conn, .login = handoff.login, .unread = handoff.unread};
   adopted.peer.remote.address = *IpAddress::Parse("192.0.2.1");
   adopted.peer.local.address = *IpAddress::Parse("192.0.2.25");
-  Stepped([&](Context& context) {
-    client.session = std::make_unique<ImapSession>(adopted, config, *this, context);
-  });
+  Stepped([&](Context& context) { client.session = std::make_unique<ImapSession>(adopted, config, *this, context); });
   Run();
   return client;
 }
@@ -268,7 +266,8 @@ inline ImapWorld::Client& ImapWorld::LogIn(std::string_view user) {
 inline std::string ImapWorld::Say(Client& client, std::string_view bytes) {
   client.received_bytes += bytes.size();
   client.redacted.clear();
-  queue_.push_back({.machine = MachineOf(client.conn), .event = Received{client.conn, {}}, .bytes = std::string(bytes)});
+  queue_.push_back(
+      {.machine = MachineOf(client.conn), .event = Received{client.conn, {}}, .bytes = std::string(bytes)});
   Run();
   return Take(client);
 }
@@ -349,7 +348,8 @@ inline void ImapWorld::Perform(std::vector<Effect> effects) {
 
 inline void ImapWorld::PerformOne(Effect effect) {
   if (auto* send = std::get_if<Send>(&effect)) {
-    if (Client* client = Find(send->conn); client != nullptr && !client->closed) client->output += send->bytes.Flatten();
+    if (Client* client = Find(send->conn); client != nullptr && !client->closed)
+      client->output += send->bytes.Flatten();
   } else if (auto* close = std::get_if<Close>(&effect)) {
     if (Client* client = Find(close->conn)) client->closed = true;
   } else if (auto* tls = std::get_if<StartTls>(&effect)) {
@@ -405,10 +405,12 @@ inline void ImapWorld::PerformOne(Effect effect) {
       const std::string prefix = scan->dir + "/";
       std::set<std::string> seen;
       for (auto file = files.lower_bound(prefix); file != files.end() && file->first.starts_with(prefix); ++file) {
-        if (file->first.find('/', prefix.size()) == std::string::npos) done.entries.push_back({file->first.substr(prefix.size()), false});
+        if (file->first.find('/', prefix.size()) == std::string::npos)
+          done.entries.push_back({file->first.substr(prefix.size()), false});
       }
       for (auto sub = dirs.lower_bound(prefix); sub != dirs.end() && sub->first.starts_with(prefix); ++sub) {
-        if (sub->first.find('/', prefix.size()) == std::string::npos) done.entries.push_back({sub->first.substr(prefix.size()), true});
+        if (sub->first.find('/', prefix.size()) == std::string::npos)
+          done.entries.push_back({sub->first.substr(prefix.size()), true});
       }
     }
     queue_.push_back({.machine = scan->op.machine, .event = done});
@@ -472,8 +474,8 @@ inline void ImapWorld::Deliver(std::string_view user, std::string_view folder, s
   const std::string dir = MaildirOf(user) + (folder.empty() ? "" : "/." + std::string(folder));
   for (const char* part : {"/cur", "/new", "/tmp"}) MakeDirs(dir + part);
   const uint64_t number = ++queue_ids_;
-  PutFile(dir + "/new/" + std::to_string(1'700'000'000 + number) + ".M1P" + std::to_string(number) + ".mail", std::move(bytes),
-          static_cast<int64_t>(1'700'000'000 + number));
+  PutFile(dir + "/new/" + std::to_string(1'700'000'000 + number) + ".M1P" + std::to_string(number) + ".mail",
+          std::move(bytes), static_cast<int64_t>(1'700'000'000 + number));
   if (const auto account = accounts_.find(user); account != accounts_.end()) {
     Stepped([&](Context& context) { account->second->Arrived(dir, context); });
   }
@@ -489,7 +491,8 @@ inline Status ImapWorld::Apply(const FileOp& op) {
     if (failing(create->path)) return ResourceExhausted("disk full");
     if (files.contains(create->path)) return AlreadyExists(create->path);
     if (!dirs.contains(ParentOf(create->path))) return NotFound(create->path);
-    files[create->path] = {create->bytes.Flatten(), create->mtime_seconds >= 0 ? create->mtime_seconds : now.wall.seconds()};
+    files[create->path] = {create->bytes.Flatten(),
+                           create->mtime_seconds >= 0 ? create->mtime_seconds : now.wall.seconds()};
     Touch(create->path);
   } else if (const auto* append = std::get_if<Append>(&op)) {
     if (failing(append->path)) return ResourceExhausted("disk full");
@@ -518,10 +521,12 @@ inline Status ImapWorld::Apply(const FileOp& op) {
         if (path.starts_with(prefix)) moved_files[rename->to + path.substr(rename->from.size())] = file;
       }
       for (auto& [path, mtime] : dirs) {
-        if (path == rename->from || path.starts_with(prefix)) moved_dirs[rename->to + path.substr(rename->from.size())] = mtime;
+        if (path == rename->from || path.starts_with(prefix))
+          moved_dirs[rename->to + path.substr(rename->from.size())] = mtime;
       }
       std::erase_if(files, [&](const auto& entry) { return entry.first.starts_with(prefix); });
-      std::erase_if(dirs, [&](const auto& entry) { return entry.first == rename->from || entry.first.starts_with(prefix); });
+      std::erase_if(dirs,
+                    [&](const auto& entry) { return entry.first == rename->from || entry.first.starts_with(prefix); });
       files.merge(moved_files);
       dirs.merge(moved_dirs);
     } else {
@@ -544,7 +549,8 @@ inline Status ImapWorld::Apply(const FileOp& op) {
   } else if (const auto* remove = std::get_if<RemoveTree>(&op)) {
     const std::string prefix = remove->path + "/";
     std::erase_if(files, [&](const auto& entry) { return entry.first.starts_with(prefix); });
-    std::erase_if(dirs, [&](const auto& entry) { return entry.first == remove->path || entry.first.starts_with(prefix); });
+    std::erase_if(dirs,
+                  [&](const auto& entry) { return entry.first == remove->path || entry.first.starts_with(prefix); });
   } else if (const auto* mtime = std::get_if<SetMtime>(&op)) {
     const auto file = files.find(mtime->path);
     if (file == files.end()) return NotFound(mtime->path);
@@ -566,7 +572,8 @@ inline void ImapWorld::CommitPlan(const postern::Commit& commit) {
 }
 
 inline bool ImapWorld::HasLog(std::string_view part) const {
-  return std::any_of(logs.begin(), logs.end(), [&](const LogEvent& log) { return log.text.find(part) != std::string::npos; });
+  return std::any_of(logs.begin(), logs.end(),
+                     [&](const LogEvent& log) { return log.text.find(part) != std::string::npos; });
 }
 
 // ---- Directory ----
@@ -578,7 +585,8 @@ inline StatusOr<mailbox::Account*> ImapWorld::Open(std::string_view user, Machin
     const MachineId id{next_account_++};
     const std::string maildir = MaildirOf(user);
     auto account = std::make_unique<mailbox::Account>(
-        id, mailbox::AccountFacts{.user = std::string(user), .maildir = maildir, .control_dir = maildir, .owner = {}}, node_);
+        id, mailbox::AccountFacts{.user = std::string(user), .maildir = maildir, .control_dir = maildir, .owner = {}},
+        node_);
     by_machine_[id] = account.get();
     found = accounts_.emplace(std::string(user), std::move(account)).first;
   }

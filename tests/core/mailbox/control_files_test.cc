@@ -1,4 +1,5 @@
-// Goal: Dovecot's files beside a Maildir are read as it writes them, written as it reads them, and never trusted when broken.
+// Goal: Dovecot's files beside a Maildir are read as it writes them, written as it reads them, and never trusted when
+// broken.
 #include <gtest/gtest.h>
 
 #include "core/mailbox/keywords.h"
@@ -27,8 +28,9 @@ TEST(UidList, ReadsVersion3AndKeepsWhatItDoesNotKnow) {
   EXPECT_EQ(value, "uidl-5");
   EXPECT_FALSE(UidItem(list->records[1].items, 'O', &value));
   EXPECT_FALSE(list->needs_rewrite);
-  EXPECT_EQ(FormatUidList(*list),
-            "3 V1700000000 N9 G0123456789abcdef0123456789abcdef Xfoo\n1 W124 :1700000000.V1I2M3.host\n5 Puidl-5 Zq :b,S=1\n");
+  EXPECT_EQ(
+      FormatUidList(*list),
+      "3 V1700000000 N9 G0123456789abcdef0123456789abcdef Xfoo\n1 W124 :1700000000.V1I2M3.host\n5 Puidl-5 Zq :b,S=1\n");
 }
 
 TEST(UidList, SettlesTheNextUidFromItsRecords) {
@@ -59,8 +61,9 @@ TEST(UidList, CutsATornEndAndSkipsTheUidsBehindIt) {
 }
 
 TEST(UidList, RefusesWhatCantBeTrusted) {
-  for (const std::string_view broken : {"", "3 V0 N1\n", "3 N1\n", "2 V1\n", "3 Vx\n", "3 V1 N2 G0\n2 :a\n2 :b\n", "3 V1 N2 G0\n2 :a\n1 :b\n",
-                                        "3 V1 N2 G0\n0 :a\n", "3 V1 N2 G0\nrubbish\n3 :c\n", "3 V1 N2 G0\n1 :a/b\n", "3 V1 N2 G0\n1 a\n"}) {
+  for (const std::string_view broken :
+       {"", "3 V0 N1\n", "3 N1\n", "2 V1\n", "3 Vx\n", "3 V1 N2 G0\n2 :a\n2 :b\n", "3 V1 N2 G0\n2 :a\n1 :b\n",
+        "3 V1 N2 G0\n0 :a\n", "3 V1 N2 G0\nrubbish\n3 :c\n", "3 V1 N2 G0\n1 :a/b\n", "3 V1 N2 G0\n1 a\n"}) {
     EXPECT_FALSE(ParseUidList(broken).ok()) << broken;
   }
   EXPECT_EQ(UidValidityIn("3 V77 N2 G0\nrubbish\n"), 77u);

@@ -35,7 +35,8 @@ RC_GTEST_PROP(Names, FlagsChangeAndNothingElseDoes, ()) {
   RC_ASSERT(FlagsOf(after.letters) == flags);
   RC_ASSERT(KeywordsOf(after.letters) == keywords);
   RC_ASSERT(std::is_sorted(after.letters.begin(), after.letters.end()));
-  for (const char c : {'P', 'Q', 'X'}) RC_ASSERT((letters.find(c) == std::string::npos) == (after.letters.find(c) == std::string_view::npos));
+  for (const char c : {'P', 'Q', 'X'})
+    RC_ASSERT((letters.find(c) == std::string::npos) == (after.letters.find(c) == std::string_view::npos));
   RC_ASSERT(FormatName(after.base, flags, keywords, after.letters, after.other) == changed);
 }
 
@@ -50,7 +51,8 @@ RC_GTEST_PROP(Names, AgeIsAStrictOrder, ()) {
 RC_GTEST_PROP(UidListText, ComesBack, ()) {
   UidList list{.uidvalidity = *rc::gen::inRange(1u, UINT32_MAX), .guid = std::string(32, 'a')};
   uint32_t uid = 0;
-  for (const std::string& base : *rc::gen::container<std::vector<std::string>>(rc::gen::nonEmpty(TextOf("abc.,=19 ")))) {
+  for (const std::string& base :
+       *rc::gen::container<std::vector<std::string>>(rc::gen::nonEmpty(TextOf("abc.,=19 ")))) {
     uid += *rc::gen::inRange(1u, 1000u);
     list.records.push_back({.uid = uid, .base = base, .items = *rc::gen::element<std::string>("", " W12", " Px Zy")});
   }
@@ -66,7 +68,8 @@ RC_GTEST_PROP(UidListText, ComesBack, ()) {
   if (part.ok()) {
     RC_ASSERT(part->records.size() <= list.records.size());
     for (size_t i = 0; i < part->records.size(); ++i) RC_ASSERT(part->records[i].uid == list.records[i].uid);
-    RC_ASSERT((part->records.empty() || part->next_uid > part->records.back().uid));  // both sides of a bare || would run
+    RC_ASSERT(
+        (part->records.empty() || part->next_uid > part->records.back().uid));  // both sides of a bare || would run
   }
 }
 
@@ -97,7 +100,8 @@ RC_GTEST_PROP(ChangeLogText, IsAPrefixOfWhatWasWritten, ()) {
 
 RC_GTEST_PROP(Subscriptions, ComeBack, ()) {
   Subscriptions subscriptions;
-  for (const std::string& name : *rc::gen::container<std::vector<std::string>>(rc::gen::nonEmpty(rc::gen::arbitrary<std::string>()))) {
+  for (const std::string& name :
+       *rc::gen::container<std::vector<std::string>>(rc::gen::nonEmpty(rc::gen::arbitrary<std::string>()))) {
     if (name.find('\0') == std::string::npos || true) subscriptions.names.insert(name);
   }
   RC_ASSERT(ParseSubscriptions(FormatSubscriptions(subscriptions)).names == subscriptions.names);
@@ -113,7 +117,8 @@ RC_GTEST_PROP(Rubbish, IsNeverFatal, ()) {
   (void)FormatSubscriptions(ParseSubscriptions(text));
   (void)ParseName(text);
   const config::Namespace space;
-  if (const auto name = StorageName(text, space); name.ok()) RC_ASSERT(*StorageName(ClientName(*name, space), space) == *name);
+  if (const auto name = StorageName(text, space); name.ok())
+    RC_ASSERT(*StorageName(ClientName(*name, space), space) == *name);
 }
 
 RC_GTEST_PROP(MessageWriter, IsTheSameForEveryCutAndReadsBack, ()) {

@@ -1,4 +1,5 @@
-// Goal: a message's bytes come back as they were sent, in little memory however long they are, and go away when not wanted.
+// Goal: a message's bytes come back as they were sent, in little memory however long they are, and go away when not
+// wanted.
 #include "core/mailbox/message_writer.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +23,8 @@ std::string Read(std::string_view file) {  // as sessions send it
 MessageWriter InMemory() { return MessageWriter({{.tmp_path = "/m/tmp/a"}}, {}); }
 
 TEST(MessageWriter, GivesBackEveryLineEnd) {
-  for (const std::string sent : {"", "a\r\n", "a\r\nb\r\n", "a\r\r\nb\r\n", "\r\r\r\n", "\r", "a\r", "\r\n", "\r\n\r\n", "a\rb\r\n"}) {
+  for (const std::string sent :
+       {"", "a\r\n", "a\r\nb\r\n", "a\r\r\nb\r\n", "\r\r\r\n", "\r", "a\r", "\r\n", "\r\n\r\n", "a\rb\r\n"}) {
     MessageWriter writer = InMemory();
     writer.Add(sent);
     writer.End();
@@ -88,7 +90,9 @@ struct Files {
 
 TEST(MessageWriter, KeepsLittleOfALongMessageInMemory) {
   Files files;
-  MessageWriter writer({{.tmp_path = "/a/tmp/1", .prefix = "Delivered-To: a\n"}, {.tmp_path = "/b/tmp/2", .prefix = "Delivered-To: bb\n"}}, {});
+  MessageWriter writer({{.tmp_path = "/a/tmp/1", .prefix = "Delivered-To: a\n"},
+                        {.tmp_path = "/b/tmp/2", .prefix = "Delivered-To: bb\n"}},
+                       {});
   const std::string line = std::string(76, 'x') + "\r\n";
   std::string piece;
   while (piece.size() < 65536) piece += line;
@@ -156,8 +160,12 @@ TEST(MessageWriter, ThrowsAwayWhatCantBeKeptAndStillCounts) {
 
 TEST(PlanDelivery, WritesFlushesNamesAndFlushesTheFolder) {
   const auto body = std::make_shared<const std::string>("Subject: x\n\nhello\n");
-  const std::vector<DeliveryTarget> targets{{.maildir = "/v/a/Maildir", .base = "17.M1P2.h", .prefix = "Delivered-To: a\n"},
-                                            {.maildir = "/v/b/Maildir", .base = "17.M2P2.h", .prefix = "Delivered-To: b\n", .spilled_path = "/v/b/Maildir/tmp/s"}};
+  const std::vector<DeliveryTarget> targets{
+      {.maildir = "/v/a/Maildir", .base = "17.M1P2.h", .prefix = "Delivered-To: a\n"},
+      {.maildir = "/v/b/Maildir",
+       .base = "17.M2P2.h",
+       .prefix = "Delivered-To: b\n",
+       .spilled_path = "/v/b/Maildir/tmp/s"}};
   const FilePlan plan = PlanDelivery(targets, body, 18, 21, {}, /*make_folders=*/false);
   EXPECT_EQ(Describe(plan),
             "0.0 create /v/a/Maildir/tmp/17.M1P2.h 34 bytes\n"
@@ -168,7 +176,8 @@ TEST(PlanDelivery, WritesFlushesNamesAndFlushesTheFolder) {
             "3.0 sync dir /v/a/Maildir/new\n"
             "3.1 sync dir /v/b/Maildir/new\n");
   const std::string with_folders = Describe(PlanDelivery(targets, body, 18, 21, {}, true));
-  for (const char* line : {"mkdir /v/a/Maildir/tmp", "sync dir /v/a", "sync dir /v\n", "unlink /v/a/Maildir/tmp/17.M1P2.h"}) {
+  for (const char* line :
+       {"mkdir /v/a/Maildir/tmp", "sync dir /v/a", "sync dir /v\n", "unlink /v/a/Maildir/tmp/17.M1P2.h"}) {
     EXPECT_NE(with_folders.find(line), std::string::npos) << with_folders;
   }
 }

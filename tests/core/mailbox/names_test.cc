@@ -1,4 +1,5 @@
-// Goal: Maildir names are read as Dovecot, Courier and Postfix write them, and changed without losing what we don't know.
+// Goal: Maildir names are read as Dovecot, Courier and Postfix write them, and changed without losing what we don't
+// know.
 #include "core/mailbox/names.h"
 
 #include <gtest/gtest.h>
@@ -56,7 +57,8 @@ TEST(UniqueNames, GrowWhateverTheClockDoes) {
   UniqueNames names({.host_name = "mx/1:2,3", .pid = 42, .start_counter = 7}, 3);
   std::set<std::string> seen;
   std::string last;
-  for (const int64_t us : std::initializer_list<int64_t>{1'700'000'000'000'005, 1'700'000'000'000'005, 1'600'000'000'000'000, 1'700'000'000'999'999, 5}) {
+  for (const int64_t us : std::initializer_list<int64_t>{1'700'000'000'000'005, 1'700'000'000'000'005,
+                                                         1'600'000'000'000'000, 1'700'000'000'999'999, 5}) {
     const std::string name = names.Next(WallTime{us});
     EXPECT_TRUE(seen.insert(name).second) << name;
     if (!last.empty()) {

@@ -1,4 +1,5 @@
-// Goal: mailboxes are where the configuration says, under the names clients say, and POP3 knows messages by the old names.
+// Goal: mailboxes are where the configuration says, under the names clients say, and POP3 knows messages by the old
+// names.
 #include <gtest/gtest.h>
 
 #include "core/mailbox/location.h"
@@ -27,15 +28,19 @@ TEST(StorageName, MapsPrefixSeparatorAndInbox) {
 
 TEST(StorageName, RefusesNamesThatCantBe) {
   config::Namespace plain, slash{.separator = '/'};
-  for (const std::string& name : {std::string(), std::string("."), std::string(".a"), std::string("a..b"), std::string("a/b"), std::string("a\nb"),
-                                  std::string("a\0b", 3), std::string("~a"), std::string(255, 'x')}) {
+  for (const std::string& name :
+       {std::string(), std::string("."), std::string(".a"), std::string("a..b"), std::string("a/b"),
+        std::string("a\nb"), std::string("a\0b", 3), std::string("~a"), std::string(255, 'x')}) {
     EXPECT_FALSE(StorageName(name, plain).ok()) << name;
   }
   EXPECT_FALSE(StorageName("a.b", slash).ok());  // it would be two levels
 }
 
 TEST(LocateAccount, ExpandsMailLocation) {
-  config::Storage storage{.mail_location = "maildir:/home/vmail//%d/%n/Maildir/:CONTROL=/var/control/%u:INDEX=/var/index", .mail_uid = 5000, .mail_gid = 5001};
+  config::Storage storage{
+      .mail_location = "maildir:/home/vmail//%d/%n/Maildir/:CONTROL=/var/control/%u:INDEX=/var/index",
+      .mail_uid = 5000,
+      .mail_gid = 5001};
   auto facts = LocateAccount("alice@example.test", "/home/alice", "", -1, 12, storage);
   ASSERT_TRUE(facts.ok()) << facts.status();
   EXPECT_EQ(facts->maildir, "/home/vmail/example.test/alice/Maildir");

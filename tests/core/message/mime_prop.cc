@@ -130,8 +130,7 @@ RC_GTEST_PROP(MimeLaws, FindsThePartsThatWereWritten, ()) {
   RC_ASSERT(leaves == written.leaves);
 }
 
-// ---- streams: how the bytes are cut does not matter
-// ----------------------------------------------------------------------
+// ---- streams: how the bytes are cut does not matter -----------------------------------------------------------------
 
 template <class Feed>
 void FeedInPieces(std::string_view bytes, Feed&& feed) {
@@ -197,8 +196,7 @@ RC_GTEST_PROP(StreamLaws, LineEnds, ()) {
   RC_ASSERT(rest_out == converted.substr(point.crlf_bytes));
 }
 
-// ---- round trips
-// -----------------------------------------------------------------------------------------------------------
+// ---- round trips ----------------------------------------------------------------------------------------------------
 
 RC_GTEST_PROP(DateLaws, WhatIsWrittenIsRead, ()) {
   const DateTime when = {.unix_seconds = *rc::gen::inRange<int64_t>(-2'208'900'000, 253'402'000'000),

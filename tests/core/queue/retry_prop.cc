@@ -1,12 +1,11 @@
 // Goal: the laws of retrying. Method: RapidCheck: clocks that jump anywhere; a queue that may hold few, driven beside a
 // model of the folder on disk.
-#include "core/queue/retry.h"
-
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include <map>
 
+#include "core/queue/retry.h"
 #include "core/queue/retry_queue.h"
 
 namespace postern::queue {
@@ -109,10 +108,20 @@ RC_GTEST_PROP(RetryQueueLaws, ActsAsAListSortedByTime, ()) {
   for (const auto& [what, which, when] : steps) {
     const std::string id = "M" + std::to_string(which);
     switch (what) {
-      case 0: queue.FlushAll(); for (auto& [name, entry] : model) entry.first = false; break;
-      case 1: RC_ASSERT(queue.Flush(id) == model.contains(id)); if (model.contains(id)) model[id].first = false; break;
-      case 2: queue.Remove(id); model.erase(id); break;
-      case 3: case 4: {
+      case 0:
+        queue.FlushAll();
+        for (auto& [name, entry] : model) entry.first = false;
+        break;
+      case 1:
+        RC_ASSERT(queue.Flush(id) == model.contains(id));
+        if (model.contains(id)) model[id].first = false;
+        break;
+      case 2:
+        queue.Remove(id);
+        model.erase(id);
+        break;
+      case 3:
+      case 4: {
         const auto first = std::min_element(model.begin(), model.end(),
                                             [](const auto& a, const auto& b) { return a.second < b.second; });
         const bool due = first != model.end() && (!first->second.first || first->second.second.first <= when);
@@ -121,7 +130,9 @@ RC_GTEST_PROP(RetryQueueLaws, ActsAsAListSortedByTime, ()) {
         if (due) RC_ASSERT(*taken == first->first), model.erase(first);
         break;
       }
-      default: queue.Put(id, Instant{} + Seconds(when)); model[id] = {true, {when, number++}};
+      default:
+        queue.Put(id, Instant{} + Seconds(when));
+        model[id] = {true, {when, number++}};
     }
     RC_ASSERT(queue.size() == model.size());
   }

@@ -14,8 +14,8 @@ struct Load {
   int messages_count = 100000;
   int destinations_count = 1000;
   int dead_percent = 50;
-  int64_t live_steps = 1;    // that a delivery takes
-  int64_t dead_steps = 30;   // until a connection fails: smtp_connect_timeout is 30 s
+  int64_t live_steps = 1;   // that a delivery takes
+  int64_t dead_steps = 30;  // until a connection fails: smtp_connect_timeout is 30 s
   ScheduleSettings settings;
 };
 
@@ -24,7 +24,7 @@ struct Outcome {
   int delivered = 0;
   int dead_deliveries = 0;
   size_t destinations_count_max = 0;
-  uint64_t order = 0;        // of all deliveries, as a hash
+  uint64_t order = 0;  // of all deliveries, as a hash
   bool operator==(const Outcome&) const = default;
 };
 
@@ -50,8 +50,8 @@ Outcome Serve(const Load& load, bool with_dead) {
     for (const DeferredGroup& group : report.deferred) deferred.emplace(step + 300, std::stoi(group.message));
   };
   while (live_left != 0 && step < 100000) {
-    while (const auto source = schedule.WantsMessage(!incoming.empty(),
-                                                     !deferred.empty() && deferred.begin()->first <= step)) {
+    while (const auto source =
+               schedule.WantsMessage(!incoming.empty(), !deferred.empty() && deferred.begin()->first <= step)) {
       int message = 0;
       schedule.ReadingBegins(*source);
       if (*source == QueueSource::kIncoming) {
@@ -59,10 +59,10 @@ Outcome Serve(const Load& load, bool with_dead) {
       } else {
         message = deferred.begin()->second, deferred.erase(deferred.begin());
       }
-      const auto report = schedule.Add(
-          {.message = std::to_string(message),
-           .groups = {{{"smtp", std::to_string(destination_of(message)) + ".test"}, {0}}},
-           .was_read = true}, now());
+      const auto report = schedule.Add({.message = std::to_string(message),
+                                        .groups = {{{"smtp", std::to_string(destination_of(message)) + ".test"}, {0}}},
+                                        .was_read = true},
+                                       now());
       EXPECT_TRUE(report.ok()) << report.status();
       defer(*report);
     }

@@ -1,13 +1,13 @@
 // Goal: the schedule's laws, whatever order things come in. Method: RapidCheck drives Add, Next, Finished, Refill,
 // Remove and the clock at random beside a model that knows each recipient's state; then everything is let run to its
 // end.
-#include "core/queue/schedule.h"
-
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include <map>
 #include <set>
+
+#include "core/queue/schedule.h"
 
 namespace postern::queue {
 namespace {
@@ -17,7 +17,7 @@ enum class State : uint8_t { kOnDisk, kWaiting, kUnderWay, kEnded, kDeferred };
 struct MessageModel {
   std::vector<Destination> to;  // by recipient
   std::vector<State> states;
-  size_t read_count = 0;        // recipients that were read from disk
+  size_t read_count = 0;  // recipients that were read from disk
   bool removed = false;
 };
 
@@ -55,19 +55,34 @@ class Driver {
 
   void Step() {
     switch (*rc::gen::inRange(0, 12)) {
-      case 0: case 1: case 2: Arrive(); break;
-      case 3: Refill(); break;
-      case 4: now_.ns += Seconds(*rc::gen::inRange(0, 15)).ns; break;
-      case 5: if (*rc::gen::inRange(0, 4) == 0) Remove(); break;
+      case 0:
+      case 1:
+      case 2:
+        Arrive();
+        break;
+      case 3:
+        Refill();
+        break;
+      case 4:
+        now_.ns += Seconds(*rc::gen::inRange(0, 15)).ns;
+        break;
+      case 5:
+        if (*rc::gen::inRange(0, 4) == 0) Remove();
+        break;
       case 6:
         if (*rc::gen::inRange(0, 4) != 0) break;
         schedule_.TryDeadAgain();
         dead_until_.clear();
         ended_at_.clear();  // who asks for a try at once does not wait for a rate delay
         break;
-      case 7: case 8: case 9: Begin(); break;
-      default: End(*rc::gen::weightedElement<Verdict>(
-          {{3, Verdict::kOk}, {1, Verdict::kRecipients}, {3, Verdict::kUnreachable}}));
+      case 7:
+      case 8:
+      case 9:
+        Begin();
+        break;
+      default:
+        End(*rc::gen::weightedElement<Verdict>(
+            {{3, Verdict::kOk}, {1, Verdict::kRecipients}, {3, Verdict::kUnreachable}}));
     }
     Check();
   }
@@ -129,8 +144,8 @@ class Driver {
     model.states.assign(model.to.size(), State::kOnDisk);
     const size_t count = std::min<uint64_t>(model.to.size(), schedule_.RecipientRoom());
     auto groups = Read(&model, count);
-    const auto report = schedule_.Add(
-        {.message = id, .groups = std::move(groups), .on_disk_count = model.to.size() - count}, now_);
+    const auto report =
+        schedule_.Add({.message = id, .groups = std::move(groups), .on_disk_count = model.to.size() - count}, now_);
     RC_ASSERT(report.ok());
     Apply(*report);
   }
@@ -144,8 +159,7 @@ class Driver {
     const size_t left = model.to.size() - model.read_count;
     RC_ASSERT(request->count <= left);
     auto groups = Read(&model, request->count);
-    const auto report =
-        schedule_.Refill(request->message, std::move(groups), model.to.size() - model.read_count, now_);
+    const auto report = schedule_.Refill(request->message, std::move(groups), model.to.size() - model.read_count, now_);
     RC_ASSERT(report.ok());
     Apply(*report);
     return true;

@@ -27,8 +27,8 @@ class ScheduleTest : public testing::Test {
   void Use(ScheduleSettings settings) { schedule_.emplace(std::move(settings)); }
 
   ScheduleReport Add(std::string id, std::vector<RecipientGroup> groups, uint64_t on_disk_count = 0) {
-    auto report = schedule_->Add(
-        {.message = std::move(id), .groups = std::move(groups), .on_disk_count = on_disk_count}, now_);
+    auto report =
+        schedule_->Add({.message = std::move(id), .groups = std::move(groups), .on_disk_count = on_disk_count}, now_);
     EXPECT_TRUE(report.ok()) << report.status();
     Check();
     return report.ok() ? *report : ScheduleReport{};

@@ -103,8 +103,8 @@ TEST(Feedback, ReadsWhatPostfixReads) {
   EXPECT_EQ(Feedback::Parse("0.5").value(), (Feedback{.base = 0.5}));
   EXPECT_EQ(Feedback::Parse("1/8").value(), (Feedback{.base = 0.125}));
   EXPECT_EQ(Feedback::Parse(" 1 / concurrency ").value(), PerConcurrency(1));
-  for (const char* bad : {"", "x", "2", "-1", "1/0", "3/2", "1/", "/2", "1/x", "nan", "1/nan", "1/concurrency/2",
-                          "2/concurrency"}) {
+  for (const char* bad :
+       {"", "x", "2", "-1", "1/0", "3/2", "1/", "/2", "1/x", "nan", "1/nan", "1/concurrency/2", "2/concurrency"}) {
     EXPECT_EQ(Feedback::Parse(bad).status().code(), StatusCode::kInvalidArgument) << bad;
   }
 }

@@ -47,7 +47,8 @@ RC_GTEST_PROP(AliasLaws, TerminateOnAnyTable, ()) {
   const auto edges = *rc::gen::container<std::vector<std::pair<int, int>>>(
       rc::gen::pair(rc::gen::inRange(0, 6), rc::gen::inRange(0, 6)));
   for (const auto& [from, to] : edges) {
-    table += "n" + std::to_string(from) + "@x.test n" + std::to_string(to) + "@x.test, n" + std::to_string(to + 1) + "@x.test\n";
+    table += "n" + std::to_string(from) + "@x.test n" + std::to_string(to) + "@x.test, n" + std::to_string(to + 1) +
+             "@x.test\n";
   }
   config::Routing routing = TestRouting();
   routing.virtual_alias_maps = Tables(table);

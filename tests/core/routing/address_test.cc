@@ -1,5 +1,5 @@
-// Goal: paths are read as RFC 5321 says and Postfix 3.7 does. Method: addresses that a running Postfix 3.7.11 was given, with
-// its verdict; then quoting.
+// Goal: paths are read as RFC 5321 says and Postfix 3.7 does. Method: addresses that a running Postfix 3.7.11 was
+// given, with its verdict; then quoting.
 #include "core/routing/address.h"
 
 #include <gtest/gtest.h>
@@ -40,7 +40,8 @@ TEST(Path, RefusesWhatPostfixRefuses) {
   for (std::string_view text :
        {"", "<a@b.example", "<a b@b.example>", "<u1@>", "<u1@.example.test>", "<u1@example..test>", "<u1@-x.test>",
         "<u1@127.0.0.1>", "<u1@[bad]>", "<u1@example.test>trailing", "<u1;x@example.test>", "<u1,u2@example.test>",
-        "<u1@example.test>,<u2@example.test>", "<\"u1@example.test>", "<a\\>", "<\xFF@b.example>", "<a\x01@b.example>"}) {
+        "<u1@example.test>,<u2@example.test>", "<\"u1@example.test>", "<a\\>", "<\xFF@b.example>",
+        "<a\x01@b.example>"}) {
     EXPECT_EQ(Key(text), "-") << text;
   }
   EXPECT_EQ(Key("a@b.example", PathForm::kStrict), "-");

@@ -1,5 +1,6 @@
-// Goal: the local class's recipients go where Postfix 3.7.11's local(8) sends them. Method: an aliases file and recipients
-// that a running Postfix was given (myorigin in mydestination), with what its log said became of each; then the ways.
+// Goal: the local class's recipients go where Postfix 3.7.11's local(8) sends them. Method: an aliases file and
+// recipients that a running Postfix was given (myorigin in mydestination), with what its log said became of each; then
+// the ways.
 #include "core/routing/local_aliases.h"
 
 #include <gtest/gtest.h>
@@ -16,28 +17,29 @@ config::Routing LocalRouting() {
   routing.myorigin = "local.test";
   routing.mydestination = Names({"local.test", "localhost"});
   config::FindingList findings;
-  routing.alias_maps = {.tables = {config::MakeTextTable("hash:/a",
-                                                         "postmaster: root\n"
-                                                         "root: u1@example.test\n"
-                                                         "list: u1@example.test, far@far.example\n"
-                                                         "owner-list: admin@far.example\n"
-                                                         "self: self, u1@example.test\n"
-                                                         "loopa: loopb\n"
-                                                         "loopb: loopa\n"
-                                                         "l0: l1, u2@example.test\nl1: l2\nl2: l0, u1@example.test\n"
-                                                         "\"odd name\": u1@example.test\n"
-                                                         "cmd: \"|/bin/cat\"\nfile: /tmp/out\nboth: \"|/bin/cat\", u1@example.test\n"
-                                                         "unk: nobodyhere, u1@example.test\nonlyunk: nobodyhere\n"
-                                                         "ext+one: u2@example.test\next: u1@example.test\n"
-                                                         "dup: u1@example.test, dup2\ndup2: u1@example.test, far@far.example\n"
-                                                         "esc: \\root\n"
-                                                         "olist: child, u1@example.test\nowner-olist: oadmin@far.example\n"
-                                                         "child: u2@example.test, far@far.example\nowner-child: cadmin@far.example\n"
-                                                         "plain: olist, u1@example.test\n"
-                                                         "inc: :include:/l/members\nbadinc: :include:/l/none\nself2: :include:/l/self\n"
-                                                         "via: list@alias.test\nround: round@alias.test\n"
-                                                         "hop: hop2@localhost\nhop2: u1@example.test\n",
-                                                         config::TableFormat::kAliases, "/a", &findings)}};
+  routing.alias_maps = {
+      .tables = {config::MakeTextTable("hash:/a",
+                                       "postmaster: root\n"
+                                       "root: u1@example.test\n"
+                                       "list: u1@example.test, far@far.example\n"
+                                       "owner-list: admin@far.example\n"
+                                       "self: self, u1@example.test\n"
+                                       "loopa: loopb\n"
+                                       "loopb: loopa\n"
+                                       "l0: l1, u2@example.test\nl1: l2\nl2: l0, u1@example.test\n"
+                                       "\"odd name\": u1@example.test\n"
+                                       "cmd: \"|/bin/cat\"\nfile: /tmp/out\nboth: \"|/bin/cat\", u1@example.test\n"
+                                       "unk: nobodyhere, u1@example.test\nonlyunk: nobodyhere\n"
+                                       "ext+one: u2@example.test\next: u1@example.test\n"
+                                       "dup: u1@example.test, dup2\ndup2: u1@example.test, far@far.example\n"
+                                       "esc: \\root\n"
+                                       "olist: child, u1@example.test\nowner-olist: oadmin@far.example\n"
+                                       "child: u2@example.test, far@far.example\nowner-child: cadmin@far.example\n"
+                                       "plain: olist, u1@example.test\n"
+                                       "inc: :include:/l/members\nbadinc: :include:/l/none\nself2: :include:/l/self\n"
+                                       "via: list@alias.test\nround: round@alias.test\n"
+                                       "hop: hop2@localhost\nhop2: u1@example.test\n",
+                                       config::TableFormat::kAliases, "/a", &findings)}};
   routing.local_recipient_maps = routing.alias_maps;
   const auto list = [](std::string_view text) {
     return std::make_shared<const std::vector<config::AliasTarget>>(config::ParseAliasList(text));
@@ -74,7 +76,8 @@ TEST(LocalAliases, LeadWherePostfixSends) {
   EXPECT_EQ(Where("postmaster@local.test"), "u1@example.test(postmaster@local.test) ");
   EXPECT_EQ(Where("Postmaster@LOCAL.test"), "u1@example.test(Postmaster@LOCAL.test) ");
   EXPECT_EQ(Where("\"odd name\"@local.test"), "u1@example.test(odd name@local.test) ");
-  EXPECT_EQ(Where("inc@local.test"), "u1@example.test(inc@local.test) u2@example.test(inc@local.test) far@far.example(inc@local.test) ");
+  EXPECT_EQ(Where("inc@local.test"),
+            "u1@example.test(inc@local.test) u2@example.test(inc@local.test) far@far.example(inc@local.test) ");
   EXPECT_EQ(Where("ext+one@local.test"), "u2@example.test(ext+one@local.test) ");
   EXPECT_EQ(Where("ext+two@local.test"), "u1@example.test(ext+two@local.test) ");
   EXPECT_EQ(Where("esc@local.test"), "u1@example.test(esc@local.test) ");
@@ -89,9 +92,11 @@ TEST(LocalAliases, GiveDuplicatesOneCopy) {
 
 TEST(LocalAliases, SendListsFromTheirOwners) {
   EXPECT_EQ(Where("list@local.test"),
-            "u1@example.test[owner-list@local.test](list@local.test) far@far.example[owner-list@local.test](list@local.test) ");
+            "u1@example.test[owner-list@local.test](list@local.test) "
+            "far@far.example[owner-list@local.test](list@local.test) ");
   const std::string children =
-      "u2@example.test[owner-child@local.test](X) far@far.example[owner-child@local.test](X) u1@example.test[owner-olist@local.test](X) ";
+      "u2@example.test[owner-child@local.test](X) far@far.example[owner-child@local.test](X) "
+      "u1@example.test[owner-olist@local.test](X) ";
   const auto with = [&](const std::string& name) {
     std::string text = children;
     for (size_t at; (at = text.find("X")) != std::string::npos;) text.replace(at, 1, name);
@@ -107,8 +112,9 @@ TEST(LocalAliases, SendListsFromTheirOwners) {
 TEST(LocalAliases, OwnersOfAnUpperAliasHoldUntilReset) {
   config::Routing routing = LocalRouting();
   config::FindingList findings;
-  routing.alias_maps = {.tables = {config::MakeTextTable("hash:/a", "list: sub\nowner-list: x@y.test\nsub: u1@example.test\n",
-                                                         config::TableFormat::kAliases, "/a", &findings)}};
+  routing.alias_maps = {
+      .tables = {config::MakeTextTable("hash:/a", "list: sub\nowner-list: x@y.test\nsub: u1@example.test\n",
+                                       config::TableFormat::kAliases, "/a", &findings)}};
   EXPECT_EQ(Where("list@local.test", routing), "u1@example.test[owner-list@local.test](list@local.test) ");
   routing.local.reset_owner_alias = true;
   EXPECT_EQ(Where("list@local.test", routing), "u1@example.test(list@local.test) ");
@@ -116,13 +122,16 @@ TEST(LocalAliases, OwnersOfAnUpperAliasHoldUntilReset) {
 
 TEST(LocalAliases, SayWhatCannotBeReached) {
   EXPECT_EQ(Where("nobody@local.test"), "! 5.1.1 nobody@local.test unknown user: \"nobody\" ");
-  EXPECT_EQ(Where("self@local.test"), "u1@example.test(self@local.test) ! 5.1.1 self@local.test unknown user: \"self\" ");
-  EXPECT_EQ(Where("unk@local.test"), "u1@example.test(unk@local.test) ! 5.1.1 nobodyhere@local.test unknown user: \"nobodyhere\" ");
+  EXPECT_EQ(Where("self@local.test"),
+            "u1@example.test(self@local.test) ! 5.1.1 self@local.test unknown user: \"self\" ");
+  EXPECT_EQ(Where("unk@local.test"),
+            "u1@example.test(unk@local.test) ! 5.1.1 nobodyhere@local.test unknown user: \"nobodyhere\" ");
   EXPECT_EQ(Where("onlyunk@local.test"), "! 5.1.1 nobodyhere@local.test unknown user: \"nobodyhere\" ");
   EXPECT_EQ(Where("badinc@local.test"), "! 5.3.5 badinc@local.test mail system configuration error ");
   EXPECT_EQ(Where("cmd@local.test"), "! 5.7.1 cmd@local.test mail to command is restricted ");
   EXPECT_EQ(Where("file@local.test"), "! 5.7.1 file@local.test mail to file is restricted ");
-  EXPECT_EQ(Where("both@local.test"), "u1@example.test(both@local.test) ! 5.7.1 both@local.test mail to command is restricted ");
+  EXPECT_EQ(Where("both@local.test"),
+            "u1@example.test(both@local.test) ! 5.7.1 both@local.test mail to command is restricted ");
 }
 
 // "transport nexthop address(Delivered-To)" of what is delivered to no address.
@@ -181,7 +190,8 @@ TEST(LocalAliases, OfPatternsLeadToNoCommand) {
 TEST(LocalAliases, EndLoops) {
   EXPECT_EQ(Where("loopa@local.test"), "! 5.4.6 loopa@local.test alias database loop for loopa ");
   EXPECT_EQ(Where("l0@local.test"),
-            "u1@example.test(l0@local.test) u2@example.test(l0@local.test) ! 5.4.6 l0@local.test alias database loop for l0 ");
+            "u1@example.test(l0@local.test) u2@example.test(l0@local.test) ! 5.4.6 l0@local.test alias database loop "
+            "for l0 ");
   EXPECT_EQ(Where("self2@local.test"),
             "u1@example.test(self2@local.test) ! 5.4.6 self2@local.test alias database loop for /l/self ");
   EXPECT_EQ(Where("round@local.test"), "! 5.4.6 round@local.test mail forwarding loop for round@local.test ");

@@ -1,5 +1,5 @@
-// Goal: recipients go where Postfix 3.7.11 sends them. Method: the recipients a running Postfix was asked about, with the same
-// tables; then aliases: extensions, loops, limits.
+// Goal: recipients go where Postfix 3.7.11 sends them. Method: the recipients a running Postfix was asked about, with
+// the same tables; then aliases: extensions, loops, limits.
 #include "core/routing/resolve.h"
 
 #include <gtest/gtest.h>
@@ -70,7 +70,8 @@ TEST(Resolve, FindsMaildirsAndQueues) {
   EXPECT_EQ(Describe("<u2+x@example.test>"), "u2+x@example.test=/home/vmail/u2/Maildir:15000:15001 ");
   EXPECT_EQ(Describe("<x@far.example>"), "x@far.example=smtp>far.example ");
   EXPECT_EQ(Describe("<known@relay.test>"), "known@relay.test=relay>relay.test ");
-  EXPECT_EQ(Describe("<root@localhost.example.test>"), "?root@localhost.example.test");  // no alias: nobody has a mailbox
+  EXPECT_EQ(Describe("<root@localhost.example.test>"),
+            "?root@localhost.example.test");  // no alias: nobody has a mailbox
   EXPECT_EQ(Describe("<gone@alias.test>"), "?nobody@example.test");
   EXPECT_EQ(Describe("<list@alias.test>"),
             "u1@example.test=/home/vmail/u1/Maildir:15000:15001 u2@example.test=/home/vmail/u2/Maildir:15000:15001 "
@@ -118,18 +119,20 @@ TEST(Aliases, ExpandRecursivelyAndOnce) {
   config::Routing routing = TestRouting();
   routing.virtual_alias_maps = Tables(
       "a@x.test b@x.test, c@x.test\nb@x.test u1@example.test\nc@x.test b@x.test, u2@example.test \"q, r\"@x.test\n"
-      "@all.test catch@x.test\n@moved.test @example.test\nu@own.test u@own.test, copy@far.example\nroot admin@x.test\n");
+      "@all.test catch@x.test\n@moved.test @example.test\nu@own.test u@own.test, copy@far.example\nroot "
+      "admin@x.test\n");
   EXPECT_EQ(Expanded({"a", "x.test"}, routing), "u1@example.test u2@example.test q, r@x.test ");
   EXPECT_EQ(Expanded({"anyone", "all.test"}, routing), "catch@x.test ");
   EXPECT_EQ(Expanded({"u9", "moved.test"}, routing), "u9@example.test ");
   EXPECT_EQ(Expanded({"U", "OWN.test"}, routing), "u@own.test copy@far.example ");
-  EXPECT_EQ(Expanded({"root", "example.test"}, routing), "admin@x.test ");    // myorigin: a bare name counts
+  EXPECT_EQ(Expanded({"root", "example.test"}, routing), "admin@x.test ");  // myorigin: a bare name counts
   EXPECT_EQ(Expanded({"root", "far.example"}, routing), "root@far.example ");
 }
 
 TEST(Aliases, CarryExtensionsOver) {
   config::Routing routing = TestRouting();
-  routing.virtual_alias_maps = Tables("a@x.test u1@example.test\nb@x.test u1+own@example.test\na+exact@x.test u2@example.test\n");
+  routing.virtual_alias_maps =
+      Tables("a@x.test u1@example.test\nb@x.test u1+own@example.test\na+exact@x.test u2@example.test\n");
   EXPECT_EQ(Expanded({"a+ext", "x.test"}, routing), "u1+ext@example.test ");
   EXPECT_EQ(Expanded({"b+ext", "x.test"}, routing), "u1+own@example.test ");
   EXPECT_EQ(Expanded({"a+exact", "x.test"}, routing), "u2@example.test ");

@@ -58,7 +58,8 @@ inline config::Routing TestRouting() {
       "loop2@alias.test loop@alias.test\n"
       "u2@example.test u2@example.test\n"
       "gone@alias.test nobody@example.test\n");
-  routing.virtual_mailbox_maps = Tables("u1@example.test u1/Maildir/\nu2@example.test u2//Maildir/\nbox@example.test box\n");
+  routing.virtual_mailbox_maps =
+      Tables("u1@example.test u1/Maildir/\nu2@example.test u2//Maildir/\nbox@example.test box\n");
   routing.relay_recipient_maps = Tables("known@relay.test x\n");
   routing.local_recipient_maps = Tables("root x\n");
   routing.virtual_mailbox_base = "/home/vmail";

@@ -50,7 +50,8 @@ MessageDelivery::Plans FailAll(MessageDelivery* delivery) {
   MessageDelivery::Plans revoke;
   for (const auto& [tag, plan] : rescue) {
     const bool queue = Describe(plan).find("/incoming/") != std::string::npos;
-    for (auto& next : delivery->OnPlanDone(tag, queue ? FailedAtTheEnd(plan) : PlanResult())) revoke.push_back(std::move(next));
+    for (auto& next : delivery->OnPlanDone(tag, queue ? FailedAtTheEnd(plan) : PlanResult()))
+      revoke.push_back(std::move(next));
   }
   return revoke;
 }
@@ -73,7 +74,8 @@ TEST(MessageDelivery, TriesAgainToTakeBackWhatTheDiskKept) {
   MessageDelivery::Plans again;
   for (const auto& [tag, plan] : FailAll(&delivery)) {
     const bool of_queue = Describe(plan).find(kQueued) != std::string::npos;
-    for (auto& next : delivery.OnPlanDone(tag, of_queue ? FailedIn(plan, 0) : PlanResult())) again.push_back(std::move(next));
+    for (auto& next : delivery.OnPlanDone(tag, of_queue ? FailedIn(plan, 0) : PlanResult()))
+      again.push_back(std::move(next));
   }
   ASSERT_FALSE(delivery.finished());
   EXPECT_TRUE(Removes(again, kQueued));

@@ -1,7 +1,7 @@
 // Goal: the session says what Postfix 3.7.11 says, word for word. Method: transcripts of a running Postfix, made by
 // capture_dialogues.py (which explains their form) with the configurations of session_fixture.h, are replayed: what the
-// client sent is sent, what Postfix answered must be answered. Queue ids and challenges are made equal. A "D: " line says
-// what this server answers instead, on purpose; the "# " line behind it says why.
+// client sent is sent, what Postfix answered must be answered. Queue ids and challenges are made equal. A "D: " line
+// says what this server answers instead, on purpose; the "# " line behind it says why.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -29,7 +29,8 @@ std::string Unescape(std::string text) {
     if (text[i] == '{' && i + 1 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '9') {
       const size_t star = text.find('*', i), end = text.find('}', i);
       std::string repeated;
-      for (int n = std::stoi(text.substr(i + 1, star - i - 1)); n > 0; --n) repeated += text.substr(star + 1, end - star - 1);
+      for (int n = std::stoi(text.substr(i + 1, star - i - 1)); n > 0; --n)
+        repeated += text.substr(star + 1, end - star - 1);
       text.replace(i, end + 1 - i, repeated);
     }
     if (text[i] != '\\' || i + 1 == text.size()) {
@@ -145,7 +146,9 @@ std::string Differences(const Lines& wanted, const Lines& got) {
     while (client > 0 && !got[client - 1].starts_with("C")) --client;
     text += "after " + (client > 0 ? got[client - 1].substr(0, 100) : "the beginning") + "\n";
     const auto answers = [&text](const char* who, const Lines& lines, size_t* at) {
-      for (; *at < lines.size() && !lines[*at].starts_with("C") && !lines[*at].starts_with("port ") && !lines[*at].starts_with("client "); ++*at) {
+      for (; *at < lines.size() && !lines[*at].starts_with("C") && !lines[*at].starts_with("port ") &&
+             !lines[*at].starts_with("client ");
+           ++*at) {
         text += std::string(who) + lines[*at] + "\n";
       }
     };
@@ -163,7 +166,8 @@ TEST(Dialogues, AreThoseOfPostfix) {
   ASSERT_NE(peer, nullptr) << errors;
   ASSERT_NE(reference, nullptr) << errors;
   size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(POSTERN_SOURCE_DIR) + "/tests/core/smtp/dialogues")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string(POSTERN_SOURCE_DIR) + "/tests/core/smtp/dialogues")) {
     std::ifstream in(entry.path());
     Lines lines;
     for (std::string line; std::getline(in, line);) lines.push_back(line);

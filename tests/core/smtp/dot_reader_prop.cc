@@ -1,8 +1,8 @@
 // Goal: the laws of DotReader. Method: RapidCheck over bytes drawn mostly from the few that matter.
-#include "core/smtp/dot_reader.h"
-
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+
+#include "core/smtp/dot_reader.h"
 
 namespace postern::smtp {
 namespace {
@@ -10,8 +10,8 @@ namespace {
 using BareLineEnd = DotReader::BareLineEnd;
 
 rc::Gen<std::string> WireBytes() {
-  return rc::gen::container<std::string>(rc::gen::weightedOneOf<char>(
-      {{6, rc::gen::element('\r', '\n', '.')}, {1, rc::gen::arbitrary<char>()}}));
+  return rc::gen::container<std::string>(
+      rc::gen::weightedOneOf<char>({{6, rc::gen::element('\r', '\n', '.')}, {1, rc::gen::arbitrary<char>()}}));
 }
 
 std::string Stuffed(const std::string& lines) {  // the sender's side, written apart from the reader
@@ -26,8 +26,8 @@ std::string Stuffed(const std::string& lines) {  // the sender's side, written a
 }
 
 RC_GTEST_PROP(DotReaderLaws, UndoesWhatASenderDid, ()) {
-  const auto words = *rc::gen::container<std::vector<std::string>>(
-      rc::gen::container<std::string>(rc::gen::element('.', 'a', ' ')));
+  const auto words =
+      *rc::gen::container<std::vector<std::string>>(rc::gen::container<std::string>(rc::gen::element('.', 'a', ' ')));
   std::string message;
   for (const auto& word : words) message += word + "\r\n";
   DotReader reader(BareLineEnd::kRefuse, {});

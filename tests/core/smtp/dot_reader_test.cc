@@ -1,5 +1,5 @@
-// Goal: DotReader ends a message where RFC 5321 says, and nowhere else. Method: the RFC's cases, then the smuggling sequences
-// that made other servers disagree.
+// Goal: DotReader ends a message where RFC 5321 says, and nowhere else. Method: the RFC's cases, then the smuggling
+// sequences that made other servers disagree.
 #include "core/smtp/dot_reader.h"
 
 #include <gtest/gtest.h>

@@ -11,8 +11,9 @@ namespace {
 std::shared_ptr<const config::Config> LmtpHost() {
   config::MemoryFiles files = ReferenceHost();
   std::string dovecot = *files.Read("/etc/dovecot/dovecot.conf");
-  files.Add("/etc/dovecot/dovecot.conf",
-            dovecot + "\nprotocols = imap lmtp\nservice lmtp {\n inet_listener {\n address = 127.0.0.1\n port = 24\n }\n}\n");
+  files.Add(
+      "/etc/dovecot/dovecot.conf",
+      dovecot + "\nprotocols = imap lmtp\nservice lmtp {\n inet_listener {\n address = 127.0.0.1\n port = 24\n }\n}\n");
   std::string errors;
   auto config = LoadHost(std::move(files), &errors);
   EXPECT_EQ(errors, "");
@@ -33,9 +34,10 @@ class Lmtp : public testing::Test {
     }
   }
   size_t DeliveredTo(std::string_view part) const {
-    return static_cast<size_t>(std::count_if(harness_->disk.files.begin(), harness_->disk.files.end(), [&](const auto& file) {
-      return file.first.find(part) != std::string::npos && file.first.find("/new/") != std::string::npos;
-    }));
+    return static_cast<size_t>(
+        std::count_if(harness_->disk.files.begin(), harness_->disk.files.end(), [&](const auto& file) {
+          return file.first.find(part) != std::string::npos && file.first.find("/new/") != std::string::npos;
+        }));
   }
 
   std::unique_ptr<Harness> harness_;
@@ -65,8 +67,9 @@ TEST_F(Lmtp, EachRecipientHasAnAnswerInItsPlace) {
 TEST_F(Lmtp, OneFullMailboxCostsNobodyElseAndIsNotQueued) {
   harness_->disk.judge = [](const FileOp& op) {
     const auto* create = std::get_if<Create>(&op);
-    return create != nullptr && create->path.find("/alice/") != std::string::npos ? ResourceExhausted("Disk quota exceeded")
-                                                                                  : OkStatus();
+    return create != nullptr && create->path.find("/alice/") != std::string::npos
+               ? ResourceExhausted("Disk quota exceeded")
+               : OkStatus();
   };
   Transaction({"alice@example.test", "bob@example.test"});
   harness_->Ask("DATA");

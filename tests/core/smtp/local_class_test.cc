@@ -12,14 +12,16 @@ namespace {
 std::shared_ptr<const config::Config> LocalHost(const std::string& main_lines = {}) {
   config::MemoryFiles files = PeerHost();
   std::string main = *files.Read("/etc/postfix/main.cf");
-  for (const std::string_view line : {"mydestination =\n", "local_recipient_maps = hash:/etc/postfix/localrcpt\n", "alias_maps =\n"}) {
+  for (const std::string_view line :
+       {"mydestination =\n", "local_recipient_maps = hash:/etc/postfix/localrcpt\n", "alias_maps =\n"}) {
     main.erase(main.find(line), line.size());
   }
   files.Add("/etc/postfix/main.cf", main + "mydestination = local.test\nlocal_recipient_maps = $alias_maps\n" +
                                         "alias_maps = hash:/etc/aliases\n" + main_lines);
   files.Add("/etc/aliases",
             "postmaster: u1@example.test\nlist: u1@example.test, far@far.example\nowner-list: u2@example.test\n"
-            "team: u1@example.test, nobody@example.test\ncmd: \"|/bin/cat\"\nloopa: loopb@local.test\nloopb: loopa@local.test\n"
+            "team: u1@example.test, nobody@example.test\ncmd: \"|/bin/cat\"\nloopa: loopb@local.test\nloopb: "
+            "loopa@local.test\n"
             "gone: nobody@local.test\nfar: far@far.example\n");
   files.users["mailcmd"] = files.primary_groups["mailcmd"] = 900;
   std::string errors;
@@ -28,7 +30,8 @@ std::shared_ptr<const config::Config> LocalHost(const std::string& main_lines = 
   return config;
 }
 
-std::unique_ptr<Harness> Begin(const std::shared_ptr<const config::Config>& config, const std::string& client = "127.0.0.1") {
+std::unique_ptr<Harness> Begin(const std::shared_ptr<const config::Config>& config,
+                               const std::string& client = "127.0.0.1") {
   auto harness = std::make_unique<Harness>(config, 12025, client);
   harness->Advance(Seconds(1));
   harness->Ask("EHLO client.test");
@@ -52,10 +55,14 @@ TEST(LocalClass, IsJudgedAtRcpt) {
   const auto ask = [&](const std::string& recipient) { return Begin(config)->Ask("RCPT TO:<" + recipient + ">"); };
   EXPECT_EQ(ask("postmaster@local.test"), "250 2.1.5 Ok\r\n");
   EXPECT_EQ(ask("PostMaster+x@local.test"), "250 2.1.5 Ok\r\n");
-  EXPECT_EQ(ask("nobody@local.test"), "550 5.1.1 <nobody@local.test>: Recipient address rejected: User unknown in local recipient table\r\n");
-  EXPECT_EQ(ask("gone@local.test"), "550 5.1.1 <gone@local.test>: Recipient address rejected: User unknown in local recipient table\r\n");
-  EXPECT_EQ(ask("cmd@local.test"), "550 5.7.1 <cmd@local.test>: Recipient address rejected: mail to command is restricted\r\n");
-  EXPECT_EQ(ask("loopa@local.test"), "550 5.4.6 <loopa@local.test>: Recipient address rejected: alias database loop for loopa\r\n");
+  EXPECT_EQ(ask("nobody@local.test"),
+            "550 5.1.1 <nobody@local.test>: Recipient address rejected: User unknown in local recipient table\r\n");
+  EXPECT_EQ(ask("gone@local.test"),
+            "550 5.1.1 <gone@local.test>: Recipient address rejected: User unknown in local recipient table\r\n");
+  EXPECT_EQ(ask("cmd@local.test"),
+            "550 5.7.1 <cmd@local.test>: Recipient address rejected: mail to command is restricted\r\n");
+  EXPECT_EQ(ask("loopa@local.test"),
+            "550 5.4.6 <loopa@local.test>: Recipient address rejected: alias database loop for loopa\r\n");
 }
 
 TEST(LocalClass, HasCommandsInTheQueueWhereTheyAreAllowed) {
@@ -73,12 +80,14 @@ TEST(LocalClass, LeavesTheTraceThatPostfixLeaves) {
   const auto config = LocalHost();
   auto harness = Begin(config);
   EXPECT_EQ(Deliver(*harness, "postmaster@local.test").substr(0, 9), "250 2.0.0");
-  EXPECT_TRUE(FileIn(*harness, "/u1/Maildir/new/").starts_with("Return-Path: <s@far.example>\nX-Original-To: postmaster@local.test\n"
-                                                               "Delivered-To: u1@example.test\nDelivered-To: postmaster@local.test\nReceived: "))
+  EXPECT_TRUE(FileIn(*harness, "/u1/Maildir/new/")
+                  .starts_with("Return-Path: <s@far.example>\nX-Original-To: postmaster@local.test\n"
+                               "Delivered-To: u1@example.test\nDelivered-To: postmaster@local.test\nReceived: "))
       << FileIn(*harness, "/u1/Maildir/new/");
   harness = Begin(config);
   EXPECT_EQ(Deliver(*harness, "list@local.test").substr(0, 9), "250 2.0.0");
-  EXPECT_TRUE(FileIn(*harness, "/u1/Maildir/new/").starts_with("Return-Path: <owner-list@example.test>\nX-Original-To: u1@example.test\n"))
+  EXPECT_TRUE(FileIn(*harness, "/u1/Maildir/new/")
+                  .starts_with("Return-Path: <owner-list@example.test>\nX-Original-To: u1@example.test\n"))
       << FileIn(*harness, "/u1/Maildir/new/");
 }
 
@@ -86,10 +95,12 @@ TEST(LocalClass, TellsOfTargetsThatNobodyKnows) {
   auto harness = Begin(LocalHost());
   EXPECT_EQ(Deliver(*harness, "team@local.test").substr(0, 9), "250 2.0.0");
   EXPECT_NE(FileIn(*harness, "/u1/Maildir/new/"), "none");
-  EXPECT_NE(FileIn(*harness, "/incoming/").find("nobody@example.test error"), std::string::npos) << FileIn(*harness, "/incoming/");
+  EXPECT_NE(FileIn(*harness, "/incoming/").find("nobody@example.test error"), std::string::npos)
+      << FileIn(*harness, "/incoming/");
 }
 
-// What an alias sends on is a message of its own in the queue, beside the one that goes on as it came; whole, in memory or not.
+// What an alias sends on is a message of its own in the queue, beside the one that goes on as it came; whole, in memory
+// or not.
 TEST(LocalClass, QueuesACopyForEachWay) {
   for (const size_t lines : {1, 20000}) {
     auto harness = Begin(LocalHost(), "127.0.0.99");
@@ -115,7 +126,8 @@ TEST(LocalClass, QueuesACopyForEachWay) {
     ASSERT_EQ(found.size(), 2u);  // far@far.example has its copy by the list already
     EXPECT_EQ(found[0], "owner-list@example.test -> far@far.example : Delivered-To: list@local.test");
     EXPECT_TRUE(found[1].starts_with("s@far.example -> other@far.example : Received: ")) << found[1];
-    for (const auto& [path, text] : harness->disk.files) EXPECT_EQ(path.find("/postern/tmp/"), std::string::npos) << path;
+    for (const auto& [path, text] : harness->disk.files)
+      EXPECT_EQ(path.find("/postern/tmp/"), std::string::npos) << path;
   }
 }
 
@@ -162,7 +174,8 @@ TEST(LocalClass, SuccessIsToldByTheQueueManager) {
   harness->Ask("DATA");
   harness->Ask("\r\nbody\r\n.");
   EXPECT_NE(AllOf(*harness, "/u1/Maildir/new/"), "");
-  EXPECT_NE(AllOf(*harness, "/incoming/").find("list@local.test (expanded) list list@local.test - 2\n"), std::string::npos);
+  EXPECT_NE(AllOf(*harness, "/incoming/").find("list@local.test (expanded) list list@local.test - 2\n"),
+            std::string::npos);
   EXPECT_NE(AllOf(*harness, "/incoming/").find(" far@far.example - 0\n"), std::string::npos)
       << AllOf(*harness, "/incoming/");
 }

@@ -1,5 +1,5 @@
-// The loader lets exactly those access rules through that sessions judge: one more would answer every client with a temporary
-// error, or pass in silence.
+// The loader lets exactly those access rules through that sessions judge: one more would answer every client with a
+// temporary error, or pass in silence.
 #include <gtest/gtest.h>
 
 #include "core/config/registry.h"

@@ -1,5 +1,5 @@
-// One SMTP session without a world: a configuration in memory, a directory that knows nobody, a disk that is a map, and a
-// driver that answers what the session asks.
+// One SMTP session without a world: a configuration in memory, a directory that knows nobody, a disk that is a map, and
+// a driver that answers what the session asks.
 #pragma once
 
 #include <deque>
@@ -19,16 +19,18 @@
 
 namespace postern::smtp {
 
-// ---- the hosts that a real Postfix was asked with (capture_dialogues.py) --------------------------------------------------
+// ---- the hosts that a real Postfix was asked with (capture_dialogues.py) --------------------------------------------
 
 // The host of peer/: services on ports of their own for single settings.
 inline config::MemoryFiles PeerHost() {
   config::MemoryFiles files = config::BareHost();
   const std::string folder = std::string(POSTERN_SOURCE_DIR) + "/tests/core/smtp/peer/";
-  for (const char* name : {"main.cf", "master.cf", "vmailbox", "virtual", "relayrcpt", "localrcpt", "logins", "saccess", "raccess", "caccess", "haccess"}) {
+  for (const char* name : {"main.cf", "master.cf", "vmailbox", "virtual", "relayrcpt", "localrcpt", "logins", "saccess",
+                           "raccess", "caccess", "haccess"}) {
     files.Add(std::string("/etc/postfix/") + name, config::ReadWhole(folder + name));
   }
-  for (const char* name : {"dovecot.conf", "users"}) files.Add(std::string("/etc/dovecot/") + name, config::ReadWhole(folder + name));
+  for (const char* name : {"dovecot.conf", "users"})
+    files.Add(std::string("/etc/dovecot/") + name, config::ReadWhole(folder + name));
   return files;
 }
 
@@ -46,13 +48,14 @@ inline config::MemoryFiles ReferenceHost() {
 inline std::shared_ptr<const config::Config> LoadHost(config::MemoryFiles files, std::string* errors) {
   config::Loaded loaded = config::Load(files, {.public_checks = false});
   for (const config::Finding& finding : loaded.findings) {
-    if (finding.severity == config::FindingSeverity::kError) *errors += finding.id + " " + finding.file + ": " + finding.what + "\n";
+    if (finding.severity == config::FindingSeverity::kError)
+      *errors += finding.id + " " + finding.file + ": " + finding.what + "\n";
   }
   return loaded.config;
 }
 inline std::shared_ptr<const config::Config> PeerConfig(std::string* errors) { return LoadHost(PeerHost(), errors); }
 
-// ---- a disk ----------------------------------------------------------------------------------------------------------------
+// ---- a disk ---------------------------------------------------------------------------------------------------------
 
 class MapDisk {
  public:
@@ -69,15 +72,19 @@ class MapDisk {
   Status Do(const FileOp& op);
 };
 
-// ---- a directory -----------------------------------------------------------------------------------------------------------
+// ---- a directory ----------------------------------------------------------------------------------------------------
 
 class FakeDirectory final : public mailbox::Directory {
  public:
-  StatusOr<mailbox::Account*> Open(std::string_view, MachineId, std::string_view, Context&) override { return NotFound("none"); }
+  StatusOr<mailbox::Account*> Open(std::string_view, MachineId, std::string_view, Context&) override {
+    return NotFound("none");
+  }
   void Release(std::string_view, MachineId, Context&) override {}
   ShardId OwnerOf(std::string_view) const override { return {}; }
   ShardId self() const override { return {}; }
-  void AnnounceArrival(std::string_view, const Path& mailbox_dir, Context&) override { arrivals.push_back(mailbox_dir); }
+  void AnnounceArrival(std::string_view, const Path& mailbox_dir, Context&) override {
+    arrivals.push_back(mailbox_dir);
+  }
   bool Enter(std::string_view, std::string_view, const IpAddress&, uint32_t limit) override {
     if (limit != 0 && entered >= limit) return false;
     ++entered;
@@ -101,13 +108,13 @@ class FakeDirectory final : public mailbox::Directory {
   mailbox::NodeFacts node_{.host_name = "mail.example.test", .pid = 42, .start_counter = 3};
 };
 
-// ---- a driver --------------------------------------------------------------------------------------------------------------
+// ---- a driver -------------------------------------------------------------------------------------------------------
 
 class Harness {
  public:
   // `port` names the service in kMasterCf.
-  Harness(std::shared_ptr<const config::Config> config, uint16_t port, std::string_view client = "127.0.0.1", bool answer_name = true,
-          auth::Verifier* foreign = nullptr);
+  Harness(std::shared_ptr<const config::Config> config, uint16_t port, std::string_view client = "127.0.0.1",
+          bool answer_name = true, auth::Verifier* foreign = nullptr);
 
   void Send(std::string_view bytes);
   void Line(std::string_view line) { Send(std::string(line) + "\r\n"); }
@@ -123,10 +130,10 @@ class Harness {
   void Advance(Duration time);  // timers that come due fire
 
   MapDisk disk;
-  bool hold_plans = false;                // plans wait for RunPlans()
+  bool hold_plans = false;  // plans wait for RunPlans()
   void RunPlans();
   size_t plans_waiting() const { return waiting_.size(); }
-  ClientName client_name{};               // what the lookup answers
+  ClientName client_name{};  // what the lookup answers
   bool hold_answers = false;
   void GiveAnswers();
 
@@ -162,7 +169,7 @@ class Harness {
   std::deque<std::string> unread_;  // sent while paused
 };
 
-// ---- inline definitions ----------------------------------------------------------------------------------------------------
+// ---- inline definitions ---------------------------------------------------------------------------------------------
 
 inline PlanResult MapDisk::Run(const FilePlan& plan) {
   log.push_back(Describe(plan));
@@ -201,8 +208,8 @@ inline Status MapDisk::Do(const FileOp& op) {
   return OkStatus();
 }
 
-inline Harness::Harness(std::shared_ptr<const config::Config> config, uint16_t port, std::string_view client, bool answer_name,
-                        auth::Verifier* foreign)
+inline Harness::Harness(std::shared_ptr<const config::Config> config, uint16_t port, std::string_view client,
+                        bool answer_name, auth::Verifier* foreign)
     : hold_answers(!answer_name), config_(std::move(config)), entropy_({}) {
   now_.wall.us = 1795499622'123456;
   now_.mono.ns = 1'000'000'000;
@@ -213,7 +220,8 @@ inline Harness::Harness(std::shared_ptr<const config::Config> config, uint16_t p
     if (config_->listeners[i].endpoint.port == port) accepted.peer.listener = static_cast<ListenerId>(i);
   }
   if (config_->listeners[static_cast<size_t>(accepted.peer.listener)].implicit_tls) {
-    accepted.tls = {.protocol = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .secret_bits = 256, .algorithm_bits = 256};
+    accepted.tls = {
+        .protocol = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .secret_bits = 256, .algorithm_bits = 256};
   }
   Context context = MakeContext();
   session_ = std::make_unique<SmtpSession>(accepted.conn, accepted, config_, directory_, foreign, context);
@@ -243,7 +251,9 @@ inline void Harness::Send(std::string_view bytes) {
 
 inline void Harness::BeginTls() {
   tls_wanted_ = false;
-  Give(TlsReady{.conn = ConnId{5}, .facts = {.protocol = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .secret_bits = 256, .algorithm_bits = 256}});
+  Give(TlsReady{
+      .conn = ConnId{5},
+      .facts = {.protocol = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .secret_bits = 256, .algorithm_bits = 256}});
 }
 
 inline void Harness::Advance(Duration time) {

@@ -1,6 +1,6 @@
-// Goal: nothing but CRLF "." CRLF ends a message, so that no text inside it becomes a command (CVE-2023-51764). Method: every
-// other line end around a dot, with a second mail transaction behind it, in every cut into two pieces, under both policies
-// on bare line feeds; exactly one message may come of it, and it holds what was to be smuggled.
+// Goal: nothing but CRLF "." CRLF ends a message, so that no text inside it becomes a command (CVE-2023-51764). Method:
+// every other line end around a dot, with a second mail transaction behind it, in every cut into two pieces, under both
+// policies on bare line feeds; exactly one message may come of it, and it holds what was to be smuggled.
 #include <gtest/gtest.h>
 
 #include "tests/core/smtp/session_fixture.h"
@@ -25,7 +25,8 @@ class Smuggling : public testing::TestWithParam<std::string> {
   // What the client hears after 354, and what is on the disk then, of the message in two pieces.
   std::string Play(uint16_t port, const std::string& message, size_t cut, std::string* stored) {
     Harness harness(config_, port);
-    for (const char* line : {"EHLO client.test", "MAIL FROM:<a@far.example>", "RCPT TO:<u1@example.test>", "DATA"}) harness.Line(line);
+    for (const char* line : {"EHLO client.test", "MAIL FROM:<a@far.example>", "RCPT TO:<u1@example.test>", "DATA"})
+      harness.Line(line);
     harness.Replies();
     harness.Send(message.substr(0, cut));
     if (cut < message.size()) harness.Send(message.substr(cut));
@@ -59,9 +60,10 @@ TEST_P(Smuggling, IsOneMessageInEveryCut) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Smuggling,
-                         testing::Values("\n.\n", "\r.\r", "\n.\r\n", "\r.\r\n", "\r\n.\n", "\r\n.\r", "\n.\r", "\r.\n", "\r\n\n.\r\n",
-                                         "\r\r.\r\r\n", "\r\n.\r\r\n", "\n\r.\r\n", "\r\n\r.\r\n", "\r\n..\r\n", "\r\n.\n\r\n",
-                                         std::string("\r\n.\0\r\n", 6), std::string("\r\n\0.\r\n", 6)));
+                         testing::Values("\n.\n", "\r.\r", "\n.\r\n", "\r.\r\n", "\r\n.\n", "\r\n.\r", "\n.\r", "\r.\n",
+                                         "\r\n\n.\r\n", "\r\r.\r\r\n", "\r\n.\r\r\n", "\n\r.\r\n", "\r\n\r.\r\n",
+                                         "\r\n..\r\n", "\r\n.\n\r\n", std::string("\r\n.\0\r\n", 6),
+                                         std::string("\r\n\0.\r\n", 6)));
 
 // The true end, so that the test above can fail.
 using TrueEnd = Smuggling;
