@@ -8,7 +8,7 @@ import unittest
 
 from mechanisms import MECHANISMS, EveryMechanism, log_in
 from peers import DOVECOT, DovecotAuth, open_folder, run
-from host import ALICE, PATIENCE, STRANGER, Host, letter, wait_until
+from host import ALICE, STRANGER, Host, letter, wait_until
 
 # Of the Dovecot alone: who gets in with it did not get in with our own users file.
 PASSWORD = 'known-to-dovecot-only'
