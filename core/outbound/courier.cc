@@ -1,6 +1,7 @@
 #include "core/outbound/courier.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/base/ascii.h"
@@ -54,6 +55,7 @@ void Courier::Begin(Load load, Context& context) {
   reused_ = dialogue_ != nullptr && dialogue_->ready();
   load_ = std::move(load);
   left_ = load_->recipients;
+  settled_.clear();
   carried_.clear();
   any_sent_ = any_answered_ = job_sent_ = false;
   last_reason_ = {};
@@ -451,6 +453,8 @@ void Courier::AfterJob(Context& context) {
     if (conn_ && dialogue_ != nullptr && !dialogue_->ready()) Retire(context);
     return Finish();
   }
+  std::move(carried_.begin(), carried_.end(), std::back_inserter(settled_));
+  carried_.clear();
   // A connection that is still open is of no more use for these recipients.
   if (conn_) Retire(context);
   dialogue_.reset();
@@ -481,7 +485,9 @@ void Courier::SettleRest(std::string status, std::string text, bool blames_host)
 }
 
 void Courier::Finish() {
-  Result result{.load = *std::exchange(load_, std::nullopt), .carried = std::exchange(carried_, {}), .began = began_};
+  std::move(carried_.begin(), carried_.end(), std::back_inserter(settled_));
+  carried_.clear();
+  Result result{.load = *std::exchange(load_, std::nullopt), .carried = std::exchange(settled_, {}), .began = began_};
   const bool unreachable = !any_sent_ && !any_answered_ && !result.carried.empty() &&
                            std::all_of(result.carried.begin(), result.carried.end(), [](const Carried& each) {
                              return each.done.fate == Fate::kDeferred && each.done.blames_host;

@@ -75,7 +75,10 @@ class Courier {
   bool idle() const { return !load_ && dialogue_ != nullptr && dialogue_->ready(); }
   // Neither a load nor a connection.
   bool ended() const { return !load_ && !conn_ && !connecting_; }
-  // After the load is settled: once, with all of its recipients.
+  // Whose end is known while the load goes on at another host, each once: that may take minutes, and a process that
+  // dies meanwhile without having written them down sends them their mail again.
+  std::vector<Carried> TakeSettled() { return std::exchange(settled_, {}); }
+  // After the load is settled: once, with all of its recipients that TakeSettled() has not given.
   struct Result {
     Load load;
     std::vector<Carried> carried;
@@ -92,6 +95,7 @@ class Courier {
   std::optional<ConnId> conn() const { return conn_; }
   // The destination has answered and takes mail. Meaningful while it has a load.
   bool reached() const { return conn_ && dialogue_ != nullptr && dialogue_->in_session(); }
+  Instant began() const { return began_; }  // the load
   std::optional<queue::DeliveryId> delivery() const { return load_ ? std::optional(load_->delivery) : std::nullopt; }
 
  private:
@@ -134,8 +138,8 @@ class Courier {
   uint64_t next_sequence_ = kFirstQuestion;
 
   std::optional<Load> load_;
-  std::vector<uint32_t> left_;  // recipients not settled
-  std::vector<Carried> carried_;
+  std::vector<uint32_t> left_;              // recipients not settled
+  std::vector<Carried> settled_, carried_;  // by the hosts before this one, and by this one
   std::optional<Result> result_;
   std::optional<HostWalk> walk_;  // of a NetworkHop
   std::map<uint64_t, DnsQuestion> questions_;

@@ -268,6 +268,10 @@ void QueueManager::AfterCourier(uint64_t number, Context& context) {
   if (const auto delivery = courier.delivery(); delivery && courier.reached() && !std::exchange(held.reached, true)) {
     schedule_.Reached(*delivery);
   }
+  if (const std::vector<Carried> settled = courier.TakeSettled(); !settled.empty() && courier.delivery()) {
+    const auto delivery = deliveries_.find(*courier.delivery());
+    if (delivery != deliveries_.end()) OnSettled(delivery->second, settled, courier.began(), context);
+  }
   if (auto result = courier.TakeResult()) {
     const auto delivery = deliveries_.find(result->load.delivery);
     if (delivery != deliveries_.end()) {
@@ -303,17 +307,29 @@ void QueueManager::SettleAtOnce(const queue::Delivery& delivery, const VerdictHo
 void QueueManager::OnCarried(const queue::Delivery& delivery, const std::vector<Carried>& carried,
                              queue::Verdict verdict, queue::UnreachableReason reason, Instant began, Context& context) {
   deliveries_.erase(delivery.id);
-  const std::string& transport = delivery.group.destination.transport;
-  const std::string_view agent =
-      routing::IsProgramTransport(transport) ? "local" : config::AgentOf(transport, config_->routing);
-  for (const Carried& each : carried)
-    SettleRecipient(delivery.message, each.recipient, each.done, agent, began, context);
+  SettleRecipients(delivery, carried, began, context);
   auto report = schedule_.Finished(delivery.id, verdict, context.now.mono, std::move(reason));
   if (!report.ok()) return;
   const bool finished =
       std::find(report->finished.begin(), report->finished.end(), delivery.message) != report->finished.end();
   if (!finished) WriteJournal(delivery.message, context);
   Take(*report, context);
+}
+
+// Of a delivery that goes on.
+void QueueManager::OnSettled(const queue::Delivery& delivery, const std::vector<Carried>& settled, Instant began,
+                             Context& context) {
+  SettleRecipients(delivery, settled, began, context);
+  WriteJournal(delivery.message, context);
+}
+
+void QueueManager::SettleRecipients(const queue::Delivery& delivery, const std::vector<Carried>& carried, Instant began,
+                                    Context& context) {
+  const std::string& transport = delivery.group.destination.transport;
+  const std::string_view agent =
+      routing::IsProgramTransport(transport) ? "local" : config::AgentOf(transport, config_->routing);
+  for (const Carried& each : carried)
+    SettleRecipient(delivery.message, each.recipient, each.done, agent, began, context);
 }
 
 void QueueManager::Take(const queue::ScheduleReport& report, Context& context) {

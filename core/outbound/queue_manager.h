@@ -104,6 +104,9 @@ class QueueManager final : public Machine, private PickupHost {
   void AfterCourier(uint64_t number, Context& context);
   void OnCarried(const queue::Delivery& delivery, const std::vector<Carried>& carried, queue::Verdict verdict,
                  queue::UnreachableReason reason, Instant began, Context& context);
+  void OnSettled(const queue::Delivery& delivery, const std::vector<Carried>& settled, Instant began, Context& context);
+  void SettleRecipients(const queue::Delivery& delivery, const std::vector<Carried>& carried, Instant began,
+                        Context& context);
   void Take(const queue::ScheduleReport& report, Context& context);
   void SetWakeup(Context& context);
   void WatchRequests(Context& context);
