@@ -30,10 +30,10 @@ shell: "|wc -c >{work}/count; echo done"
 fails: "|echo no such ticket; exit 67"
 later: "|exit 75"
 slow: "|{work}/slow-one"
-box: /work/box
+box: /srv/box
 locked: /etc/box
 listed: :include:/etc/list
-many: alice@example.test, "|{work}/save", /work/many
+many: alice@example.test, "|{work}/save", /srv/many
 """
 
 
@@ -41,7 +41,7 @@ def configure(main_lines):
     def edit(host):
         for part in ('', 'var'):
             os.chmod(host.root / part, 0o755)
-        work = host.root / 'work'
+        work = host.root / 'srv'
         work.mkdir()
         os.chown(work, USER, GROUP)
         for name, script in (('save', SAVE), ('slow-one', SLOW)):
@@ -61,7 +61,7 @@ class Programs(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.host = cls.enterClassContext(Host(edit=configure('default_privs = mailcmd\nexport_environment = A=b\n')))
-        cls.work = cls.host.root / 'work'
+        cls.work = cls.host.root / 'srv'
 
     def send(self, to, subject, text='Hello.\r\n', sender='someone@example.net'):
         with self.host.smtp() as client:
@@ -106,7 +106,7 @@ class Programs(unittest.TestCase):
     def test_a_file_is_an_mbox(self):
         for number in range(3):
             self.send('box@local.test', f'in the box {number}', text=f'From number {number}\r\n')
-        wait_until(lambda: self.host.log().count('(delivered to file: /work/box)') == 3, 'three deliveries')
+        wait_until(lambda: self.host.log().count('(delivered to file: /srv/box)') == 3, 'three deliveries')
         box = self.work / 'box'
         facts = box.stat()
         self.assertEqual((facts.st_uid, facts.st_gid, facts.st_mode & 0o777), (USER, GROUP, 0o600))
@@ -129,7 +129,7 @@ class Programs(unittest.TestCase):
         self.send('many@local.test', 'six')
         wait_until(lambda: any('Subject: six' in file.read_text() for file in self.host.messages(ALICE)), 'mail for alice')
         self.settled('many@local.test', 'delivered to command')
-        self.settled('many@local.test', 'delivered to file: /work/many')
+        self.settled('many@local.test', 'delivered to file: /srv/many')
 
     def test_lists_are_asked_for_apart(self):
         with self.host.smtp() as client, self.assertRaises(smtplib.SMTPRecipientsRefused) as refused:
@@ -141,7 +141,7 @@ class Programs(unittest.TestCase):
 class Killed(unittest.TestCase):
     def test_a_run_that_nobody_saw_the_end_of_is_repeated(self):
         with Host(edit=configure('default_privs = mailcmd\n')) as host:
-            slow = host.root / 'work/slow'
+            slow = host.root / 'srv/slow'
             runs = lambda: slow.read_text().split() if slow.exists() else []  # noqa: E731
             with host.smtp() as client:
                 client.sendmail('someone@example.net', ['slow@local.test'], letter('slow'))
@@ -149,10 +149,10 @@ class Killed(unittest.TestCase):
             host.kill()
             host.start()
             wait_until(lambda: runs() == ['run', 'run'], 'the second run')
-            (host.root / 'work/go').touch()
+            (host.root / 'srv/go').touch()
             host.wait_for_log(r'to=<slow@local.test>, .*status=sent')
             wait_until(lambda: not host.queue_files(), 'an empty queue')
-            self.assertTrue((host.root / 'work/slow.mail').read_text().endswith('Hello.\n'))
+            self.assertTrue((host.root / 'srv/slow.mail').read_text().endswith('Hello.\n'))
 
 
 class Refused(unittest.TestCase):

@@ -80,8 +80,8 @@ class Same(unittest.TestCase):
     def configure(cls, host):
         for part in ('', 'etc'):
             os.chmod(host.root / part, 0o755)
-        cls.ours = host.root / 'work'
-        (host.root / 'etc/aliases').write_text(prepare(cls.ours, '/etc', '/work/box'))
+        cls.ours = host.root / 'srv'
+        (host.root / 'etc/aliases').write_text(prepare(cls.ours, '/etc', '/srv/box'))
         (host.root / 'etc/list').write_text(f'"|{cls.ours}/save listed"\n')
         with open(host.root / 'etc/passwd', 'a') as file:
             file.write(f'nobody:x:{USER}:{USER}::/nonexistent:/usr/sbin/nologin\n')
@@ -112,7 +112,7 @@ class Same(unittest.TestCase):
         theirs = self.postfix.wait_for_log(pattern)
         self.host.wait_for_log(pattern)
         ours = re.search(pattern, self.host.log())
-        return [tuple(part.strip().replace(str(work), 'WORK').replace('/work', 'WORK') for part in found.groups())
+        return [tuple(part.strip().replace(str(work), 'WORK').replace('/srv', 'WORK') for part in found.groups())
                 for found, work in ((theirs, self.theirs), (ours, self.ours))]
 
     def test_text_and_environment(self):
